@@ -1,0 +1,1 @@
+//! THE EXAM: the tests live in `main.rs`.
