@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE WORDS: ids, WIT types and values, oplog entries, status and API bodies. Plain data, no IO, no async.
-#![warn(missing_docs)]
 
+pub mod component;
 pub mod error;
+pub mod ids;
+pub mod oplog;
+pub mod types;
+pub mod value;
+pub mod worker;
 
 pub use error::{Coded, Problem};
+pub use ids::{ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, ShardId, Timestamp, WorkerId};
+pub use types::WitType;
+pub use value::Value;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE WORDS / component: what is known of an uploaded component. In: reflection. Out: catalogue rows and REST bodies.
+//! Never touches IO. Read next: `api.rs`. Source: client spec §6.6.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ComponentId, ComponentVersion, Timestamp};
+use crate::types::Export;
+
+/// Whether workers of a component keep state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum ComponentType {
+    /// A worker lives until it is deleted.
+    #[default]
+    Durable,
+    /// A fresh instance for every invocation.
+    Ephemeral,
+}
+
+/// Id and version together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionedComponentId {
+    /// The component.
+    pub component_id: ComponentId,
+    /// Its version.
+    pub version: ComponentVersion,
+}
+
+/// One version of a component, as REST shows it and as the catalogue keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Component {
+    /// Id and version.
+    pub versioned_component_id: VersionedComponentId,
+    /// Name, unique in the server.
+    pub component_name: String,
+    /// Size of the wasm in bytes.
+    pub component_size: u64,
+    /// What was found in the wasm.
+    pub metadata: ComponentMetadata,
+    /// When it was uploaded.
+    pub created_at: Timestamp,
+    /// Durable or ephemeral.
+    pub component_type: ComponentType,
+    /// Initial files.
+    #[serde(default)]
+    pub files: Vec<InitialFile>,
+    /// Plugins; always empty today, kept because the REST shape has it.
+    #[serde(default)]
+    pub installed_plugins: Vec<serde_json::Value>,
+    /// SHA-256 of the wasm, hex: the blob that holds it.
+    pub wasm_hash: String,
+}
+
+/// What was found in the wasm of a component.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ComponentMetadata {
+    /// Exported interfaces and functions.
+    pub exports: Vec<Export>,
+    /// Tools named in the producers section.
+    #[serde(default)]
+    pub producers: Vec<serde_json::Value>,
+    /// Linear memories.
+    #[serde(default)]
+    pub memories: Vec<MemoryLimits>,
+    /// Imported interfaces and functions, by name.
+    #[serde(default)]
+    pub imports: Vec<String>,
+    /// Imports that are stub interfaces, which the engine links itself (architecture D5).
+    #[serde(default)]
+    pub stubs: Vec<String>,
+}
+
+/// Size of a linear memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryLimits {
+    /// Pages of 64 KiB at the start.
+    pub initial: u64,
+    /// Most pages, if the module says so.
+    pub maximum: Option<u64>,
+}
+
+/// A file that every new worker of a component starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitialFile {
+    /// SHA-256 of the content, hex.
+    pub key: String,
+    /// Absolute path in the worker.
+    pub path: String,
+    /// `read-only` or `read-write`.
+    pub permissions: String,
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE WORDS / worker: what is known of a worker without reading its log. In: oplog entries. Out: status.
+//! Never touches IO. Read next: `api.rs` (how it is shown). Source: client spec §6.6, runtime spec §1.4.
+
+use serde::{Deserialize, Serialize};
+
+/// What a worker is doing. Runtime spec §1.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WorkerStatus {
+    /// An invocation runs.
+    Running,
+    /// Nothing to do.
+    Idle,
+    /// An invocation waits outside memory.
+    Suspended,
+    /// A user stopped it; `resume` goes on.
+    Interrupted,
+    /// An invocation failed and will be tried again.
+    Retrying,
+    /// An invocation failed for good; see the last error.
+    Failed,
+    /// The guest ended itself.
+    Exited,
+}
+
+impl std::fmt::Display for WorkerStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self, f)
+    }
+}
+
+/// The row that the store keeps per worker: enough to list it and to wake it, never the history.
+///
+/// Protobuf wire format, like the log, so that old rows stay readable.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct WorkerRow {
+    /// Its log (see [`crate::ids::LogId`]).
+    #[prost(fixed64, tag = "1")]
+    pub log: u64,
+    /// Component version that it runs.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Microseconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub created_at: u64,
+    /// A status that is not derived from the log's end: 0 idle or running, else see [`RowState`].
+    #[prost(enumeration = "RowState", tag = "4")]
+    pub state: i32,
+    /// Command line arguments.
+    #[prost(string, repeated, tag = "5")]
+    pub args: Vec<String>,
+    /// Environment.
+    #[prost(message, repeated, tag = "6")]
+    pub env: Vec<crate::oplog::EnvVar>,
+    /// The last failure, for people.
+    #[prost(string, optional, tag = "7")]
+    pub last_error: Option<String>,
+    /// How often the last invocation has failed.
+    #[prost(uint32, tag = "8")]
+    pub retry_count: u32,
+}
+
+/// Lasting states of a worker that change what it accepts. Numbers are on disk: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum RowState {
+    /// Accepts invocations.
+    Live = 0,
+    /// Stopped by a user.
+    Interrupted = 1,
+    /// An invocation failed for good.
+    Failed = 2,
+    /// The guest ended itself.
+    Exited = 3,
+    /// An invocation failed and will be tried again.
+    Retrying = 4,
+}
