@@ -1,1 +1,99 @@
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK: the command line `golem-cli`. In arguments, out an exit code; parses, calls a room, prints.
+//! Never holds logic of another room. Read next: `args.rs` (the tree of commands), `cmd/` (one file per verb).
+#![warn(missing_docs)]
+
+mod args;
+mod cmd;
+mod error;
+mod exit;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    args::{Args, Command},
+    error::{Failure, Outcome},
+    output::{Format, Out},
+};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    args.global.start_log();
+    let out = args.global.out();
+    match dispatch(args, &out) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(failure) => {
+            out.failure(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+/// Runs the chosen verb; the verbs that talk to a server run on a small runtime of their own.
+fn dispatch(args: Args, out: &Out) -> Outcome {
+    let Args { global, command } = args;
+    match command {
+        Command::New(a) => cmd::new::run(a, out),
+        Command::ListExamples(a) => cmd::list_examples::run(&a, out),
+        Command::Build(a) => cmd::build::run(a, out),
+        Command::Deploy(a) => block_on(cmd::deploy::run(a, &global, out)),
+        Command::Bindings(a) => cmd::bindings::run(a, out),
+        Command::Stubgen(a) => cmd::stubgen::run(a, out),
+        Command::Component(a) => block_on(cmd::component::run(a, &global, out)),
+        Command::Worker(a) => block_on(cmd::worker::run(a, &global, out)),
+        Command::Get(a) => block_on(cmd::get::run(a, &global, out)),
+        Command::Profile(a) => cmd::profile::run(a, &global, out),
+        Command::Completion(a) => cmd::completion::run(&a, out),
+        Command::Diagnose(a) => cmd::diagnose::run(&a, out),
+        #[cfg(feature = "server")]
+        Command::Server(a) => cmd::server::run(a, out),
+    }
+}
+
+/// Runs a verb that talks to a server, on this thread.
+fn block_on(verb: impl Future<Output = Outcome>) -> Outcome {
+    match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(verb),
+        Err(error) => Err(Failure::new(
+            golem_model::Problem {
+                code: "CLI-001".to_owned(),
+                message: format!("the system gives no event queue or thread: {error}"),
+                hint: Some("raise the limit of open files: ulimit -n 4096".to_owned()),
+            },
+            exit::INTERNAL,
+        )),
+    }
+}
+
+/// Shows clap's own text for help, version and usage errors; in JSON mode a usage error is a JSON object too.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help and version are data; a closed pipe is no failure.
+        let _ = error.print();
+        return ExitCode::from(exit::OK);
+    }
+    if args::wants_json(std::env::args_os()) {
+        let text = error.render().to_string();
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        Out::new(Format::Json, false, true).failure(&Failure::new(
+            golem_model::Problem {
+                code: "CLI-002".to_owned(),
+                message: first.trim_start_matches("error: ").to_owned(),
+                hint: Some(rest.trim().to_owned()).filter(|hint| !hint.is_empty()),
+            },
+            exit::USAGE,
+        ));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(exit::USAGE)
+}

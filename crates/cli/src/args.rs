@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / args: the tree of commands and the options that all share. In words of the command line, out [`Args`].
+//! Never does what they ask for. Read next: `cmd/mod.rs`.
+
+use std::ffi::OsString;
+
+use crate::{
+    cmd,
+    output::{Format, Out},
+};
+
+/// Builds, deploys and runs WebAssembly components as durable workers.
+#[derive(Debug, clap::Parser)]
+#[command(name = "golem-cli", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  golem-cli new --example go-default --package-name demo:counter counter
+  golem-cli new --example go-multi-rpc --package-name golem:demo go-example
+  golem-cli build
+  golem-cli worker invoke-and-await --component-name counter --worker-name w1 \\
+      --function 'demo:counter/api.{add}' --arg 3
+
+Exit codes: 0 ok, 1 failed, 2 wrong command line, 3 not found, 4 the worker failed, 5 server unreachable,
+  6 not allowed, 7 conflict, 8 timeout, 9 a build tool is missing or failed, 70 a bug of golem-cli";
+
+/// Options that every command takes, before or after the verb.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Global {
+    /// How data is printed on standard output
+    #[arg(short = 'F', long, global = true, value_enum, ignore_case = true, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Say more on standard error; repeat for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing on standard error but warnings and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// No colours (also with the environment variable NO_COLOR)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+impl Global {
+    /// The terminal these options ask for.
+    pub(crate) fn out(&self) -> Out {
+        Out::new(self.format, self.quiet, self.no_color)
+    }
+
+    /// Starts the log on standard error: errors only, one level more per `-v`; `RUST_LOG` wins.
+    pub(crate) fn start_log(&self) {
+        let level = match self.verbose {
+            0 => "error",
+            1 => "warn",
+            2 => "info",
+            _ => "debug",
+        };
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        // A second start (in tests) changes nothing.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .try_init();
+    }
+}
+
+/// The verbs.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a new component, or a whole project, from a template
+    New(cmd::new::Args),
+    /// List the templates that `new` knows
+    ListExamples(cmd::list_examples::Args),
+    /// Build the component of this directory, or all components of the manifest
+    Build(cmd::build::Args),
+    /// Upload every component of the manifest: add it, or update it
+    Deploy(cmd::deploy::Args),
+    /// Generate guest-language bindings from WIT
+    Bindings(cmd::bindings::Args),
+    /// Make and use RPC stubs, step by step
+    Stubgen(cmd::stubgen::Args),
+    /// Upload, update, list and show components
+    Component(cmd::component::Args),
+    /// Create, call, watch and end workers
+    Worker(cmd::worker::Args),
+    /// Show what a URN or URL names
+    Get(cmd::get::Args),
+    /// Keep the addresses of servers under names
+    Profile(cmd::profile::Args),
+    /// Print a completion script for a shell
+    Completion(cmd::completion::Args),
+    /// Check the tools that building needs
+    Diagnose(cmd::diagnose::Args),
+    /// Run a server on this machine
+    #[cfg(feature = "server")]
+    Server(cmd::server::Args),
+}
+
+/// Whether the raw words ask for JSON; needed for a usage error, when there are no parsed options.
+pub(crate) fn wants_json(words: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    words.iter().enumerate().any(|(at, word)| {
+        let value = match word.as_str() {
+            "-F" | "--format" => words.get(at + 1).map_or("", String::as_str),
+            other => other
+                .strip_prefix("--format=")
+                .or_else(|| other.strip_prefix("-F"))
+                .unwrap_or(""),
+        };
+        value.trim_start_matches('=').eq_ignore_ascii_case("json")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn each(command: &clap::Command, path: &str, check: &mut dyn FnMut(&str, &clap::Command)) {
+        check(path, command);
+        for sub in command.get_subcommands() {
+            each(sub, &format!("{path} {}", sub.get_name()), check);
+        }
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_leaf_command_has_an_example_in_its_help() {
+        use clap::CommandFactory as _;
+        let mut without = Vec::new();
+        each(&Args::command(), "golem-cli", &mut |path, command| {
+            let help = command.clone().render_long_help().to_string();
+            if !help.contains("Example") || !help.contains("golem-cli") {
+                without.push(path.to_owned());
+            }
+        });
+        assert!(
+            without.is_empty(),
+            "no example in the help of: {without:#?}"
+        );
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        for (code, _) in crate::exit::TABLE {
+            assert!(
+                EXAMPLES.contains(&format!(" {code} ")),
+                "exit code {code} is missing"
+            );
+        }
+    }
+
+    #[test]
+    fn json_is_seen_in_raw_words() {
+        let ask = |line: &str| wants_json(line.split(' ').map(OsString::from));
+        assert!(
+            ask("golem-cli --format json x")
+                && ask("golem-cli x -F json")
+                && ask("golem-cli --format=JSON")
+        );
+        assert!(ask("golem-cli -Fjson") && !ask("golem-cli --format yaml json"));
+        let parsed =
+            <Args as clap::Parser>::try_parse_from(["golem-cli", "list-examples", "-F", "json"])
+                .unwrap();
+        assert_eq!(parsed.global.format, Format::Json);
+    }
+}

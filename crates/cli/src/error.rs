@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / error: what ends a command. In any [`Coded`] error of any room, out a [`Failure`] with its exit code.
+//! Never prints. Read next: `output.rs` (how it is shown), `exit.rs` (the numbers).
+
+use golem_model::{Coded, Problem};
+
+use crate::exit;
+
+/// Why a command ended without success: the problem to show, what caused it, and the exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Code, sentence and hint.
+    pub(crate) problem: Problem,
+    /// Causes, outermost first; may be empty.
+    pub(crate) causes: Vec<String>,
+    /// The exit code of the process, one of [`exit`].
+    pub(crate) exit: u8,
+}
+
+/// What every command returns.
+pub(crate) type Outcome = Result<(), Failure>;
+
+impl Failure {
+    /// A failure from a problem that is already plain data (a server's answer) and the exit code it stands for.
+    pub(crate) const fn new(problem: Problem, exit: u8) -> Self {
+        Self {
+            problem,
+            causes: Vec::new(),
+            exit,
+        }
+    }
+
+    /// The same failure with another exit code.
+    pub(crate) const fn with_exit(mut self, exit: u8) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// Turns an error of another room into a failure with the given exit code: `.map_err(Failure::exit_with(exit::CONFLICT))`.
+    pub(crate) fn exit_with<E: Coded>(exit: u8) -> impl Fn(E) -> Self {
+        move |error| Self::from(error).with_exit(exit)
+    }
+}
+
+impl<E: Coded> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut causes = Vec::new();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        Self {
+            problem: error.problem(),
+            causes,
+            exit: exit::GENERIC,
+        }
+    }
+}
