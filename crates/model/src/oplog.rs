@@ -17,7 +17,7 @@ pub struct OplogEntry {
     #[prost(uint64, tag = "1")]
     pub at: u64,
     /// What happened.
-    #[prost(oneof = "Event", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16")]
+    #[prost(oneof = "Event", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17")]
     pub event: Option<Event>,
 }
 
@@ -69,6 +69,9 @@ pub enum Event {
     /// Entries of a region no longer count (a revert, or a guest that set its oplog index).
     #[prost(message, tag = "16")]
     Jump(Jump),
+    /// Calls that nobody waits for were accepted by their targets: they are not sent again. A hint.
+    #[prost(message, tag = "17")]
+    Sent(Sent),
 }
 
 /// See [`Event::Create`].
@@ -314,6 +317,14 @@ pub struct Jump {
     /// Last index of the region, before this entry.
     #[prost(uint64, tag = "2")]
     pub last: u64,
+}
+
+/// See [`Event::Sent`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Sent {
+    /// Indexes of the [`CallStart`] entries.
+    #[prost(uint64, repeated, tag = "1")]
+    pub starts: Vec<u64>,
 }
 
 impl OplogEntry {
