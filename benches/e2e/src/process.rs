@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE SCALES / process: the two programs that are measured, as processes. In: what to start. Out: [`Program`], which can be
+//! killed, started again and asked for its CPU time. Ends its process when dropped. Read next: `rows.rs`.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use crate::http::Connection;
+
+/// Longest wait for a program to answer. Recovery of many workers counts into it.
+const READY_MAX: Duration = Duration::from_secs(60);
+/// Pause between two questions whether it answers: below what a start is measured in.
+const READY_PAUSE: Duration = Duration::from_millis(1);
+/// Length of a tick of `/proc/PID/stat` in microseconds. Linux fixes it at 1/100 s for user space.
+const TICK_US: f64 = 10_000.0;
+
+/// A program to measure.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: &'static str,
+    binary: PathBuf,
+    words: Vec<String>,
+    log: PathBuf,
+    child: Option<Child>,
+    /// Where it listens.
+    pub(crate) peer: SocketAddr,
+}
+
+impl Program {
+    /// The server of `golem_cli` with its data in `dir`, not started.
+    pub(crate) fn server(golem_cli: &Path, dir: &Path) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let data = dir.join("data").to_string_lossy().into_owned();
+        let words = [
+            "server",
+            "run",
+            "--data-dir",
+            &data,
+            "--port",
+            &port.to_string(),
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        Ok(Self::new(
+            "golem-cli server",
+            golem_cli,
+            words,
+            dir.join("server.log"),
+            port,
+        ))
+    }
+
+    /// The floor program, which is this program, with its file in `dir`, not started.
+    pub(crate) fn floor(dir: &Path) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let file = dir.join("floor.log").to_string_lossy().into_owned();
+        let words = ["floor", "--port", &port.to_string(), "--file", &file]
+            .map(str::to_owned)
+            .to_vec();
+        Ok(Self::new(
+            "floor",
+            &std::env::current_exe()?,
+            words,
+            dir.join("floor.out"),
+            port,
+        ))
+    }
+
+    fn new(name: &'static str, binary: &Path, words: Vec<String>, log: PathBuf, port: u16) -> Self {
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            name,
+            binary: binary.to_path_buf(),
+            words,
+            log,
+            child: None,
+            peer,
+        }
+    }
+
+    /// Starts the process and returns the moment before. Does not wait for it to answer.
+    pub(crate) fn spawn(&mut self) -> anyhow::Result<Instant> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let start = Instant::now();
+        let child = Command::new(&self.binary)
+            .args(&self.words)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("failed to start `{}`", self.binary.display()))?;
+        self.child = Some(child);
+        Ok(start)
+    }
+
+    /// Starts the process and waits until it answers HTTP at all.
+    pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
+        let start = self.spawn()?;
+        self.connect(start)
+            .await?
+            .request("GET", "/healthcheck", "application/json", b"")
+            .await?;
+        Ok(())
+    }
+
+    /// The first connection that is accepted, within [`READY_MAX`] after `start`.
+    pub(crate) async fn connect(&mut self, start: Instant) -> anyhow::Result<Connection> {
+        loop {
+            if let Ok(connection) = Connection::open(self.peer).await {
+                return Ok(connection);
+            }
+            if let Some(status) = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten())
+            {
+                anyhow::bail!(
+                    "{} ended at its start with {status}; see `{}`",
+                    self.name,
+                    self.log.display()
+                );
+            }
+            anyhow::ensure!(
+                start.elapsed() < READY_MAX,
+                "{} does not answer; see `{}`",
+                self.name,
+                self.log.display()
+            );
+            tokio::time::sleep(READY_PAUSE).await;
+        }
+    }
+
+    /// Ends the process with SIGKILL and waits for its end.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// CPU time of the process so far, in microseconds; 0 where `/proc` does not tell.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        let Some(child) = &self.child else { return 0.0 };
+        std::fs::read_to_string(format!("/proc/{}/stat", child.id()))
+            .ok()
+            .and_then(|stat| ticks(&stat))
+            .unwrap_or(0.0)
+            * TICK_US
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Nothing to do about a process that does not end.
+        let _ = self.kill();
+    }
+}
+
+/// `utime + stime` of a line of `/proc/PID/stat`. The name of the program stands in brackets and may hold spaces.
+fn ticks(stat: &str) -> Option<f64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace().skip(11);
+    Some(fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?)
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_read_behind_the_name() {
+        assert_eq!(
+            ticks("77 (a ) b) S 1 77 77 0 -1 4194304 1 2 3 4 50 25 0 0 20 0 1 0"),
+            Some(75.0)
+        );
+        assert_eq!(ticks("nonsense"), None);
+    }
+}
