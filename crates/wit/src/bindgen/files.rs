@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE WORKSHOP / bindgen files: finds the Go module and puts generated files into place. In bindings, out a directory.
+//! Each file appears whole or not at all; a file that somebody wrote by hand is never overwritten. Read next: `go/mod.rs`.
+//! Why: docs/go-bindings.md, section "Layout".
+
+use super::error::GoError;
+use super::go::{GoBindings, HEADER};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// A Go module: where its `go.mod` is and what it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoModule {
+    /// The directory of `go.mod`.
+    pub root: PathBuf,
+    /// The path on its `module` line.
+    pub path: String,
+}
+
+/// Finds the module that `out_dir` (which need not exist yet) belongs to: the nearest `go.mod` in it or above.
+///
+/// Errors: [`GoError::NoModule`], [`GoError::ModuleLine`], [`GoError::Io`] if `go.mod` cannot be read.
+pub fn locate_module(out_dir: &Path) -> Result<GoModule, GoError> {
+    let absolute = std::path::absolute(out_dir).map_err(|source| io("read", out_dir, source))?;
+    // `a/../b` must not find the go.mod of `a`.
+    let mut clean = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    for root in clean.ancestors() {
+        let path = root.join("go.mod");
+        if path.is_file() {
+            let text =
+                std::fs::read_to_string(&path).map_err(|source| io("read", &path, source))?;
+            let module = module_line(&text).ok_or(GoError::ModuleLine { path })?;
+            return Ok(GoModule {
+                root: root.to_owned(),
+                path: module,
+            });
+        }
+    }
+    Err(GoError::NoModule {
+        out_dir: out_dir.to_owned(),
+    })
+}
+
+fn module_line(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let rest = line.trim().strip_prefix("module")?;
+        let rest = rest.split("//").next().unwrap_or_default();
+        let path = rest
+            .strip_prefix([' ', '\t', '"', '`'])?
+            .trim()
+            .trim_matches(['"', '`']);
+        (!path.is_empty()).then(|| path.to_owned())
+    })
+}
+
+/// Writes `bindings` into `out_dir` and their run-time into `module`. Returns the paths written, package first; files that
+/// already have the right text are left untouched (their times too) and not listed.
+///
+/// A file of an earlier run that the world no longer needs (`<world>_types.go`) is removed.
+/// Errors: [`GoError::Foreign`] before anything is written, [`GoError::Io`].
+pub fn write_bindings(
+    bindings: &GoBindings,
+    out_dir: &Path,
+    module: &GoModule,
+) -> Result<Vec<PathBuf>, GoError> {
+    let package = bindings
+        .files
+        .iter()
+        .map(|(name, text)| (out_dir.join(name), text));
+    let runtime = bindings
+        .runtime
+        .iter()
+        .map(|(name, text)| (module.root.join(name), text));
+    let targets: Vec<(PathBuf, &String)> = package.chain(runtime).collect();
+    let mut pending = Vec::new();
+    for (path, text) in &targets {
+        match std::fs::read(path) {
+            Ok(old) if old == text.as_bytes() => {}
+            Ok(old) if !old.starts_with(HEADER.as_bytes()) => {
+                return Err(GoError::Foreign { path: path.clone() });
+            }
+            Ok(_) => pending.push((path, *text)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => pending.push((path, *text)),
+            Err(source) => return Err(io("read", path, source)),
+        }
+    }
+    let mut written = Vec::new();
+    for (path, text) in pending {
+        place(path, text)?;
+        written.push(path.clone());
+    }
+    let stale = out_dir.join(format!("{}_types.go", bindings.file_stem));
+    let wanted = targets.iter().any(|(path, _)| *path == stale);
+    if !wanted && std::fs::read(&stale).is_ok_and(|old| old.starts_with(HEADER.as_bytes())) {
+        std::fs::remove_file(&stale).map_err(|source| io("remove", &stale, source))?;
+    }
+    Ok(written)
+}
+
+/// Writes next to the target and renames: readers see the old file or the new one.
+fn place(path: &Path, text: &str) -> Result<(), GoError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(|source| io("create", directory, source))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A leading dot keeps a left-over out of `go build`.
+    let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
+    let result = std::fs::File::create(&temporary)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        })
+        .and_then(|()| std::fs::rename(&temporary, path));
+    result.map_err(|source| {
+        // The first error is the one to report.
+        drop(std::fs::remove_file(&temporary));
+        io("write", path, source)
+    })
+}
+
+fn io(action: &'static str, path: &Path, source: std::io::Error) -> GoError {
+    GoError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindgen::go::Files;
+
+    fn bindings(files: &[(&str, &str)]) -> GoBindings {
+        let files: Files = files
+            .iter()
+            .map(|(n, t)| ((*n).to_owned(), format!("{HEADER}\n{t}")))
+            .collect();
+        let runtime = Files::from([(
+            "internal/golemrt/doc.go".to_owned(),
+            format!("{HEADER}\npackage golemrt\n"),
+        )]);
+        GoBindings {
+            package: "w".into(),
+            files,
+            runtime,
+            file_stem: "w".into(),
+            warnings: vec![],
+        }
+    }
+
+    #[test]
+    fn the_nearest_go_mod_names_the_module() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("components/one")).unwrap();
+        std::fs::write(
+            dir.path().join("go.mod"),
+            "// a comment\nmodule \"example.com/shop\" // why\n\ngo 1.24\n",
+        )
+        .unwrap();
+        let module = locate_module(&dir.path().join("components/one/binding")).unwrap();
+        assert_eq!(module.path, "example.com/shop");
+        assert_eq!(module.root, dir.path());
+        std::fs::write(dir.path().join("components/one/go.mod"), "module inner\n").unwrap();
+        assert_eq!(
+            locate_module(&dir.path().join("components/one"))
+                .unwrap()
+                .path,
+            "inner"
+        );
+        let sideways = locate_module(&dir.path().join("components/one/../two")).unwrap();
+        assert_eq!(sideways.path, "example.com/shop");
+        std::fs::write(dir.path().join("go.mod"), "go 1.24\nmodulepath x\n").unwrap();
+        assert!(matches!(
+            locate_module(dir.path()),
+            Err(GoError::ModuleLine { .. })
+        ));
+    }
+
+    #[test]
+    fn files_are_written_once_and_stale_ones_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let module = GoModule {
+            root: dir.path().to_owned(),
+            path: "m".into(),
+        };
+        let out = dir.path().join("w");
+        let first = bindings(&[("w.go", "package w\n"), ("w_types.go", "package w\n")]);
+        assert_eq!(write_bindings(&first, &out, &module).unwrap().len(), 3);
+        assert_eq!(
+            write_bindings(&first, &out, &module).unwrap(),
+            Vec::<PathBuf>::new()
+        );
+        let second = bindings(&[("w.go", "package w\n\n// changed\n")]);
+        assert_eq!(
+            write_bindings(&second, &out, &module).unwrap(),
+            vec![out.join("w.go")]
+        );
+        assert!(!out.join("w_types.go").exists());
+        let left: Vec<_> = std::fs::read_dir(&out)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["w.go"], "no temporary file stays");
+    }
+
+    #[test]
+    fn a_hand_written_file_is_left_alone_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let module = GoModule {
+            root: dir.path().to_owned(),
+            path: "m".into(),
+        };
+        std::fs::write(dir.path().join("w_wasm.go"), "package mine\n").unwrap();
+        let all = bindings(&[("w.go", "package w\n"), ("w_wasm.go", "package w\n")]);
+        assert!(matches!(
+            write_bindings(&all, dir.path(), &module),
+            Err(GoError::Foreign { .. })
+        ));
+        assert!(!dir.path().join("w.go").exists());
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("w_wasm.go")).unwrap(),
+            "package mine\n"
+        );
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE WORKSHOP / bindgen go: Go bindings without cgo, in the tiny-go naming. In a resolved world, out Go files as text.
+//! Works with stock Go 1.24 and newer. Never runs `go`. Read next: `plan.rs` (names), `abi.rs` (values), `golemrt/` (run-time).
+//! Why: docs/go-bindings.md.
+
+mod abi;
+mod decls;
+mod ir;
+mod names;
+mod native;
+mod plan;
+mod runtime;
+mod text;
+mod wasm;
+mod wrappers;
+
+pub use super::error::GoError;
+pub(super) use text::HEADER;
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use wit_parser::{Resolve, WorldId};
+
+/// Files by path, relative to a directory that the context names; `/` separates. The text is what `gofmt` would write.
+pub type Files = BTreeMap<String, String>;
+
+/// How the generated API looks. The ABI code below it is the same for every style.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Style {
+    /// The names of the `tiny-go` generator: one flat package, `Option`, `Result`, `SetExports…`.
+    #[default]
+    TinyGo,
+}
+
+impl FromStr for Style {
+    type Err = GoError;
+
+    /// Accepts `tiny-go`. Errors: [`GoError::Style`].
+    fn from_str(style: &str) -> Result<Self, GoError> {
+        match style {
+            "tiny-go" => Ok(Self::TinyGo),
+            _ => Err(GoError::Style {
+                style: style.to_owned(),
+            }),
+        }
+    }
+}
+
+/// What the caller decides about the bindings.
+#[derive(Debug, Clone, Default)]
+pub struct GoOptions {
+    /// The module path of the `go.mod` above the output directory; the generated package imports its run-time from there.
+    /// [`super::locate_module`] finds it.
+    pub module_path: String,
+    /// The package name, instead of the world's name in snake_case.
+    pub rename_package: Option<String>,
+    /// The look of the API.
+    pub style: Style,
+}
+
+/// Generated bindings of one world.
+#[derive(Debug, Clone)]
+pub struct GoBindings {
+    /// The name of the generated package.
+    pub package: String,
+    /// The package's files, relative to the output directory: `<world>.go`, `<world>_types.go` if options or results occur,
+    /// `<world>_wasm.go`, `<world>_native.go`.
+    pub files: Files,
+    /// The run-time's files, relative to the directory of `go.mod`. The same for every world.
+    pub runtime: Files,
+    /// The stem of the file names.
+    pub file_stem: String,
+    /// Names that had to give way to others, one sentence each, in a fixed order.
+    pub warnings: Vec<String>,
+}
+
+/// Generates the Go bindings of `world`. The same input gives the same text, byte by byte.
+///
+/// Errors: [`GoError::Unsupported`] for async functions, futures, streams, maps, fixed-length lists, error contexts and more
+/// than 64 flags; [`GoError::PackageName`]. Source: docs/go-bindings.md.
+pub fn generate(
+    resolve: &Resolve,
+    world: WorldId,
+    opts: &GoOptions,
+) -> Result<GoBindings, GoError> {
+    let plan = plan::plan(resolve, world, opts)?;
+    let stem = plan.file_stem.clone();
+    let mut files = Files::new();
+    match opts.style {
+        Style::TinyGo => {
+            files.insert(format!("{stem}.go"), wrappers::file(&plan));
+            if let Some(helpers) = decls::helpers(&plan) {
+                files.insert(format!("{stem}_types.go"), helpers);
+            }
+        }
+    }
+    files.insert(format!("{stem}_wasm.go"), wasm::file(&plan));
+    files.insert(format!("{stem}_native.go"), native::file(&plan));
+    Ok(GoBindings {
+        package: plan.package,
+        files,
+        runtime: runtime::files(),
+        file_stem: stem,
+        warnings: plan.warnings,
+    })
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE WORKSHOP / bindgen go native: `<world>_native.go`, what the imports are outside wasm: variables that a test sets.
+//! In a [`Plan`], out one file. Never emits ABI code. Read next: `wrappers.rs`. Why: docs/go-bindings.md, section "Tests".
+
+use super::ir::{Func, Plan, Side};
+use super::text::{Source, file_end, file_start};
+use super::wrappers::{result, signature};
+
+/// The whole file.
+pub(super) fn file(plan: &Plan) -> String {
+    let mut s = file_start(None, &plan.package, "!wasip1", &[]);
+    for resource in &plan.resources {
+        let go = &resource.go;
+        match resource.side {
+            Side::Import => {
+                s.line(format!(
+                    "// Fake{go}_Drop is called by Drop outside wasm, if it is set."
+                ));
+                s.line(format!("var Fake{go}_Drop func(self {go})"));
+                s.line("");
+                s.open(format!("func drop{go}(self {go}) {{"));
+                s.open(format!("if Fake{go}_Drop != nil {{"));
+                s.line(format!("Fake{go}_Drop(self)"));
+                s.close("}");
+                s.close("}");
+            }
+            // Outside wasm an object is plain Go memory.
+            Side::Export => s.line(format!("func drop{go}({go}) {{}}")),
+        }
+        s.line("");
+    }
+    let imported = |f: &&Func| {
+        plan.scopes
+            .get(f.scope)
+            .is_some_and(|s| s.side == Side::Import)
+    };
+    for func in plan.funcs.iter().filter(imported) {
+        function(plan, &mut s, func);
+    }
+    file_end(s)
+}
+
+fn function(plan: &Plan, s: &mut Source, func: &Func) {
+    let stem = &func.stem;
+    let scope = plan.scopes.get(func.scope).map_or("", |s| s.wit.as_str());
+    let wit = if scope.is_empty() {
+        func.wit.clone()
+    } else {
+        format!("{scope}#{}", func.wit)
+    };
+    s.line(format!(
+        "// Fake{stem} answers {wit} outside wasm, that is in go test."
+    ));
+    s.line(format!(
+        "var Fake{stem} func{}",
+        signature(plan, func, false)
+    ));
+    s.line("");
+    let params: Vec<String> = func
+        .params
+        .iter()
+        .enumerate()
+        .map(|(i, (_, t))| format!("p{i} {}", plan.go(t)))
+        .collect();
+    let args: Vec<String> = (0..params.len()).map(|i| format!("p{i}")).collect();
+    s.open(format!(
+        "func import{stem}({}){} {{",
+        params.join(", "),
+        result(plan, func)
+    ));
+    s.open(format!("if Fake{stem} == nil {{"));
+    s.line(format!(
+        "panic(\"{wit} exists only inside a worker: set {}.Fake{stem} in the test\")",
+        plan.package
+    ));
+    s.close("}");
+    let give = if func.result.is_some() { "return " } else { "" };
+    s.line(format!("{give}Fake{stem}({})", args.join(", ")));
+    s.close("}");
+    s.line("");
+}

@@ -1,0 +1,795 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE WORKSHOP / bindgen go plan: decides every Go name and type of a world. In a resolved world, out a [`Plan`].
+//! Order of everything: as in the world, imports before exports. Never writes Go text. Read next: `ir.rs`, `decls.rs`.
+//! Why: docs/go-bindings.md, section "Names".
+
+use super::ir::{
+    Case, Cases, Decl, DeclId, Field, Func, FuncKind, Implementation, Kind, Plan, Resource,
+    ResourceId, Scope, ScopeId, Side, Ty,
+};
+use super::names::{self, Registry, unique, upper};
+use super::{GoError, GoOptions};
+use std::collections::HashMap;
+use wit_parser::{
+    Docs, Function, FunctionKind, Handle, InterfaceId, Resolve, Type, TypeDef, TypeDefKind, TypeId,
+    TypeOwner, WorldId, WorldItem, WorldKey,
+};
+
+/// More flags than a `uint64` has bits cannot be expressed.
+const MAX_FLAGS: usize = 64;
+
+/// Names of the helpers of `<world>_types.go`: they never move.
+const HELPERS: [&str; 7] = [
+    "Option",
+    "Some",
+    "None",
+    "ResultKind",
+    "Result",
+    "Ok",
+    "Err",
+];
+
+pub(super) fn plan(resolve: &Resolve, world: WorldId, opts: &GoOptions) -> Result<Plan, GoError> {
+    let package = match &opts.rename_package {
+        Some(name) if names::is_package_name(name) => name.clone(),
+        Some(name) => return Err(GoError::PackageName { name: name.clone() }),
+        None => names::package(resolve.worlds.get(world).map_or("", |w| w.name.as_str())),
+    };
+    let mut planner = Planner {
+        resolve,
+        world,
+        scopes: Vec::new(),
+        interfaces: HashMap::new(),
+        world_scopes: HashMap::new(),
+        sources: Vec::new(),
+        registry: Registry::default(),
+        memo: HashMap::new(),
+        tuples: HashMap::new(),
+        decls: Vec::new(),
+        resources: Vec::new(),
+        funcs: Vec::new(),
+        uses_option: false,
+        uses_result: false,
+    };
+    for helper in HELPERS {
+        planner
+            .registry
+            .reserve(helper, "a helper type or function");
+    }
+    planner.open_scopes();
+    planner.declare_types()?;
+    planner.declare_functions()?;
+    planner.name_cases();
+    Ok(planner.finish(package, opts))
+}
+
+/// What a scope holds.
+#[derive(Clone, Copy)]
+enum Source {
+    Interface(InterfaceId),
+    World,
+}
+
+struct Planner<'a> {
+    resolve: &'a Resolve,
+    world: WorldId,
+    scopes: Vec<Scope>,
+    sources: Vec<Source>,
+    interfaces: HashMap<(InterfaceId, Side), ScopeId>,
+    world_scopes: HashMap<Side, ScopeId>,
+    registry: Registry,
+    memo: HashMap<(TypeId, ScopeId), Ty>,
+    tuples: HashMap<(ScopeId, Vec<Ty>, String), Ty>,
+    decls: Vec<Decl>,
+    resources: Vec<Resource>,
+    funcs: Vec<Func>,
+    uses_option: bool,
+    uses_result: bool,
+}
+
+impl<'a> Planner<'a> {
+    fn items(&self, side: Side) -> impl Iterator<Item = (&'a WorldKey, &'a WorldItem)> + use<'a> {
+        let world = self.resolve.worlds.get(self.world);
+        world.into_iter().flat_map(move |w| match side {
+            Side::Import => w.imports.iter(),
+            Side::Export => w.exports.iter(),
+        })
+    }
+
+    fn world_name(&self) -> &'a str {
+        self.resolve
+            .worlds
+            .get(self.world)
+            .map_or("", |w| w.name.as_str())
+    }
+
+    fn open_scopes(&mut self) {
+        for side in [Side::Import, Side::Export] {
+            for (key, item) in self.items(side) {
+                let (source, wit, ns, docs) = match item {
+                    WorldItem::Interface { id, .. } => {
+                        let docs = self.resolve.interfaces.get(*id).and_then(|i| text(&i.docs));
+                        let ns = names::namespace(self.resolve, key, side == Side::Export);
+                        (
+                            Source::Interface(*id),
+                            self.resolve.name_world_key(key),
+                            ns,
+                            docs,
+                        )
+                    }
+                    _ if self.world_scopes.contains_key(&side) => continue,
+                    _ => (Source::World, String::new(), upper(self.world_name()), None),
+                };
+                let scope = self.scopes.len();
+                match source {
+                    Source::Interface(id) => {
+                        self.interfaces.entry((id, side)).or_insert(scope);
+                    }
+                    Source::World => {
+                        self.world_scopes.insert(side, scope);
+                    }
+                }
+                let answers = side == Side::Export && self.has_functions(source);
+                let implementation = answers.then(|| self.implementation(&ns, &wit));
+                self.scopes.push(Scope {
+                    ns,
+                    wit,
+                    side,
+                    docs,
+                    implementation,
+                });
+                self.sources.push(source);
+            }
+        }
+    }
+
+    fn has_functions(&self, source: Source) -> bool {
+        match source {
+            Source::Interface(id) => self
+                .resolve
+                .interfaces
+                .get(id)
+                .is_some_and(|i| !i.functions.is_empty()),
+            Source::World => self
+                .items(Side::Export)
+                .any(|(_, item)| matches!(item, WorldItem::Function(_))),
+        }
+    }
+
+    fn implementation(&mut self, ns: &str, wit: &str) -> Implementation {
+        let what = if wit.is_empty() {
+            "the world's exports".to_owned()
+        } else {
+            format!("exported interface `{wit}`")
+        };
+        let interface = self
+            .registry
+            .take(ns.to_owned(), Some(format!("{ns}Exports")), &what);
+        let setter = self.registry.take(
+            format!("Set{interface}"),
+            None,
+            &format!("the setter of {what}"),
+        );
+        let variable = names::snake(&interface);
+        let variable = if variable.starts_with("exports_") {
+            variable
+        } else {
+            format!("exports_{variable}")
+        };
+        Implementation {
+            interface,
+            setter,
+            variable,
+        }
+    }
+
+    fn ns(&self, scope: ScopeId) -> String {
+        self.scopes
+            .get(scope)
+            .map(|s| s.ns.clone())
+            .unwrap_or_default()
+    }
+
+    fn side(&self, scope: ScopeId) -> Side {
+        self.scopes.get(scope).map_or(Side::Import, |s| s.side)
+    }
+
+    /// `interface.name` (or the name alone for the world's own items), for messages.
+    fn place(&self, scope: ScopeId, name: &str) -> String {
+        match self.scopes.get(scope).map(|s| s.wit.as_str()) {
+            None | Some("") => format!("`{name}`"),
+            Some(wit) => format!("`{wit}.{name}`"),
+        }
+    }
+
+    fn declare_types(&mut self) -> Result<(), GoError> {
+        for scope in 0..self.sources.len() {
+            match self.sources.get(scope) {
+                Some(Source::Interface(id)) => {
+                    let types = self
+                        .resolve
+                        .interfaces
+                        .get(*id)
+                        .into_iter()
+                        .flat_map(|i| i.types.values());
+                    for id in types {
+                        self.named(*id, scope)?;
+                    }
+                }
+                _ => {
+                    let side = self.side(scope);
+                    for (_, item) in self.items(side) {
+                        if let WorldItem::Type { id, .. } = item {
+                            self.named(*id, scope)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The scope whose copy of a type owned by `owner` is meant when the type is mentioned in `current`: an export
+    /// prefers the exported copy, as the component model pairs them.
+    fn scope_of(&self, owner: TypeOwner, current: ScopeId) -> ScopeId {
+        let found = match owner {
+            TypeOwner::Interface(id) => {
+                if let Some(Source::Interface(own)) = self.sources.get(current)
+                    && *own == id
+                {
+                    return current;
+                }
+                let exported = (self.side(current) == Side::Export).then_some(Side::Export);
+                [exported, Some(Side::Import), Some(Side::Export)]
+                    .into_iter()
+                    .flatten()
+                    .find_map(|side| self.interfaces.get(&(id, side)))
+            }
+            TypeOwner::World(_) => [Side::Import, Side::Export]
+                .iter()
+                .find_map(|side| self.world_scopes.get(side)),
+            TypeOwner::None => None,
+        };
+        found.copied().unwrap_or(current)
+    }
+
+    fn ty(&mut self, ty: &Type, scope: ScopeId, place: &str) -> Result<Ty, GoError> {
+        Ok(match ty {
+            Type::Bool => Ty::Bool,
+            Type::U8 => Ty::U8,
+            Type::U16 => Ty::U16,
+            Type::U32 => Ty::U32,
+            Type::U64 => Ty::U64,
+            Type::S8 => Ty::S8,
+            Type::S16 => Ty::S16,
+            Type::S32 => Ty::S32,
+            Type::S64 => Ty::S64,
+            Type::F32 => Ty::F32,
+            Type::F64 => Ty::F64,
+            Type::Char => Ty::Char,
+            Type::String => Ty::Str,
+            Type::ErrorContext => return Err(unsupported("`error-context`", place)),
+            Type::Id(id) => {
+                let Some(def) = self.resolve.types.get(*id) else {
+                    return Err(unsupported("an unknown type", place));
+                };
+                if def.name.is_some() {
+                    let owner = self.scope_of(def.owner, scope);
+                    return self.named(*id, owner);
+                }
+                return self.anonymous(ty, def, scope, place);
+            }
+        })
+    }
+
+    fn anonymous(
+        &mut self,
+        ty: &Type,
+        def: &'a TypeDef,
+        scope: ScopeId,
+        place: &str,
+    ) -> Result<Ty, GoError> {
+        Ok(match &def.kind {
+            TypeDefKind::List(inner) => Ty::List(Box::new(self.ty(inner, scope, place)?)),
+            TypeDefKind::Option(inner) => {
+                self.uses_option = true;
+                Ty::Option(Box::new(self.ty(inner, scope, place)?))
+            }
+            TypeDefKind::Result(r) => {
+                self.uses_result = true;
+                let mut half = |t: &Option<Type>| {
+                    t.as_ref()
+                        .map(|t| self.ty(t, scope, place).map(Box::new))
+                        .transpose()
+                };
+                Ty::Result(half(&r.ok)?, half(&r.err)?)
+            }
+            TypeDefKind::Handle(Handle::Own(id)) => Ty::Own(self.resource(*id, scope, place)?),
+            TypeDefKind::Handle(Handle::Borrow(id)) => {
+                Ty::Borrow(self.resource(*id, scope, place)?)
+            }
+            TypeDefKind::Tuple(tuple) => return self.tuple(ty, &tuple.types, scope, place),
+            TypeDefKind::Type(inner) => return self.ty(inner, scope, place),
+            other => return Err(unsupported(&format!("a {}", other.as_str()), place)),
+        })
+    }
+
+    /// The resource that `id` (or the alias `id`) stands for, as seen from `scope`.
+    fn resource(&mut self, id: TypeId, scope: ScopeId, place: &str) -> Result<ResourceId, GoError> {
+        let mut ty = self.ty(&Type::Id(id), scope, place)?;
+        while let Ty::Alias(_, target) = ty {
+            ty = *target;
+        }
+        match ty {
+            Ty::Own(id) | Ty::Borrow(id) => Ok(id),
+            _ => Err(unsupported(
+                "a handle of something that is not a resource",
+                place,
+            )),
+        }
+    }
+
+    fn tuple(
+        &mut self,
+        ty: &Type,
+        items: &[Type],
+        scope: ScopeId,
+        place: &str,
+    ) -> Result<Ty, GoError> {
+        let member = self.member_name(ty);
+        let members = items
+            .iter()
+            .map(|t| self.ty(t, scope, place))
+            .collect::<Result<Vec<_>, _>>()?;
+        let key = (scope, members.clone(), member.clone());
+        if let Some(known) = self.tuples.get(&key) {
+            return Ok(known.clone());
+        }
+        let go = format!("{}{member}", self.ns(scope));
+        let go = self.registry.take(go, None, &format!("a tuple in {place}"));
+        let twin = match self.import_twin(ty, scope) {
+            Some(twin) => Some(self.ty(ty, twin, place)?),
+            None => None,
+        };
+        let known = match twin {
+            Some(target) => {
+                let id = self.push(Decl {
+                    go,
+                    docs: None,
+                    kind: Kind::Alias(target.clone()),
+                });
+                Ty::Alias(id, Box::new(target))
+            }
+            None => Ty::Named(self.push(Decl {
+                go,
+                docs: None,
+                kind: Kind::Tuple(members),
+            })),
+        };
+        self.tuples.insert(key, known.clone());
+        Ok(known)
+    }
+
+    /// The import side of an exported interface, if the component also imports it and `ty` carries no handle: then the
+    /// export side's type is the import side's.
+    fn import_twin(&self, ty: &Type, scope: ScopeId) -> Option<ScopeId> {
+        let Some(Source::Interface(id)) = self.sources.get(scope) else {
+            return None;
+        };
+        let twin = self.interfaces.get(&(*id, Side::Import))?;
+        (self.side(scope) == Side::Export && !self.has_handle(ty)).then_some(*twin)
+    }
+
+    fn has_handle(&self, ty: &Type) -> bool {
+        let Type::Id(id) = ty else { return false };
+        let Some(def) = self.resolve.types.get(*id) else {
+            return false;
+        };
+        match &def.kind {
+            TypeDefKind::Resource | TypeDefKind::Handle(_) => true,
+            TypeDefKind::Record(r) => r.fields.iter().any(|f| self.has_handle(&f.ty)),
+            TypeDefKind::Tuple(t) => t.types.iter().any(|t| self.has_handle(t)),
+            TypeDefKind::Variant(v) => v
+                .cases
+                .iter()
+                .filter_map(|c| c.ty.as_ref())
+                .any(|t| self.has_handle(t)),
+            TypeDefKind::Option(t) | TypeDefKind::List(t) | TypeDefKind::Type(t) => {
+                self.has_handle(t)
+            }
+            TypeDefKind::Result(r) => [&r.ok, &r.err]
+                .into_iter()
+                .flatten()
+                .any(|t| self.has_handle(t)),
+            _ => false,
+        }
+    }
+
+    /// How a type is called inside the name of a tuple.
+    fn member_name(&self, ty: &Type) -> String {
+        let def = match ty {
+            Type::Bool => return "Bool".into(),
+            Type::U8 => return "U8".into(),
+            Type::U16 => return "U16".into(),
+            Type::U32 => return "U32".into(),
+            Type::U64 => return "U64".into(),
+            Type::S8 => return "S8".into(),
+            Type::S16 => return "S16".into(),
+            Type::S32 => return "S32".into(),
+            Type::S64 => return "S64".into(),
+            Type::F32 => return "F32".into(),
+            Type::F64 => return "F64".into(),
+            Type::Char => return "Byte".into(),
+            Type::String => return "String".into(),
+            Type::ErrorContext => return "ErrorContext".into(),
+            Type::Id(id) => self.resolve.types.get(*id),
+        };
+        let Some(def) = def else { return String::new() };
+        if let Some(name) = &def.name {
+            return upper(name);
+        }
+        match &def.kind {
+            TypeDefKind::Option(t) => format!("Option{}T", self.member_name(t)),
+            TypeDefKind::List(t) => format!("List{}T", self.member_name(t)),
+            // The names of the old generator hold the ok side twice; programs mention them.
+            TypeDefKind::Result(r) => {
+                let ok =
+                    r.ok.as_ref()
+                        .map_or_else(|| "Empty".to_owned(), |t| self.member_name(t));
+                format!("Result{ok}{ok}T")
+            }
+            TypeDefKind::Tuple(t) => {
+                let members: String = t.types.iter().map(|t| self.member_name(t)).collect();
+                format!("Tuple{}{members}T", t.types.len())
+            }
+            TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => {
+                self.member_name(&Type::Id(*id))
+            }
+            TypeDefKind::Type(t) => self.member_name(t),
+            other => upper(other.as_str()),
+        }
+    }
+
+    fn push(&mut self, decl: Decl) -> DeclId {
+        self.decls.push(decl);
+        self.decls.len() - 1
+    }
+
+    /// The type `id` as declared in `scope`, declaring it on first sight (and what it needs before it).
+    fn named(&mut self, id: TypeId, scope: ScopeId) -> Result<Ty, GoError> {
+        if let Some(known) = self.memo.get(&(id, scope)) {
+            return Ok(known.clone());
+        }
+        let Some(def) = self.resolve.types.get(id) else {
+            return Err(unsupported("an unknown type", "the world"));
+        };
+        let wit = def.name.clone().unwrap_or_default();
+        let place = self.place(scope, &wit);
+        let go = format!("{}{}", self.ns(scope), upper(&wit));
+        let go = self.registry.take(go, None, &format!("type {place}"));
+        let docs = text(&def.docs);
+        let twin = self.import_twin(&Type::Id(id), scope);
+        let ty = if let Some(twin) = twin {
+            let target = self.named(id, twin)?;
+            self.alias(go, docs, target)
+        } else if let TypeDefKind::Resource = def.kind {
+            let resource = self.resources.len();
+            self.resources.push(Resource {
+                go: go.clone(),
+                wit,
+                scope,
+                side: self.side(scope),
+            });
+            self.push(Decl {
+                go,
+                docs,
+                kind: Kind::Resource(resource),
+            });
+            Ty::Own(resource)
+        } else if let TypeDefKind::Type(target) = &def.kind {
+            let target = self.ty(target, scope, &place)?;
+            self.alias(go, docs, target)
+        } else {
+            match self.kind(&def.kind, scope, &place)? {
+                Some(kind) => Ty::Named(self.push(Decl { go, docs, kind })),
+                None => {
+                    let target = self.anonymous(&Type::Id(id), def, scope, &place)?;
+                    self.alias(go, docs, target)
+                }
+            }
+        };
+        self.memo.insert((id, scope), ty.clone());
+        Ok(ty)
+    }
+
+    fn alias(&mut self, go: String, docs: Option<String>, target: Ty) -> Ty {
+        let id = self.push(Decl {
+            go,
+            docs,
+            kind: Kind::Alias(target.clone()),
+        });
+        Ty::Alias(id, Box::new(target))
+    }
+
+    /// The shape of a type that has a Go declaration of its own; `None` for those that only get another name.
+    fn kind(
+        &mut self,
+        kind: &'a TypeDefKind,
+        scope: ScopeId,
+        place: &str,
+    ) -> Result<Option<Kind>, GoError> {
+        let mut used = Vec::new();
+        Ok(Some(match kind {
+            TypeDefKind::Record(record) => {
+                let mut fields = Vec::new();
+                for field in &record.fields {
+                    let go = unique(&mut used, upper(&field.name));
+                    fields.push(Field {
+                        go,
+                        ty: self.ty(&field.ty, scope, place)?,
+                        docs: text(&field.docs),
+                    });
+                }
+                Kind::Record(fields)
+            }
+            TypeDefKind::Tuple(tuple) => Kind::Tuple(
+                tuple
+                    .types
+                    .iter()
+                    .map(|t| self.ty(t, scope, place))
+                    .collect::<Result<_, _>>()?,
+            ),
+            TypeDefKind::Variant(variant) => {
+                let mut cases = Vec::new();
+                for c in &variant.cases {
+                    let ty =
+                        c.ty.as_ref()
+                            .map(|t| self.ty(t, scope, place))
+                            .transpose()?;
+                    cases.push(case(&mut used, &c.name, ty, &c.docs));
+                }
+                Kind::Variant(Cases {
+                    kind: String::new(),
+                    cases,
+                })
+            }
+            TypeDefKind::Enum(e) => {
+                let cases = e
+                    .cases
+                    .iter()
+                    .map(|c| case(&mut used, &c.name, None, &c.docs))
+                    .collect();
+                Kind::Enum(Cases {
+                    kind: String::new(),
+                    cases,
+                })
+            }
+            TypeDefKind::Flags(flags) if flags.flags.len() > MAX_FLAGS => {
+                return Err(unsupported(
+                    &format!("{} flags (at most {MAX_FLAGS})", flags.flags.len()),
+                    place,
+                ));
+            }
+            TypeDefKind::Flags(flags) => Kind::Flags(
+                flags
+                    .flags
+                    .iter()
+                    .map(|f| case(&mut used, &f.name, None, &f.docs))
+                    .collect(),
+            ),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn declare_functions(&mut self) -> Result<(), GoError> {
+        for scope in 0..self.sources.len() {
+            let functions: Vec<&'a Function> = match self.sources.get(scope) {
+                Some(Source::Interface(id)) => self
+                    .resolve
+                    .interfaces
+                    .get(*id)
+                    .into_iter()
+                    .flat_map(|i| i.functions.values())
+                    .collect(),
+                _ => {
+                    let functions =
+                        self.items(self.side(scope))
+                            .filter_map(|(_, item)| match item {
+                                WorldItem::Function(f) => Some(f),
+                                _ => None,
+                            });
+                    functions.collect()
+                }
+            };
+            let mut used: HashMap<Option<ResourceId>, Vec<String>> = HashMap::new();
+            for function in functions {
+                self.function(function, scope, &mut used)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `used`: method names taken so far, per resource (`None`: the implementation's interface).
+    fn function(
+        &mut self,
+        function: &'a Function,
+        scope: ScopeId,
+        used: &mut HashMap<Option<ResourceId>, Vec<String>>,
+    ) -> Result<(), GoError> {
+        let place = self.place(scope, &function.name);
+        let kind = match function.kind {
+            FunctionKind::Freestanding => FuncKind::Free,
+            FunctionKind::Method(id) => FuncKind::Method(self.resource(id, scope, &place)?),
+            FunctionKind::Static(id) => FuncKind::Static(self.resource(id, scope, &place)?),
+            FunctionKind::Constructor(id) => {
+                FuncKind::Constructor(self.resource(id, scope, &place)?)
+            }
+            _ => return Err(unsupported("an async function", &place)),
+        };
+        let mut params = Vec::new();
+        let mut param_names = Vec::new();
+        for param in &function.params {
+            let name = names::param(&param.name);
+            let name = if name == "self" && !params.is_empty() {
+                "_self".to_owned()
+            } else {
+                name
+            };
+            params.push((
+                unique(&mut param_names, name),
+                self.ty(&param.ty, scope, &place)?,
+            ));
+        }
+        let result = function
+            .result
+            .as_ref()
+            .map(|t| self.ty(t, scope, &place))
+            .transpose()?;
+        let item = upper(function.item_name());
+        let resource = |id: ResourceId| {
+            self.resources
+                .get(id)
+                .map(|r| (upper(&r.wit), r.go.clone()))
+                .unwrap_or_default()
+        };
+        let ns = self.ns(scope);
+        let what = format!("function {place}");
+        let side = self.side(scope);
+        let (go, stem) = match (side, kind) {
+            (Side::Import, FuncKind::Free) => {
+                let go = self.registry.take(format!("{ns}{item}"), None, &what);
+                (go.clone(), go)
+            }
+            (Side::Import, FuncKind::Method(id)) => {
+                let (_, go) = resource(id);
+                let methods = used
+                    .entry(Some(id))
+                    .or_insert_with(|| vec!["Drop".to_owned()]);
+                let method = unique(methods, item.clone());
+                if method != item {
+                    self.registry.warnings.push(format!(
+                        "method {place} is named `{method}`, because `{item}` is taken"
+                    ));
+                }
+                (method.clone(), format!("{go}_{method}"))
+            }
+            (Side::Import, FuncKind::Static(id)) => {
+                let short = format!("Static{}{item}", resource(id).0);
+                let go = self
+                    .registry
+                    .take(short.clone(), Some(format!("{ns}{short}")), &what);
+                (go.clone(), go)
+            }
+            (Side::Import, FuncKind::Constructor(id)) => {
+                let short = format!("New{}", resource(id).0);
+                let go = self
+                    .registry
+                    .take(short.clone(), Some(format!("{ns}{short}")), &what);
+                (go.clone(), go)
+            }
+            (Side::Export, _) => {
+                let (owner, want) = match kind {
+                    FuncKind::Free => (None, item),
+                    FuncKind::Method(id) => (Some(id), format!("Method{}{item}", resource(id).0)),
+                    FuncKind::Static(id) => (None, format!("Static{}{item}", resource(id).0)),
+                    FuncKind::Constructor(id) => (None, format!("Constructor{}", resource(id).0)),
+                };
+                let method = unique(used.entry(owner).or_default(), want.clone());
+                if method != want {
+                    self.registry.warnings.push(format!(
+                        "method {place} is named `{method}`, because `{want}` is taken"
+                    ));
+                }
+                let within = owner.map_or(ns, |id| resource(id).1);
+                (method.clone(), format!("{within}_{method}"))
+            }
+        };
+        let docs = text(&function.docs);
+        self.funcs.push(Func {
+            go,
+            stem,
+            wit: function.name.clone(),
+            scope,
+            kind,
+            params,
+            result,
+            docs,
+        });
+        Ok(())
+    }
+
+    /// Names constants and constructors last, so that they never push a type or a function aside.
+    fn name_cases(&mut self) {
+        let registry = &mut self.registry;
+        for decl in &mut self.decls {
+            let go = &decl.go;
+            match &mut decl.kind {
+                Kind::Variant(v) | Kind::Enum(v) => {
+                    v.kind =
+                        registry.take(format!("{go}Kind"), None, &format!("the kind of `{go}`"));
+                    for c in &mut v.cases {
+                        let what = format!("case `{}` of `{go}`", c.name);
+                        c.constant = registry.take(format!("{}{}", v.kind, c.name), None, &what);
+                        c.constructor = registry.take(format!("{go}{}", c.name), None, &what);
+                    }
+                }
+                Kind::Flags(flags) => {
+                    for flag in flags {
+                        let what = format!("flag `{}` of `{go}`", flag.name);
+                        flag.constant = registry.take(format!("{go}_{}", flag.name), None, &what);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(self, package: String, opts: &GoOptions) -> Plan {
+        let world = self.resolve.worlds.get(self.world);
+        let package_id = world.and_then(|w| w.package);
+        let qualified = package_id.map(|p| self.resolve.id_of_name(p, self.world_name()));
+        let world_name = self.world_name();
+        let mut warnings = self.registry.warnings;
+        let plain = names::snake(world_name);
+        let file_stem = names::file_stem(world_name);
+        if file_stem != plain {
+            warnings.push(format!("the files are named `{file_stem}*.go`, because Go would read `{plain}.go` as a conditional file"));
+        }
+        Plan {
+            package,
+            world: qualified.unwrap_or_else(|| world_name.to_owned()),
+            docs: world.and_then(|w| text(&w.docs)),
+            file_stem,
+            runtime: format!("{}/{}", opts.module_path, super::runtime::DIRECTORY),
+            scopes: self.scopes,
+            decls: self.decls,
+            resources: self.resources,
+            funcs: self.funcs,
+            uses_option: self.uses_option,
+            uses_result: self.uses_result,
+            warnings,
+        }
+    }
+}
+
+fn case(used: &mut Vec<String>, wit: &str, ty: Option<Ty>, docs: &Docs) -> Case {
+    let name = unique(used, upper(wit));
+    Case {
+        name,
+        constant: String::new(),
+        constructor: String::new(),
+        ty,
+        docs: text(docs),
+    }
+}
+
+fn text(docs: &Docs) -> Option<String> {
+    docs.contents.clone().filter(|t| !t.trim().is_empty())
+}
+
+fn unsupported(what: &str, place: &str) -> GoError {
+    GoError::Unsupported {
+        what: what.to_owned(),
+        place: place.to_owned(),
+    }
+}
