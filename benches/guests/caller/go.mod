@@ -1,0 +1,3 @@
+module bench/caller
+
+go 1.24

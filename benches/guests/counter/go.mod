@@ -1,0 +1,3 @@
+module bench/counter
+
+go 1.24
