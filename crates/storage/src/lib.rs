@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE SHELVES: the `Store` trait, its backends, the committer, blobs. Only this room writes to disk for workers.
 
+mod batch;
+pub mod committer;
+pub mod mem;
+mod merge;
 pub mod store;
 
+pub use committer::{Committer, Seq, Stopped};
+pub use mem::MemStore;
 pub use store::{CommitError, Op, Store, StoreError, Token};

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE SHELVES / store: the boundary to every backend. In: batches of ordered operations. Out: durable state, reads.
-//! Never touches HTTP, wasm or tokio. Bound: [`BATCH_BYTES_MAX`], [`BATCH_OPS_MAX`]. Read next: `committer.rs`, `fjall.rs`.
+//! Never touches HTTP, wasm or tokio. Bound: [`COMMIT_BYTES_MAX`], [`COMMIT_OPS_MAX`]. Read next: `committer.rs`, `fjall.rs`.
 //! Source: storage design §2 (trait), §3 (group commit), invariants I1–I5.
 
 use golem_model::{Coded, ComponentId, IdempotencyKey, LogId, OplogIndex, ShardId, WorkerId};
 
-/// Most bytes of entries in one batch: a commit must not stall the lane. Source: storage design §2.
+/// Bytes at which the committer closes a batch: a commit must not stall the lane. One submit is never split, so a
+/// batch of one submit may be larger, up to [`COMMIT_BYTES_MAX`]. Source: storage design §2.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
-/// Most operations in one batch. Larger than the design's 512, which counted rows of PostgreSQL: the embedded store
-/// merges the appends of one worker into one record, so operations are cheap there.
+/// Operations at which the committer closes a batch. Larger than the design's 512, which counted rows of PostgreSQL:
+/// the embedded store merges the appends of one worker into one record, so operations are cheap there.
 pub const BATCH_OPS_MAX: usize = 4096;
+/// Most bytes that a backend accepts in one commit: room for a submit with dozens of the largest entries
+/// (`golem_model::oplog::ENTRY_BYTES_MAX`), and far below what one record of the embedded store can hold.
+pub const COMMIT_BYTES_MAX: usize = 64 << 20;
+/// Most operations that a backend accepts in one commit: bounds the memory of one commit.
+pub const COMMIT_OPS_MAX: usize = 1 << 16;
 
 /// The right to write to a shard, given by [`Store::claim`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +47,10 @@ pub enum Op {
         /// The encoded row.
         row: Vec<u8>,
     },
-    /// Deletes a worker: it is gone for every read when the commit returns; its log is swept later.
+    /// Deletes a worker: row, mark, log and results are gone for every read when the commit returns, and swept from disk
+    /// later. The row stays when it names another log by now (the worker was made again). Timers stay until they are
+    /// due: whoever gets one looks whether its worker is still the one that armed it. Every other operation that names
+    /// the log is refused from here on with [`CommitError::Dropped`], but for [`Op::ClearRunning`], which does nothing.
     DropWorker {
         /// The worker.
         worker: WorkerId,
@@ -125,6 +134,16 @@ pub enum KvSpace {
     Promise,
 }
 
+impl KvSpace {
+    /// Its number in keys on disk: never reused for another space.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::KeyValue => 1,
+            Self::Promise => 2,
+        }
+    }
+}
+
 /// A worker as the store lists it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredWorker {
@@ -177,6 +196,12 @@ pub enum CommitError {
         /// Where the append wanted to begin.
         first: OplogIndex,
     },
+    /// An operation names a log whose worker was dropped: a log is never used again. Nothing was written.
+    #[error("log {log:?} belongs to a worker that was deleted")]
+    Dropped {
+        /// The log.
+        log: LogId,
+    },
     /// The batch is larger than a limit. Nothing was written.
     #[error("batch of {ops} operations and {bytes} bytes is over the limit")]
     TooLarge {
@@ -223,6 +248,14 @@ pub enum StoreError {
         /// What this version writes.
         expected: String,
     },
+    /// A shard that the store does not have.
+    #[error("shard {} does not exist, the store has {shards}", shard.0)]
+    NoShard {
+        /// The shard.
+        shard: ShardId,
+        /// How many there are.
+        shards: u16,
+    },
     /// A catalogue row changed since it was read.
     #[error("row changed meanwhile (revision {found}, expected {expected})")]
     Stale {
@@ -241,16 +274,26 @@ impl Coded for StoreError {
             Self::Locked(_) => "STO-003",
             Self::UnknownFormat { .. } => "STO-004",
             Self::Stale { .. } => "STO-005",
+            Self::NoShard { .. } => "STO-006",
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Io(_) => "check free disk space and the permissions of the data directory".into(),
-            Self::Corrupt { .. } => "restore the data directory from a backup; the worker's log was not changed".into(),
-            Self::Locked(_) => "stop the other server, or pass another directory: --data-dir DIR".into(),
-            Self::UnknownFormat { .. } => "use the version that wrote it, or start anew: --clean".into(),
+            Self::Corrupt { .. } => {
+                "restore the data directory from a backup; the worker's log was not changed".into()
+            }
+            Self::Locked(_) => {
+                "stop the other server, or pass another directory: --data-dir DIR".into()
+            }
+            Self::UnknownFormat { .. } => {
+                "use the version that wrote it, or start anew: --clean".into()
+            }
             Self::Stale { .. } => "try again".into(),
+            Self::NoShard { .. } => {
+                "the number of shards is fixed when the data directory is created".into()
+            }
         })
     }
 }
@@ -276,7 +319,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Entries of a log from index `from` on, in order, without gaps: at most `max_entries`, and no more once
     /// `max_bytes` are passed (at least one if there is one). `Corrupt` when a checksum or the order is wrong.
-    fn read(&self, log: LogId, from: OplogIndex, max_entries: usize, max_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError>;
+    fn read(
+        &self,
+        log: LogId,
+        from: OplogIndex,
+        max_entries: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError>;
 
     /// Index of the last entry, 0 when there is none.
     fn tail(&self, log: LogId) -> Result<OplogIndex, StoreError>;
@@ -285,16 +334,31 @@ pub trait Store: Send + Sync + 'static {
     fn worker(&self, worker: &WorkerId) -> Result<Option<StoredWorker>, StoreError>;
 
     /// Workers of a component in the order of their names, those after `after`, at most `limit`.
-    fn scan_workers(&self, component: ComponentId, after: Option<&str>, limit: usize) -> Result<Vec<StoredWorker>, StoreError>;
+    fn scan_workers(
+        &self,
+        component: ComponentId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredWorker>, StoreError>;
 
     /// Workers of a shard that are marked as having work left: those after log `after`, at most `limit`.
-    fn scan_running(&self, shard: ShardId, after: Option<LogId>, limit: usize) -> Result<Vec<(WorkerId, LogId)>, StoreError>;
+    fn scan_running(
+        &self,
+        shard: ShardId,
+        after: Option<LogId>,
+        limit: usize,
+    ) -> Result<Vec<(WorkerId, LogId)>, StoreError>;
 
     /// Where the outcome of `key` is.
     fn result(&self, log: LogId, key: &IdempotencyKey) -> Result<Option<StoredResult>, StoreError>;
 
     /// Timers of a shard due at or before `until` (microseconds since 1970), oldest first, at most `limit`.
-    fn due_timers(&self, shard: ShardId, until: u64, limit: usize) -> Result<Vec<Timer>, StoreError>;
+    fn due_timers(
+        &self,
+        shard: ShardId,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<Timer>, StoreError>;
 
     /// The first timer of a shard, due or not.
     fn next_timer(&self, shard: ShardId) -> Result<Option<Timer>, StoreError>;
@@ -303,17 +367,35 @@ pub trait Store: Send + Sync + 'static {
     fn kv(&self, space: KvSpace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Keys of a space that begin with `prefix`, in order, after `after`, at most `limit`.
-    fn scan_kv(&self, space: KvSpace, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError>;
+    fn scan_kv(
+        &self,
+        space: KvSpace,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError>;
 
     /// A catalogue row of `kind` (a short constant such as `component`).
     fn catalog_get(&self, kind: &str, key: &[u8]) -> Result<Option<CatalogRow>, StoreError>;
 
     /// Writes a catalogue row, durable on return. `expected` is the revision that was read, 0 for a new row;
     /// `Stale` when it is not the current one. Returns the new revision.
-    fn catalog_put(&self, kind: &str, key: &[u8], expected: u64, value: &[u8]) -> Result<u64, StoreError>;
+    fn catalog_put(
+        &self,
+        kind: &str,
+        key: &[u8],
+        expected: u64,
+        value: &[u8],
+    ) -> Result<u64, StoreError>;
 
     /// Rows of `kind` whose key begins with `prefix`, in the order of their keys, after `after`, at most `limit`.
-    fn catalog_scan(&self, kind: &str, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<CatalogRow>, StoreError>;
+    fn catalog_scan(
+        &self,
+        kind: &str,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<CatalogRow>, StoreError>;
 
     /// Removes up to `records` records of dropped workers; returns whether some are left. Called by a sweeper.
     fn sweep(&self, records: usize) -> Result<bool, StoreError>;

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE SHELVES / batch: what every backend asks of a batch before it writes. In: tokens and operations. Out: yes, or why not.
+//! Never touches a backend. Bound: [`COMMIT_BYTES_MAX`], [`COMMIT_OPS_MAX`]. Read next: `mem.rs`, `fjall.rs`.
+
+use std::collections::{HashMap, HashSet};
+
+use golem_model::{LogId, OplogIndex, ShardId};
+
+use crate::store::{COMMIT_BYTES_MAX, COMMIT_OPS_MAX, CommitError, Op, Token};
+
+impl Op {
+    /// Bytes that the operation carries: what counts against the limits of a batch and of the committer's queue.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        /// What any operation costs in memory and on disk beside its content.
+        const OVERHEAD: usize = 48;
+        OVERHEAD
+            + match self {
+                Self::Append { entries, .. } => {
+                    entries.iter().map(|e| e.len() + size_of::<Vec<u8>>()).sum()
+                }
+                Self::PutWorker { worker, row, .. } => worker.worker_name.len() + row.len(),
+                Self::DropWorker { worker, .. } | Self::SetRunning { worker, .. } => {
+                    worker.worker_name.len()
+                }
+                Self::PutResult { key, .. } => key.0.len(),
+                Self::AddTimer { timer } => timer.worker.worker_name.len() + timer.payload.len(),
+                Self::PutKv { key, value, .. } => key.len() + value.len(),
+                Self::DelKv { key, .. } => key.len(),
+                Self::ClearRunning { .. } | Self::DelTimer { .. } => 0,
+            }
+    }
+
+    /// The log that the operation names.
+    #[must_use]
+    pub fn log(&self) -> Option<LogId> {
+        match self {
+            Self::Append { log, .. }
+            | Self::PutWorker { log, .. }
+            | Self::DropWorker { log, .. }
+            | Self::SetRunning { log, .. }
+            | Self::ClearRunning { log }
+            | Self::PutResult { log, .. } => Some(*log),
+            Self::AddTimer { .. }
+            | Self::DelTimer { .. }
+            | Self::PutKv { .. }
+            | Self::DelKv { .. } => None,
+        }
+    }
+
+    /// The shard that must be owned to do it; `None` when it belongs to no worker.
+    fn shard(&self, shards: u16) -> Option<ShardId> {
+        match self {
+            Self::AddTimer { timer } => Some(ShardId::of(&timer.worker, shards)),
+            Self::DelTimer { shard, .. } => Some(*shard),
+            other => other.log().map(LogId::shard),
+        }
+    }
+}
+
+/// Refuses a batch over the limits (`TooLarge`).
+pub(crate) fn check_limits(ops: &[Op]) -> Result<(), CommitError> {
+    let bytes = ops.iter().map(Op::bytes).sum();
+    if ops.len() > COMMIT_OPS_MAX || bytes > COMMIT_BYTES_MAX {
+        return Err(CommitError::TooLarge {
+            ops: ops.len(),
+            bytes,
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a batch (`Fenced`) with a token that is not current, or without one for a shard that it touches.
+/// `epochs` holds the current epoch of each shard.
+pub(crate) fn check_tokens(
+    tokens: &[Token],
+    ops: &[Op],
+    epochs: &[u64],
+) -> Result<(), CommitError> {
+    let current = |shard: ShardId| epochs.get(usize::from(shard.0)).copied().unwrap_or(0);
+    let mut held = vec![false; epochs.len()];
+    for token in tokens {
+        // Epoch 0 was never given to anybody: a made-up token for an unclaimed shard does not count.
+        if token.epoch == 0 || token.epoch != current(token.shard) {
+            return Err(CommitError::Fenced {
+                shard: token.shard,
+                epoch: current(token.shard),
+            });
+        }
+        if let Some(held) = held.get_mut(usize::from(token.shard.0)) {
+            *held = true;
+        }
+    }
+    let shards = u16::try_from(epochs.len()).unwrap_or(u16::MAX);
+    for shard in ops.iter().filter_map(|op| op.shard(shards)) {
+        if !held.get(usize::from(shard.0)).copied().unwrap_or(false) {
+            return Err(CommitError::Fenced {
+                shard,
+                epoch: current(shard),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a batch with an append that does not continue its log (`Conflict`), or with an operation on a log that is
+/// dropped already or earlier in the batch (`Dropped`). Returns the tails after the batch of the logs that it appends to.
+/// `tail` and `dropped` tell what holds before the batch.
+pub(crate) fn check_logs(
+    ops: &[Op],
+    tail: impl Fn(LogId) -> Result<OplogIndex, CommitError>,
+    dropped: impl Fn(LogId) -> bool,
+) -> Result<HashMap<LogId, OplogIndex>, CommitError> {
+    let mut tails = HashMap::new();
+    let mut dropped_here = HashSet::new();
+    for op in ops {
+        let Some(log) = op.log() else { continue };
+        if matches!(op, Op::ClearRunning { .. }) {
+            continue;
+        }
+        if dropped_here.contains(&log) || dropped(log) {
+            return Err(CommitError::Dropped { log });
+        }
+        match op {
+            Op::DropWorker { .. } => {
+                dropped_here.insert(log);
+                tails.remove(&log);
+            }
+            Op::Append { first, entries, .. } => {
+                let before = match tails.get(&log) {
+                    Some(tail) => *tail,
+                    None => tail(log)?,
+                };
+                if *first != before.next() {
+                    return Err(CommitError::Conflict {
+                        log,
+                        tail: before,
+                        first: *first,
+                    });
+                }
+                tails.insert(log, OplogIndex(before.0 + entries.len() as u64));
+            }
+            _ => {}
+        }
+    }
+    Ok(tails)
+}

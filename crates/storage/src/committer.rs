@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE SHELVES / committer: one ordered stream of commits. In: operations of all workers. Out: a number that grows as
+//! they become durable. Never reads or interprets entries. Bound: [`QUEUE_BYTES_MAX`] by [`Committer::room`].
+//! Read next: `merge.rs` (what a batch leaves out), `store.rs`. Source: storage design §3 (group commit), D4 of the
+//! architecture.
+//!
+//! One thread takes everything that is queued, writes it as one batch, tells the waiters, and starts again. There is no
+//! timer: under load a batch grows by itself, because more is queued while the last one is being synced.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{Notify, oneshot};
+
+use crate::merge::Marks;
+use crate::store::{BATCH_BYTES_MAX, BATCH_OPS_MAX, CommitError, Op, Store, StoreError, Token};
+
+/// Bytes that may wait for their commit before [`Committer::room`] makes callers wait: a few full batches, so that a
+/// slow disk shows as back-pressure at the door and not as memory.
+pub const QUEUE_BYTES_MAX: usize = 8 << 20;
+
+/// Number of a submit: 1, 2, 3, … in the order of the log. Everything up to a durable number is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Seq(pub u64);
+
+/// The committer ended before the submit became durable: by [`Committer::stop`], or because the store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store has stopped accepting writes")]
+pub struct Stopped;
+
+/// What the committer has done so far, for `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommitterStats {
+    /// Commits: one durable write each.
+    pub commits: u64,
+    /// Submits that are durable.
+    pub submits: u64,
+    /// Bytes of the operations that are durable, before merging.
+    pub bytes: u64,
+    /// Bytes that wait or are being written.
+    pub queued_bytes: u64,
+}
+
+/// Called once, on the committer's thread, when the store failed for good and before any waiter hears of it.
+pub type OnFatal = Box<dyn FnOnce(CommitError) + Send>;
+
+/// Writes the operations of all workers in one order. Cheap to share; see the module's header.
+pub struct Committer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What callers and the thread both touch.
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Signalled when the queue gets its first submit, or is closed.
+    filled: Condvar,
+    durable: AtomicU64,
+    waiters: Mutex<Waiters>,
+    queued_bytes: AtomicUsize,
+    /// Notified when `queued_bytes` falls below its bound, and at the end.
+    room: Notify,
+    commits: AtomicU64,
+    bytes: AtomicU64,
+}
+
+#[derive(Default)]
+struct Queue {
+    ops: Vec<Op>,
+    /// One per submit that is queued, in order.
+    submits: Vec<Submit>,
+    /// Number of the last submit.
+    last: u64,
+    /// Nothing is queued any more.
+    closed: bool,
+}
+
+/// Where a submit ends in the queue.
+struct Submit {
+    ops: usize,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Waiters {
+    by_seq: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
+    stopped: bool,
+}
+
+impl Committer {
+    /// Starts the thread. `tokens` are the rights for all shards that will be written. `on_fatal` is called when a
+    /// commit fails: the server ends the process there, because what was promised after it cannot be kept. Every error
+    /// of a commit counts: an embedded store that says `Unavailable` has a full disk under a half-written journal, and
+    /// `Fenced`, `Conflict`, `Dropped` or `TooLarge` mean that the engine broke its own order.
+    ///
+    /// Errors: `Io` and `Corrupt` of [`Store::scan_running`], `Io` when there is no thread to be had.
+    pub fn start(
+        store: Arc<dyn Store>,
+        tokens: Vec<Token>,
+        on_fatal: impl FnOnce(CommitError) + Send + 'static,
+    ) -> Result<Arc<Self>, StoreError> {
+        let marks = Marks::load(store.as_ref(), &tokens)?;
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            durable: AtomicU64::new(0),
+            waiters: Mutex::default(),
+            queued_bytes: AtomicUsize::new(0),
+            room: Notify::new(),
+            commits: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        });
+        let lane = Lane {
+            shared: shared.clone(),
+            store,
+            tokens,
+            marks,
+            on_fatal: Some(Box::new(on_fatal)),
+        };
+        let thread = std::thread::Builder::new()
+            .name("golem-committer".into())
+            .spawn(move || lane.run())
+            .map_err(|e| StoreError::Io(format!("no thread for the committer: {e}")))?;
+        Ok(Arc::new(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        }))
+    }
+
+    /// Queues `ops`, all in the same batch and after everything that was submitted before. Never blocks on the disk.
+    /// After the end the operations are dropped and waiting for the number says [`Stopped`].
+    ///
+    /// Call [`Committer::room`] before work that submits much: this function itself does not hold back.
+    pub fn submit(&self, ops: impl IntoIterator<Item = Op>) -> Seq {
+        let mut queue = self.shared.queue.lock();
+        queue.last += 1;
+        let seq = Seq(queue.last);
+        if queue.closed {
+            return seq;
+        }
+        let before = queue.ops.len();
+        queue.ops.extend(ops);
+        let added = queue.ops.get(before..).unwrap_or_default();
+        let submit = Submit {
+            ops: added.len(),
+            bytes: added.iter().map(Op::bytes).sum(),
+        };
+        self.shared
+            .queued_bytes
+            .fetch_add(submit.bytes, Ordering::Relaxed);
+        queue.submits.push(submit);
+        if queue.submits.len() == 1 {
+            self.shared.filled.notify_one();
+        }
+        seq
+    }
+
+    /// The last number that is durable; so are all before it.
+    #[must_use]
+    pub fn durable(&self) -> Seq {
+        Seq(self.shared.durable.load(Ordering::Acquire))
+    }
+
+    /// Returns when `seq` is durable. Cancel safe: dropping the future changes nothing. Error: [`Stopped`], and then
+    /// the submit may or may not be in the log.
+    pub async fn wait(&self, seq: Seq) -> Result<(), Stopped> {
+        if self.durable() >= seq {
+            return Ok(());
+        }
+        let receiver = {
+            let mut waiters = self.shared.waiters.lock();
+            // Again, now that the thread cannot pass between the question and the entry below.
+            if self.durable() >= seq {
+                return Ok(());
+            }
+            if waiters.stopped {
+                return Err(Stopped);
+            }
+            let (sender, receiver) = oneshot::channel();
+            waiters.by_seq.entry(seq.0).or_default().push(sender);
+            receiver
+        };
+        receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Returns when fewer than [`QUEUE_BYTES_MAX`] bytes wait, or the committer has ended. Cancel safe.
+    pub async fn room(&self) {
+        loop {
+            let mut notified = pin!(self.shared.room.notified());
+            // Registered before the question, so that a notice in between is not missed.
+            notified.as_mut().enable();
+            if self.shared.queued_bytes.load(Ordering::Acquire) < QUEUE_BYTES_MAX
+                || self.shared.waiters.lock().stopped
+            {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Commits what is queued, refuses what comes later, and returns when the thread has ended. Blocks for the last
+    /// commit. Calling it again does nothing.
+    pub fn stop(&self) {
+        self.shared.queue.lock().closed = true;
+        self.shared.filled.notify_one();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+            && thread.join().is_err()
+        {
+            tracing::error!("the committer's thread panicked");
+        }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn stats(&self) -> CommitterStats {
+        CommitterStats {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            submits: self.durable().0,
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+            queued_bytes: self.shared.queued_bytes.load(Ordering::Relaxed) as u64,
+        }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// Moves the watermark and wakes those who waited for it.
+    fn advance(&self, durable: u64, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let before = self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        let ready = {
+            let mut waiters = self.waiters.lock();
+            self.durable.store(durable, Ordering::Release);
+            let later = waiters.by_seq.split_off(&(durable + 1));
+            std::mem::replace(&mut waiters.by_seq, later)
+        };
+        for sender in ready.into_values().flatten() {
+            // An error means that the waiter was dropped: nobody is interested.
+            let _ = sender.send(());
+        }
+        if before >= QUEUE_BYTES_MAX && before - bytes < QUEUE_BYTES_MAX {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Nothing is accepted any more, and everybody who waits hears `Stopped`.
+    fn close(&self) {
+        {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            queue.ops.clear();
+            queue.submits.clear();
+        }
+        let mut waiters = self.waiters.lock();
+        waiters.stopped = true;
+        waiters.by_seq.clear();
+        drop(waiters);
+        self.room.notify_waiters();
+    }
+}
+
+/// What belongs to the thread alone.
+struct Lane {
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    tokens: Vec<Token>,
+    marks: Marks,
+    on_fatal: Option<OnFatal>,
+}
+
+impl Lane {
+    fn run(mut self) {
+        while let Some((first, ops, submits)) = self.take() {
+            if let Err(error) = self.write(first, ops, submits) {
+                tracing::error!(%error, "commit failed, no more writes are accepted");
+                self.fail(error);
+                return;
+            }
+        }
+        // `Drop` closes.
+    }
+
+    /// Waits for submits and takes all of them, with the number of the first; `None` at the end.
+    fn take(&self) -> Option<(u64, Vec<Op>, Vec<Submit>)> {
+        let mut queue = self.shared.queue.lock();
+        while queue.submits.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            self.shared.filled.wait(&mut queue);
+        }
+        let (ops, submits) = (
+            std::mem::take(&mut queue.ops),
+            std::mem::take(&mut queue.submits),
+        );
+        // When closed, later submits were counted but not kept: numbers end at the last one kept.
+        let first = self.shared.durable.load(Ordering::Relaxed) + 1;
+        Some((first, ops, submits))
+    }
+
+    /// Writes the submits in as few batches as the limits allow.
+    fn write(&mut self, first: u64, ops: Vec<Op>, submits: Vec<Submit>) -> Result<(), CommitError> {
+        let mut ops = ops.into_iter();
+        let (mut seq, mut count, mut bytes) = (first - 1, 0, 0);
+        for submit in submits {
+            let full = count + submit.ops > BATCH_OPS_MAX || bytes + submit.bytes > BATCH_BYTES_MAX;
+            if full && count > 0 {
+                self.commit(ops.by_ref().take(count), seq, bytes)?;
+                (count, bytes) = (0, 0);
+            }
+            seq += 1;
+            count += submit.ops;
+            bytes += submit.bytes;
+        }
+        self.commit(ops.by_ref().take(count), seq, bytes)
+    }
+
+    /// Writes one batch and moves the watermark to `seq`.
+    fn commit(
+        &mut self,
+        ops: impl Iterator<Item = Op>,
+        seq: u64,
+        bytes: usize,
+    ) -> Result<(), CommitError> {
+        let batch = self.marks.merge(ops);
+        // A batch can be left with nothing to say: a mark that was set and taken away again.
+        if !batch.is_empty() {
+            self.store.commit(&self.tokens, &batch)?;
+            self.shared.commits.fetch_add(1, Ordering::Relaxed);
+        }
+        self.shared.advance(seq, bytes);
+        Ok(())
+    }
+
+    fn fail(&mut self, error: CommitError) {
+        if let Some(on_fatal) = self.on_fatal.take() {
+            on_fatal(error);
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // A panic is a failure of the store like any other: whoever waits must not wait for ever.
+        if std::thread::panicking() {
+            self.fail(CommitError::Poisoned(
+                "the committer's thread panicked".into(),
+            ));
+        }
+        self.shared.close();
+    }
+}
+
+#[cfg(test)]
+mod tests;

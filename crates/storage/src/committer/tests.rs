@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE SHELVES / committer tests: order, watermark, back-pressure and the end, on the memory store.
+//! Never touches the disk. Read next: `committer.rs`.
+
+use std::sync::mpsc;
+
+use golem_model::{LogId, OplogIndex, ShardId};
+
+use super::*;
+use crate::mem::{Fault, MemStore};
+
+struct Rig {
+    store: Arc<MemStore>,
+    committer: Arc<Committer>,
+    fatal: mpsc::Receiver<CommitError>,
+}
+
+fn rig() -> Rig {
+    let store = Arc::new(MemStore::new());
+    let tokens = store.claim_all().unwrap();
+    let (sender, fatal) = mpsc::channel();
+    let committer =
+        Committer::start(store.clone(), tokens, move |e| sender.send(e).unwrap()).unwrap();
+    Rig {
+        store,
+        committer,
+        fatal,
+    }
+}
+
+fn log(number: u64) -> LogId {
+    LogId::pack(ShardId(u16::try_from(number % 256).unwrap()), 1, number).unwrap()
+}
+
+fn append(log: LogId, first: u64, entry: &[u8]) -> Op {
+    Op::Append {
+        log,
+        first: OplogIndex(first),
+        entries: vec![entry.to_vec()],
+    }
+}
+
+/// Polls `future` once.
+fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    let waker = std::task::Waker::noop();
+    std::pin::Pin::new(future).poll(&mut std::task::Context::from_waker(waker))
+}
+
+#[tokio::test]
+async fn submits_of_many_tasks_keep_the_order_of_each_log() {
+    let rig = rig();
+    let tasks: Vec<_> = (0..16)
+        .map(|n| {
+            let committer = rig.committer.clone();
+            tokio::spawn(async move {
+                for index in 1..=200u64 {
+                    let seq = committer.submit([append(log(n), index, &index.to_le_bytes())]);
+                    if index % 7 == 0 {
+                        committer.wait(seq).await.unwrap();
+                        assert!(committer.durable() >= seq);
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    rig.committer.stop();
+    assert_eq!(rig.committer.durable(), Seq(16 * 200));
+    for n in 0..16 {
+        let entries = rig
+            .store
+            .read(log(n), OplogIndex(1), usize::MAX, usize::MAX)
+            .unwrap();
+        let expect: Vec<_> = (1..=200u64).map(|i| i.to_le_bytes().to_vec()).collect();
+        assert_eq!(entries, expect);
+    }
+}
+
+#[tokio::test]
+async fn what_is_queued_during_a_commit_becomes_one_batch() {
+    let rig = rig();
+    let held = rig.store.hold_commits();
+    let first = rig.committer.submit([append(log(1), 1, b"a")]);
+    // The thread has taken the first submit when the queue is empty; the others must then wait together.
+    while !rig.committer.shared.queue.lock().submits.is_empty() {
+        std::thread::yield_now();
+    }
+    let last = (2..=50)
+        .map(|i| rig.committer.submit([append(log(1), i, b"b")]))
+        .last()
+        .unwrap();
+    drop(held);
+    rig.committer.wait(first).await.unwrap();
+    rig.committer.wait(last).await.unwrap();
+    assert_eq!(rig.store.commits(), 2);
+    assert_eq!(rig.committer.stats().commits, 2);
+    assert_eq!(rig.store.tail(log(1)).unwrap(), OplogIndex(50));
+}
+
+#[tokio::test]
+async fn batches_are_closed_at_their_limits_and_a_submit_is_never_split() {
+    let rig = rig();
+    let held = rig.store.hold_commits();
+    rig.committer.submit([append(log(1), 1, b"a")]);
+    while !rig.committer.shared.queue.lock().submits.is_empty() {
+        std::thread::yield_now();
+    }
+    let big = vec![0; BATCH_BYTES_MAX - 4096];
+    // Two that fill a batch each, and one of three entries that is larger than a batch.
+    for n in 2..=3 {
+        rig.committer.submit([append(log(n), 1, &big)]);
+    }
+    let entries = vec![big.clone(), big.clone(), big];
+    let last = rig.committer.submit([Op::Append {
+        log: log(4),
+        first: OplogIndex(1),
+        entries,
+    }]);
+    drop(held);
+    rig.committer.wait(last).await.unwrap();
+    assert_eq!(rig.store.commits(), 4);
+}
+
+#[tokio::test]
+async fn a_dropped_waiter_disturbs_nobody() {
+    let rig = rig();
+    let held = rig.store.hold_commits();
+    let seq = rig.committer.submit([append(log(1), 1, b"a")]);
+    let mut dropped = Box::pin(rig.committer.wait(seq));
+    let mut kept = Box::pin(rig.committer.wait(seq));
+    assert!(poll_once(&mut dropped).is_pending());
+    assert!(poll_once(&mut kept).is_pending());
+    drop(dropped);
+    drop(held);
+    assert_eq!(kept.await, Ok(()));
+}
+
+#[tokio::test]
+async fn room_waits_while_too_much_is_queued() {
+    let rig = rig();
+    let held = rig.store.hold_commits();
+    rig.committer.room().await;
+    for index in 1..=9 {
+        rig.committer
+            .submit([append(log(1), index, &vec![0; 1 << 20])]);
+    }
+    let committer = rig.committer.clone();
+    let mut room = Box::pin(committer.room());
+    assert!(poll_once(&mut room).is_pending());
+    drop(held);
+    room.await;
+    assert!(rig.committer.stats().queued_bytes < QUEUE_BYTES_MAX as u64);
+}
+
+#[tokio::test]
+async fn stop_commits_what_is_queued_and_refuses_the_rest() {
+    let rig = rig();
+    let before = rig.committer.submit([append(log(1), 1, b"a")]);
+    rig.committer.stop();
+    rig.committer.stop();
+    assert_eq!(rig.committer.wait(before).await, Ok(()));
+    let after = rig.committer.submit([append(log(1), 2, b"b")]);
+    assert_eq!(after, Seq(2));
+    assert_eq!(rig.committer.wait(after).await, Err(Stopped));
+    rig.committer.room().await;
+    assert_eq!(rig.store.tail(log(1)).unwrap(), OplogIndex(1));
+    assert!(rig.fatal.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn every_failed_commit_is_the_end_and_says_why() {
+    for (fault, applied) in [
+        (Fault::Poisoned, 0),
+        (Fault::Unavailable, 0),
+        (Fault::AmbiguousLost, 0),
+        (Fault::AmbiguousApplied, 1),
+        (Fault::Fenced, 0),
+    ] {
+        let rig = rig();
+        rig.store.inject(1, fault);
+        let good = rig.committer.submit([append(log(1), 1, b"a")]);
+        rig.committer.wait(good).await.unwrap();
+        let bad = rig.committer.submit([append(log(2), 1, b"b")]);
+        assert_eq!(rig.committer.wait(bad).await, Err(Stopped), "{fault:?}");
+        let later = rig.committer.submit([append(log(3), 1, b"c")]);
+        assert_eq!(rig.committer.wait(later).await, Err(Stopped), "{fault:?}");
+        rig.fatal.recv().unwrap();
+        assert_eq!(
+            rig.store.tail(log(2)).unwrap(),
+            OplogIndex(applied),
+            "{fault:?}"
+        );
+        assert_eq!(rig.store.tail(log(3)).unwrap(), OplogIndex(0), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_append_with_a_gap_is_the_end() {
+    let rig = rig();
+    let bad = rig.committer.submit([append(log(1), 2, b"a")]);
+    assert_eq!(rig.committer.wait(bad).await, Err(Stopped));
+    let conflict = CommitError::Conflict {
+        log: log(1),
+        tail: OplogIndex(0),
+        first: OplogIndex(2),
+    };
+    assert_eq!(rig.fatal.recv().unwrap(), conflict);
+}
+
+#[tokio::test]
+async fn marks_of_an_earlier_life_are_taken_away() {
+    let rig = rig();
+    let worker =
+        golem_model::WorkerId::new("00000000-0000-0000-0000-000000000001".parse().unwrap(), "w");
+    let shard = ShardId::of(&worker, rig.store.shards());
+    let log = LogId::pack(shard, 1, 1).unwrap();
+    rig.committer.submit([Op::SetRunning {
+        worker: worker.clone(),
+        log,
+    }]);
+    rig.committer.stop();
+    let store = Arc::new(rig.store.reopen());
+    assert_eq!(
+        store.scan_running(shard, None, 10).unwrap(),
+        [(worker, log)]
+    );
+    let committer = Committer::start(store.clone(), store.claim_all().unwrap(), |_| {}).unwrap();
+    let seq = committer.submit([Op::ClearRunning { log }]);
+    committer.wait(seq).await.unwrap();
+    assert_eq!(store.scan_running(shard, None, 10).unwrap(), []);
+}
