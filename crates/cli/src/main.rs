@@ -8,6 +8,8 @@ mod cmd;
 mod error;
 mod exit;
 mod output;
+mod suggest;
+mod template;
 
 use std::process::ExitCode;
 

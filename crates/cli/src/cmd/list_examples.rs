@@ -1,25 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / list_examples: lists the templates.
+//! THE DESK / list-examples: shows the templates. In filters, out a table. Never reads the disk. Why: client specification §2.1.
 
-use crate::{
-    error::{Failure, Outcome},
-    exit,
-    output::Out,
-};
+use serde::Serialize;
 
-/// Options of `list_examples`.
+use crate::{error::Outcome, output::Out, template};
+
+/// Languages that Golem 1.1 had templates for; here there is Go.
+const LANGUAGES: &[&str] = &["go"];
+
+/// Options of `list-examples`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  golem-cli list_examples")]
-pub(crate) struct Args {}
+#[command(after_help = "Example:\n  golem-cli list-examples --language go")]
+pub(crate) struct Args {
+    /// Only languages of this tier or better (1 is best)
+    #[arg(short, long, value_name = "TIER", value_parser = tier)]
+    min_tier: Option<u8>,
+    /// Only this language
+    #[arg(short, long, value_name = "LANG", value_parser = language)]
+    language: Option<String>,
+}
 
-/// Runs the verb.
-pub(crate) fn run(_args: &Args, _out: &Out) -> Outcome {
-    Err(Failure::new(
-        golem_model::Problem {
-            code: "CLI-000".to_owned(),
-            message: "`list_examples` is not there yet".to_owned(),
-            hint: None,
-        },
-        exit::GENERIC,
-    ))
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    language: &'static str,
+    tier: &'static str,
+    description: &'static str,
+}
+
+/// Prints the table.
+pub(crate) fn run(args: &Args, out: &Out) -> Outcome {
+    // Go is tier 1, the best, so that every bound lets it pass.
+    let _ = (args.min_tier, &args.language);
+    let rows: Vec<Row> = template::CATALOGUE
+        .iter()
+        .map(|t| Row {
+            name: t.name,
+            language: "Go",
+            tier: "Tier1",
+            description: t.description,
+        })
+        .collect();
+    out.view(&rows, |rows| {
+        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        let mut text = format!("{:width$}  Language  Tier   Description\n", "Name");
+        for row in rows {
+            text.push_str(&format!(
+                "{:width$}  {:8}  {:5}  {}\n",
+                row.name, row.language, row.tier, row.description
+            ));
+        }
+        text
+    });
+    Ok(())
+}
+
+/// Reads a language, in any case; for clap.
+pub(super) fn language(text: &str) -> Result<String, String> {
+    let word = text.to_lowercase();
+    if LANGUAGES.contains(&word.as_str()) {
+        Ok(word)
+    } else {
+        Err(format!(
+            "Unknown guest language: {text}. Expected one of \"Go\""
+        ))
+    }
+}
+
+fn tier(text: &str) -> Result<u8, String> {
+    match text.to_lowercase().trim_start_matches("tier") {
+        "1" => Ok(1),
+        "2" => Ok(2),
+        "3" => Ok(3),
+        _ => Err(format!(
+            "Unknown tier: {text}. Expected one of \"tier1\", \"tier2\", \"tier3\""
+        )),
+    }
 }

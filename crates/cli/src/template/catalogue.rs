@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / template catalogue: what lies in `templates/`, compiled in. In a name, out a [`Template`].
+//! Never reads the disk. Read next: `render.rs`. Why: `new` works without network and without an installation directory.
+
+use super::TemplateError;
+
+/// A project that `new` can make.
+#[derive(Debug)]
+pub(crate) struct Template {
+    /// What `--example` takes.
+    pub(crate) name: &'static str,
+    /// One sentence.
+    pub(crate) description: &'static str,
+    /// Path and text of every file, with placeholders in both.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Directories that get the WIT packages of [`WIT_DEPS`].
+    pub(crate) wit_deps: &'static [&'static str],
+    /// What is printed in the end, with placeholders.
+    pub(crate) instructions: &'static str,
+    /// Whether the package's name and version are used, or only its namespace.
+    pub(crate) uses_package: bool,
+}
+
+macro_rules! text {
+    ($path:expr) => {
+        include_str!(concat!("../../../../templates/", $path))
+    };
+}
+
+macro_rules! files {
+    ($dir:literal: $($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../../templates/", $dir, "/", $path)))),*]
+    };
+}
+
+/// The WIT packages that templates with full support get, by path below `deps`.
+pub(crate) const WIT_DEPS: &[(&str, &str)] = files!["wit-deps":
+    "cli/environment.wit",
+    "clocks/monotonic-clock.wit",
+    "clocks/wall-clock.wit",
+    "io/error.wit",
+    "io/poll.wit",
+    "io/streams.wit",
+    "random/random.wit",
+    "wasm-rpc/wasm-rpc.wit",
+];
+
+/// The packages of [`WIT_DEPS`], which a component must not call itself.
+pub(crate) const WIT_DEPS_PACKAGES: &[&str] = &[
+    "wasi:cli@0.2.0",
+    "wasi:clocks@0.2.0",
+    "wasi:io@0.2.0",
+    "wasi:random@0.2.0",
+    "golem:rpc@0.1.0",
+];
+
+/// Where the adapter goes.
+pub(crate) const ADAPTER_PATH: &str = "adapters/tier1/wasi_snapshot_preview1.wasm";
+
+/// The adapter from WASI preview 1 to preview 2 for components without a `main` (reactors).
+pub(crate) const fn adapter() -> &'static [u8] {
+    wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
+}
+
+/// All templates, in the order of the listing.
+pub(crate) const CATALOGUE: &[Template] = &[
+    Template {
+        name: "go-default",
+        description: "A component in Go with access to worker-to-worker calls, WASI polling and clocks",
+        files: files!["go-default":
+            ".gitignore._",
+            "Makefile",
+            "README.md",
+            "go.mod._",
+            "main.go",
+            "wit/component-name.wit",
+        ],
+        wit_deps: &["wit/deps"],
+        instructions: text!("go-default/INSTRUCTIONS"),
+        uses_package: true,
+    },
+    Template {
+        name: "go-default-minimal",
+        description: "A component in Go that imports nothing",
+        files: files!["go-default-minimal":
+            ".gitignore._",
+            "Makefile",
+            "README.md",
+            "go.mod._",
+            "main.go",
+            "wit/component-name.wit",
+        ],
+        wit_deps: &[],
+        instructions: text!("go-default-minimal/INSTRUCTIONS"),
+        uses_package: true,
+    },
+];
+
+/// The template called `name`. Errors: `Unknown`, with the nearest name.
+pub(crate) fn find(name: &str) -> Result<&'static Template, TemplateError> {
+    CATALOGUE
+        .iter()
+        .find(|template| template.name == name)
+        .ok_or_else(|| TemplateError::Unknown {
+            name: name.to_owned(),
+            nearest: crate::suggest::nearest(name, CATALOGUE.iter().map(|template| template.name)),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::path::Path;
+
+    use super::*;
+
+    fn walk(dir: &Path, base: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, base, found);
+            } else {
+                found.push(
+                    path.strip_prefix(base)
+                        .unwrap()
+                        .to_string_lossy()
+                        .into_owned(),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_in_the_catalogue() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates");
+        let mut found = Vec::new();
+        walk(&root, &root, &mut found);
+        let mut known: Vec<String> = WIT_DEPS
+            .iter()
+            .map(|(path, _)| format!("wit-deps/{path}"))
+            .collect();
+        for template in CATALOGUE {
+            known.extend(
+                template
+                    .files
+                    .iter()
+                    .map(|(path, _)| format!("{}/{path}", template.name)),
+            );
+            known.push(format!("{}/INSTRUCTIONS", template.name));
+        }
+        known.push("README.md".to_owned());
+        found.sort();
+        known.sort();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn wit_that_the_stub_generator_also_writes_is_the_same_text() {
+        let workshop = |path: &str| {
+            std::fs::read_to_string(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("../wit/src/wit")
+                    .join(path),
+            )
+            .unwrap()
+        };
+        let ours = |path: &str| WIT_DEPS.iter().find(|(p, _)| *p == path).unwrap().1;
+        assert_eq!(ours("io/poll.wit"), workshop("poll.wit"));
+        assert_eq!(ours("wasm-rpc/wasm-rpc.wit"), workshop("wasm-rpc.wit"));
+    }
+}
