@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE WORKSHOP / describe: what a component exports and imports, for people. In: component bytes. Out: [`Description`].
+//! Never runs it. Read next: `metadata.rs`. Why: `golem-cli build` shows what it made.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "arenas are indexed by the ids that they handed out"
+)]
+
+use golem_model::Coded;
+use wit_component::DecodedWasm;
+use wit_parser::{Resolve, TypeOwner, WorldId, WorldItem, WorldKey};
+
+use crate::canonical::Printer;
+
+/// A component from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// One line per exported function: `rpcdemo:component2/component2-api.{add}(value: u64)`.
+    pub exports: Vec<String>,
+    /// The imported interfaces and functions by name.
+    pub imports: Vec<String>,
+    /// Size in bytes.
+    pub size: usize,
+}
+
+/// Bytes that are no component.
+#[derive(Debug, thiserror::Error)]
+pub enum DescribeError {
+    /// Not a component, or a broken one.
+    #[error("the input is not a WebAssembly component: {reason}")]
+    NotAComponent {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Coded for DescribeError {
+    fn code(&self) -> &'static str {
+        "CMP-007"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("give the output of `golem-cli build` or `golem-cli stubgen compose`".to_owned())
+    }
+}
+
+/// Reads the exports and imports of a component.
+///
+/// Errors: [`DescribeError::NotAComponent`].
+pub fn describe(component: &[u8]) -> Result<Description, DescribeError> {
+    let (resolve, world) = decode(component)?;
+    let world = &resolve.worlds[world];
+    let mut exports = Vec::new();
+    for (key, item) in &world.exports {
+        match item {
+            WorldItem::Interface { id, .. } => {
+                let name = resolve.name_world_key(key);
+                let printer = Printer {
+                    resolve: &resolve,
+                    home: TypeOwner::Interface(*id),
+                };
+                for function in resolve.interfaces[*id].functions.values() {
+                    exports.push(format!(
+                        "{name}.{{{}}}{}",
+                        function.name,
+                        printer.signature(function)
+                    ));
+                }
+            }
+            WorldItem::Function(function) => {
+                let printer = Printer {
+                    resolve: &resolve,
+                    home: TypeOwner::None,
+                };
+                exports.push(format!("{}{}", function.name, printer.signature(function)));
+            }
+            WorldItem::Type { .. } => {}
+        }
+    }
+    let imports = world
+        .imports
+        .iter()
+        .filter(|(_, item)| !matches!(item, WorldItem::Type { .. }))
+        .map(|(key, _): (&WorldKey, _)| resolve.name_world_key(key))
+        .collect();
+    Ok(Description {
+        exports,
+        imports,
+        size: component.len(),
+    })
+}
+
+/// The world of a component.
+pub(crate) fn decode(component: &[u8]) -> Result<(Resolve, WorldId), DescribeError> {
+    let not = |reason: String| DescribeError::NotAComponent { reason };
+    if !wasmparser::Parser::is_component(component) {
+        return Err(not("it does not start as one".to_owned()));
+    }
+    // Checked first: the decoder expects a valid component and would stop the process on some broken ones.
+    wasmparser::Validator::new()
+        .validate_all(component)
+        .map_err(|error| not(error.to_string()))?;
+    match wit_component::decode(component).map_err(|error| not(format!("{error:#}")))? {
+        DecodedWasm::Component(resolve, world) => Ok((resolve, world)),
+        DecodedWasm::WitPackage(..) => Err(not("it is a WIT package".to_owned())),
+    }
+}
