@@ -2,40 +2,51 @@
 //! THE JANITOR: chores of this repository, run as `cargo xtask <chore>`. In: the checkout. Out: findings on stdout, exit 0
 //! or 1. Never touches the network, never builds anything. Read next: `tidy/mod.rs`. Why: docs/adr/0001-house.md.
 
+mod errors;
 mod tidy;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy\n\n  tidy   check the house rules (docs/STYLE.md): absences, headers, the two paths, file sizes, text";
+const USAGE: &str = "usage: cargo xtask <chore>
+
+  tidy             check the house rules (docs/STYLE.md): absences, headers, the two paths, file sizes, text, error pages
+  errors           write docs/errors/*.md from the error enums of the rooms";
 
 fn main() -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    match std::env::args().nth(1).as_deref() {
-        Some("tidy") => {
-            let tree = tidy::Tree::load(&root()?)?;
-            let findings = tidy::check(&tree);
-            for finding in &findings {
-                writeln!(out, "{finding}")?;
-            }
-            if findings.is_empty() {
-                writeln!(out, "tidy: {} files, nothing to say", tree.files.len())?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            writeln!(
-                out,
-                "tidy: {} findings in {} files",
-                findings.len(),
-                tree.files.len()
-            )?;
-            Ok(ExitCode::FAILURE)
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let root = root()?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let tree = tidy::Tree::load(&root)?;
+    let findings = match words.as_slice() {
+        ["tidy"] => {
+            let mut findings = tidy::check(&tree);
+            findings.extend(errors::pages(&tree, &root, false)?);
+            findings
         }
+        ["errors"] => errors::pages(&tree, &root, true)?,
         _ => {
-            writeln!(out, "{USAGE}")?;
-            Ok(ExitCode::from(2))
+            writeln!(std::io::stdout(), "{USAGE}")?;
+            return Ok(ExitCode::from(2));
         }
+    };
+    let mut out = std::io::stdout().lock();
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
     }
+    writeln!(
+        out,
+        "{}: {} findings in {} files",
+        words.join(" "),
+        findings.len(),
+        tree.files.len()
+    )?;
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The top of the checkout: the parent of this package's folder.
