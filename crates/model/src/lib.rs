@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE WORDS: ids, WIT types and values, oplog entries, status and API bodies. Plain data, no IO, no async.
 
+pub mod api;
+pub mod api_error;
 pub mod component;
 pub mod error;
 pub mod ids;
+pub mod json;
+pub mod names;
 pub mod oplog;
+mod signature;
+pub mod suggest;
 pub mod types;
+pub mod urn;
 pub mod value;
+pub mod wave;
 pub mod worker;
 
 pub use error::{Coded, Problem};
