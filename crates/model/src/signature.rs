@@ -66,13 +66,11 @@ impl fmt::Display for WitType {
 }
 
 impl FoundFunction<'_> {
-    /// The name that an invocation uses: `<interface>.{<function>}`, or the bare name at the level of the world.
+    /// The name that an invocation uses: `<interface>.{<function>}`, or the bare name at the level of the world;
+    /// functions of resources as `r.new`, `r.m`.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.interface {
-            Some(interface) => format!("{interface}.{{{}}}", self.function.name),
-            None => self.function.name.clone(),
-        }
+        crate::function::canonical(self.interface, &self.function.name)
     }
 
     /// Name, parameters and result on one line: `rpcdemo:component2/component2-api.{add}(value: u64)`.

@@ -23,13 +23,22 @@ pub enum ComponentRef {
     Name(String),
 }
 
-/// A worker, or a function of it, by what the user knows of it.
+/// A component, or one version of it, as a URN or URL names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WorkerRef {
+pub struct ComponentUrn {
+    /// The component.
+    pub component: ComponentRef,
+    /// One version of it.
+    pub version: Option<ComponentVersion>,
+}
+
+/// A worker, or a function of it, as a URN or URL names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkerUrn {
     /// Its component.
     pub component: ComponentRef,
     /// Its name; none for an ephemeral worker, which gets a fresh one at each invocation.
-    pub name: Option<String>,
+    pub worker_name: Option<String>,
     /// A function of the worker.
     pub function: Option<String>,
 }
@@ -38,27 +47,9 @@ pub struct WorkerRef {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Uri {
     /// A component, or one version of it.
-    Component(ComponentRef, Option<ComponentVersion>),
-    /// A worker.
-    Worker(WorkerRef),
-}
-
-/// `urn:component:<uuid>[/<version>]`: prints, and reads nothing but itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ComponentUrn {
-    /// The component.
-    pub id: ComponentId,
-    /// One version of it.
-    pub version: Option<ComponentVersion>,
-}
-
-/// `urn:worker:<uuid>[/<worker>]`: prints, and reads nothing but itself.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WorkerUrn {
-    /// The component of the worker.
-    pub component: ComponentId,
-    /// Its name; none for an ephemeral worker.
-    pub name: Option<String>,
+    Component(ComponentUrn),
+    /// A worker, or a function of it.
+    Worker(WorkerUrn),
 }
 
 /// A text that names nothing.
@@ -281,11 +272,14 @@ impl Kind {
                     };
                     found.parse().map_err(bad)
                 });
-                Ok(Uri::Component(component, version.transpose()?))
+                Ok(Uri::Component(ComponentUrn {
+                    component,
+                    version: version.transpose()?,
+                }))
             }
-            Self::Worker => Ok(Uri::Worker(WorkerRef {
+            Self::Worker => Ok(Uri::Worker(WorkerUrn {
                 component,
-                name: first.map(|name| decode(uri, name)).transpose()?,
+                worker_name: first.map(|name| decode(uri, name)).transpose()?,
                 function: second.map(|function| decode(uri, function)).transpose()?,
             })),
         }
@@ -318,19 +312,24 @@ fn without_query<'a>(uri: &str, rest: &'a str) -> Result<&'a str, UrnError> {
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Component(component, version) => {
-                start(f, "component", component)?;
-                version.map_or(Ok(()), |version| write!(f, "/{version}"))
-            }
+            Self::Component(component) => component.fmt(f),
             Self::Worker(worker) => worker.fmt(f),
         }
     }
 }
 
-impl fmt::Display for WorkerRef {
+impl fmt::Display for ComponentUrn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        start(f, "component", &self.component)?;
+        self.version
+            .map_or(Ok(()), |version| write!(f, "/{version}"))
+    }
+}
+
+impl fmt::Display for WorkerUrn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         start(f, "worker", &self.component)?;
-        for part in [&self.name, &self.function].into_iter().flatten() {
+        for part in [&self.worker_name, &self.function].into_iter().flatten() {
             write!(f, "/{}", percent_encode(part))?;
         }
         Ok(())
@@ -344,55 +343,29 @@ fn start(f: &mut fmt::Formatter<'_>, kind: &str, component: &ComponentRef) -> fm
     }
 }
 
-impl fmt::Display for ComponentRef {
-    /// As a URN or URL.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        start(f, "component", self)
-    }
-}
-
-impl FromStr for ComponentRef {
-    type Err = UrnError;
-    /// Reads a URN or URL of a component without a version.
-    fn from_str(text: &str) -> Result<Self, UrnError> {
-        match text.parse()? {
-            Uri::Component(component, None) => Ok(component),
-            _ => Err(UrnError::Unwanted {
-                uri: text.to_owned(),
-                wanted: "a component without a version",
-            }),
-        }
-    }
-}
-
-impl FromStr for WorkerRef {
-    type Err = UrnError;
-    /// Reads a URN or URL of a worker, with or without name, without a function: what a call's target may be.
-    fn from_str(text: &str) -> Result<Self, UrnError> {
-        match text.parse()? {
-            Uri::Worker(worker) if worker.function.is_none() => Ok(worker),
-            _ => Err(UrnError::Unwanted {
-                uri: text.to_owned(),
-                wanted: "a worker, without a function",
-            }),
-        }
-    }
-}
-
-impl fmt::Display for ComponentUrn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Uri::Component(ComponentRef::Id(self.id), self.version).fmt(f)
-    }
-}
-
 impl FromStr for ComponentUrn {
     type Err = UrnError;
+    /// Reads a URN or URL of a component. Errors: every variant of [`UrnError`].
     fn from_str(text: &str) -> Result<Self, UrnError> {
         match text.parse()? {
-            Uri::Component(ComponentRef::Id(id), version) => Ok(Self { id, version }),
-            _ => Err(UrnError::Unwanted {
+            Uri::Component(component) => Ok(component),
+            Uri::Worker(_) => Err(UrnError::Unwanted {
                 uri: text.to_owned(),
-                wanted: "the URN of a component",
+                wanted: "a component",
+            }),
+        }
+    }
+}
+
+impl FromStr for WorkerUrn {
+    type Err = UrnError;
+    /// Reads a URN or URL of a worker. Errors: every variant of [`UrnError`].
+    fn from_str(text: &str) -> Result<Self, UrnError> {
+        match text.parse()? {
+            Uri::Worker(worker) => Ok(worker),
+            Uri::Component(_) => Err(UrnError::Unwanted {
+                uri: text.to_owned(),
+                wanted: "a worker",
             }),
         }
     }
@@ -400,52 +373,23 @@ impl FromStr for ComponentUrn {
 
 impl From<ComponentId> for ComponentUrn {
     fn from(id: ComponentId) -> Self {
-        Self { id, version: None }
-    }
-}
-
-impl fmt::Display for WorkerUrn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "urn:worker:{}", self.component)?;
-        self.name
-            .as_ref()
-            .map_or(Ok(()), |name| write!(f, "/{}", percent_encode(name)))
-    }
-}
-
-impl FromStr for WorkerUrn {
-    type Err = UrnError;
-    fn from_str(text: &str) -> Result<Self, UrnError> {
-        match text.parse()? {
-            WorkerRef {
-                component: ComponentRef::Id(component),
-                name,
-                ..
-            } => Ok(Self { component, name }),
-            WorkerRef { .. } => Err(UrnError::Unwanted {
-                uri: text.to_owned(),
-                wanted: "the URN of a worker",
-            }),
-        }
-    }
-}
-
-impl From<&WorkerId> for WorkerUrn {
-    fn from(worker: &WorkerId) -> Self {
         Self {
-            component: worker.component_id,
-            name: Some(worker.worker_name.clone()),
+            component: ComponentRef::Id(id),
+            version: None,
         }
     }
 }
 
 impl WorkerUrn {
-    /// The worker that is named, if one is.
+    /// The URN of a worker with a name.
     #[must_use]
-    pub fn worker_id(&self) -> Option<WorkerId> {
-        self.name
-            .as_ref()
-            .map(|name| WorkerId::new(self.component, name.as_str()))
+    pub fn named(worker: &WorkerId) -> Self {
+        let worker_name = Some(worker.worker_name.clone());
+        Self {
+            component: ComponentRef::Id(worker.component_id),
+            worker_name,
+            function: None,
+        }
     }
 }
 
@@ -492,38 +436,41 @@ mod tests {
     fn every_part_is_read() {
         let worker = |text: &str| match text.parse().unwrap() {
             Uri::Worker(worker) => worker,
-            Uri::Component(..) => panic!("a component"),
+            Uri::Component(_) => panic!("a component"),
         };
         let read = worker(&format!(
             "urn:worker:{ID}/my%3Aworker%2F1/a%3Ab%2Fc.%7Bd%7D"
         ));
         assert_eq!(read.component, ComponentRef::Id(id()));
         assert_eq!(
-            (read.name.as_deref(), read.function.as_deref()),
+            (read.worker_name.as_deref(), read.function.as_deref()),
             (Some("my:worker/1"), Some("a:b/c.{d}"))
         );
         let read = worker("worker:///shopping%20cart/w?account=a&project=b");
         assert_eq!(read.component, ComponentRef::Name("shopping cart".into()));
-        assert_eq!(worker(&format!("urn:worker:{ID}")).name, None);
+        assert_eq!(worker(&format!("urn:worker:{ID}")).worker_name, None);
         assert_eq!(
             "component:///a/3".parse(),
-            Ok(Uri::Component(ComponentRef::Name("a".into()), Some(3)))
+            Ok(ComponentUrn {
+                component: ComponentRef::Name("a".into()),
+                version: Some(3)
+            })
         );
         assert_eq!(
             format!("urn:component:{ID}").parse(),
-            Ok(Uri::Component(ComponentRef::Id(id()), None))
+            Ok(ComponentUrn::from(id()))
         );
     }
 
     #[test]
     fn printing_is_canonical() {
-        let urn = WorkerUrn::from(&WorkerId::new(id(), "my:worker/1 ü%"));
+        let urn = WorkerUrn::named(&WorkerId::new(id(), "my:worker/1 ü%"));
         assert_eq!(
             urn.to_string(),
             format!("urn:worker:{ID}/my%3Aworker%2F1%20%C3%BC%25")
         );
         assert_eq!(urn.to_string().parse(), Ok(urn.clone()));
-        assert_eq!(urn.worker_id().unwrap().worker_name, "my:worker/1 ü%");
+        assert_eq!(urn.worker_name.unwrap(), "my:worker/1 ü%");
         assert_eq!(
             ComponentUrn::from(id()).to_string(),
             format!("urn:component:{ID}")
@@ -555,18 +502,11 @@ mod tests {
             check(text, code);
         }
         assert_eq!(
-            format!("urn:worker:{ID}/a/f")
-                .parse::<WorkerRef>()
-                .unwrap_err()
-                .code(),
+            "component:///a".parse::<WorkerUrn>().unwrap_err().code(),
             "URN-009"
         );
         assert_eq!(
-            "worker:///a/b".parse::<WorkerUrn>().unwrap_err().code(),
-            "URN-009"
-        );
-        assert_eq!(
-            "worker:///a/b".parse::<ComponentRef>().unwrap_err().code(),
+            "worker:///a/b".parse::<ComponentUrn>().unwrap_err().code(),
             "URN-009"
         );
     }
@@ -575,7 +515,7 @@ mod tests {
         #[test]
         fn names_survive_encoding(name in "\\PC+") {
             assert_eq!(percent_decode(&percent_encode(&name)), Some(name.clone()));
-            let urn = WorkerUrn { component: id(), name: Some(name) };
+            let urn = WorkerUrn::named(&WorkerId::new(id(), name));
             assert_eq!(urn.to_string().parse(), Ok(urn));
         }
 
