@@ -135,7 +135,6 @@ impl LogId {
 
     /// The shard that the log belongs to.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "16 bits are left after the shift")]
     pub fn shard(self) -> ShardId {
         ShardId((self.0 >> (LOG_EPOCH_BITS + LOG_COUNTER_BITS)) as u16)
     }

@@ -30,7 +30,7 @@ impl fmt::Display for WitType {
                 separated(f, items, |f, item| item.fmt(f))?;
                 f.write_str(">")
             }
-            Self::Record { fields } => braced(f, "record", fields, |f, field| named(f, field)),
+            Self::Record { fields } => braced(f, "record", fields, named),
             Self::Variant { cases } => braced(f, "variant", cases, |f, case| match &case.typ {
                 Some(typ) => write!(f, "{}({typ})", case.name),
                 None => f.write_str(&case.name),
@@ -86,7 +86,7 @@ impl fmt::Display for Signature<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let function = self.0.function;
         write!(f, "{}(", self.0.name())?;
-        separated(f, &function.parameters, |f, parameter| named(f, parameter))?;
+        separated(f, &function.parameters, named)?;
         f.write_str(")")?;
         match function.results.as_slice() {
             [] => Ok(()),
