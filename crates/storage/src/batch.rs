@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use golem_model::{LogId, OplogIndex, ShardId};
 
-use crate::store::{COMMIT_BYTES_MAX, COMMIT_OPS_MAX, CommitError, Op, Token};
+use crate::store::{COMMIT_BYTES_MAX, COMMIT_OPS_MAX, CommitError, KEY_BYTES_MAX, Op, Token};
 
 impl Op {
     /// Bytes that the operation carries: what counts against the limits of a batch and of the committer's queue.
@@ -48,6 +48,19 @@ impl Op {
         }
     }
 
+    /// Bytes of the longest key that the operation makes, without what the layout puts in front of it.
+    fn key_bytes(&self) -> usize {
+        match self {
+            Self::PutWorker { worker, .. }
+            | Self::DropWorker { worker, .. }
+            | Self::SetRunning { worker, .. } => worker.worker_name.len(),
+            Self::PutResult { key, .. } => key.0.len(),
+            Self::AddTimer { timer } => timer.worker.worker_name.len(),
+            Self::PutKv { key, .. } | Self::DelKv { key, .. } => key.len(),
+            Self::Append { .. } | Self::ClearRunning { .. } | Self::DelTimer { .. } => 0,
+        }
+    }
+
     /// The shard that must be owned to do it; `None` when it belongs to no worker.
     fn shard(&self, shards: u16) -> Option<ShardId> {
         match self {
@@ -58,7 +71,7 @@ impl Op {
     }
 }
 
-/// Refuses a batch over the limits (`TooLarge`).
+/// Refuses a batch over the limits (`TooLarge`, `KeyTooLong`).
 pub(crate) fn check_limits(ops: &[Op]) -> Result<(), CommitError> {
     let bytes = ops.iter().map(Op::bytes).sum();
     if ops.len() > COMMIT_OPS_MAX || bytes > COMMIT_BYTES_MAX {
@@ -66,6 +79,13 @@ pub(crate) fn check_limits(ops: &[Op]) -> Result<(), CommitError> {
             ops: ops.len(),
             bytes,
         });
+    }
+    if let Some(bytes) = ops
+        .iter()
+        .map(Op::key_bytes)
+        .find(|bytes| *bytes > KEY_BYTES_MAX)
+    {
+        return Err(CommitError::KeyTooLong { bytes });
     }
     Ok(())
 }
@@ -105,10 +125,10 @@ pub(crate) fn check_tokens(
 
 /// Refuses a batch with an append that does not continue its log (`Conflict`), or with an operation on a log that is
 /// dropped already or earlier in the batch (`Dropped`). Returns the tails after the batch of the logs that it appends to.
-/// `tail` and `dropped` tell what holds before the batch.
+/// `tail` (of a log, for an append at that index) and `dropped` tell what holds before the batch.
 pub(crate) fn check_logs(
     ops: &[Op],
-    tail: impl Fn(LogId) -> Result<OplogIndex, CommitError>,
+    tail: impl Fn(LogId, OplogIndex) -> Result<OplogIndex, CommitError>,
     dropped: impl Fn(LogId) -> bool,
 ) -> Result<HashMap<LogId, OplogIndex>, CommitError> {
     let mut tails = HashMap::new();
@@ -129,7 +149,7 @@ pub(crate) fn check_logs(
             Op::Append { first, entries, .. } => {
                 let before = match tails.get(&log) {
                     Some(tail) => *tail,
-                    None => tail(log)?,
+                    None => tail(log, *first)?,
                 };
                 if *first != before.next() {
                     return Err(CommitError::Conflict {

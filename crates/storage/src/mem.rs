@@ -150,7 +150,7 @@ impl Faults {
             *commits -= 1;
         }
         let (state, one_in) = self.random.as_mut()?;
-        if split_mix(state) % *one_in != 0 {
+        if !split_mix(state).is_multiple_of(*one_in) {
             return None;
         }
         Some(match split_mix(state) % 4 {
@@ -270,9 +270,15 @@ impl Store for MemStore {
     }
 
     fn claim_all(&self) -> Result<Vec<Token>, StoreError> {
-        (0..SHARDS)
-            .map(|shard| self.claim(ShardId(shard)))
-            .collect()
+        let mut state = self.state.write();
+        let epoch = state.epochs.iter().max().copied().unwrap_or(0) + 1;
+        state.epochs.fill(epoch);
+        Ok((0..SHARDS)
+            .map(|shard| Token {
+                shard: ShardId(shard),
+                epoch,
+            })
+            .collect())
     }
 
     fn commit(&self, tokens: &[Token], ops: &[Op]) -> Result<(), CommitError> {
@@ -282,7 +288,7 @@ impl Store for MemStore {
         check_tokens(tokens, ops, &state.epochs)?;
         check_logs(
             ops,
-            |log| Ok(state.tail(log)),
+            |log, _| Ok(state.tail(log)),
             |log| state.dropped.contains(&log),
         )?;
         let fault = self.faults.lock().next();

@@ -16,6 +16,9 @@ pub const BATCH_OPS_MAX: usize = 4096;
 pub const COMMIT_BYTES_MAX: usize = 64 << 20;
 /// Most operations that a backend accepts in one commit: bounds the memory of one commit.
 pub const COMMIT_OPS_MAX: usize = 1 << 16;
+/// Longest key of anything: idempotency keys, names of workers, keys of key-value data. The embedded store writes the
+/// length of a key in two bytes; whoever takes names from outside must refuse longer ones before they come here.
+pub const KEY_BYTES_MAX: usize = 16 << 10;
 
 /// The right to write to a shard, given by [`Store::claim`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +211,12 @@ pub enum CommitError {
         /// Operations.
         ops: usize,
         /// Bytes of entries.
+        bytes: usize,
+    },
+    /// A key is longer than [`KEY_BYTES_MAX`]. Nothing was written.
+    #[error("key of {bytes} bytes is over the limit of {KEY_BYTES_MAX}")]
+    KeyTooLong {
+        /// Bytes of the key.
         bytes: usize,
     },
     /// It is not known whether the batch was written: read before writing again (invariant I4).
