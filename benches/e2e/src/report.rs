@@ -52,12 +52,12 @@ pub(crate) fn summary(args: &Run, rows: &[Row], exactness: &Exactness) -> anyhow
     ))?;
     for row in rows {
         say(&format!(
-            "{:12} {:>12} {:>12} {:7} {:>9.1}  {}{}",
+            "{:12} {:>12} {:>12} {:7} {:>9}  {}{}",
             row.id,
             short(row.ours()),
             short(row.floor()),
             row.unit,
-            row.floor_ratio(),
+            short(row.floor_ratio()),
             row.what,
             if row.errors() > 0 {
                 format!("; {} ERRORS", row.errors())
@@ -105,7 +105,8 @@ fn short(value: f64) -> String {
         x if x >= 10_000.0 => format!("{:.1}k", value / 1000.0),
         x if x >= 100.0 => format!("{value:.0}"),
         x if x >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        x if x >= 0.1 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
     }
 }
 
@@ -157,9 +158,20 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let texts: Vec<_> = [0.1234, 12.345, 123.4, 9_999.0, 12_345.0, 2_500_000.0]
-            .map(short)
-            .to_vec();
-        assert_eq!(texts, ["0.12", "12.3", "123", "9999", "12.3k", "2.50M"]);
+        let texts: Vec<_> = [
+            0.01234,
+            0.1234,
+            12.345,
+            123.4,
+            9_999.0,
+            12_345.0,
+            2_500_000.0,
+        ]
+        .map(short)
+        .to_vec();
+        assert_eq!(
+            texts,
+            ["0.0123", "0.12", "12.3", "123", "9999", "12.3k", "2.50M"]
+        );
     }
 }

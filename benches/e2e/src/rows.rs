@@ -20,6 +20,8 @@ use crate::{guests, report, rest};
 const MANY_CONNECTIONS: u64 = 64;
 /// Awaited calls inside one invocation of rpc-loop.
 const LOOP_CALLS: u64 = 1000;
+/// Calls to new workers that fan starts at once.
+const FAN_CALLS: u64 = 1000;
 /// First calls at once in cold-100.
 const COLD_AT_ONCE: u64 = 100;
 /// Connections that prepare workers, not measured.
@@ -40,8 +42,12 @@ pub(crate) enum RowId {
     CpuPerInv,
     /// a worker calls another, 1 connection, median latency
     RpcSeq,
+    /// the same over many callers, 64 connections, rate
+    RpcMany,
     /// 1000 awaited calls in one invocation, time for each
     RpcLoop,
+    /// one invocation calls 1000 new workers at once and awaits all
+    Fan,
     /// first call on a new worker, one after the other and 100 at once
     Cold,
     /// SIGKILL, start, first correct answer; then every worker is read
@@ -56,7 +62,9 @@ const ALL: &[RowId] = &[
     RowId::CpuPerInv,
     RowId::InvOne,
     RowId::RpcSeq,
+    RowId::RpcMany,
     RowId::RpcLoop,
+    RowId::Fan,
     RowId::Cold,
     RowId::Recover,
     RowId::Exact,
@@ -109,6 +117,10 @@ pub(crate) fn counter_get(components: &Components, worker: &str) -> String {
 /// Path of `caller.one` on `worker`, which adds to the counter `c-<worker>`.
 pub(crate) fn caller_one(components: &Components, worker: &str) -> String {
     rest::invoke_path(&components.caller, worker, "bench:caller/caller-api", "one")
+}
+
+fn caller_fan(components: &Components, worker: &str) -> String {
+    rest::invoke_path(&components.caller, worker, "bench:caller/caller-api", "fan")
 }
 
 fn caller_seq(components: &Components, worker: &str) -> String {
@@ -188,7 +200,9 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<u64> {
             RowId::CpuPerInv => bench.inv_many(false, true).await,
             RowId::InvOne => bench.inv_one().await,
             RowId::RpcSeq => bench.rpc_seq().await,
+            RowId::RpcMany => bench.rpc_many().await,
             RowId::RpcLoop => bench.rpc_loop().await,
+            RowId::Fan => bench.fan().await,
             RowId::Cold => bench.cold().await,
             RowId::Recover => bench.recover().await,
             RowId::Exact => {
@@ -355,6 +369,64 @@ impl Bench<'_> {
             vec![latency(sample)]
         })
         .await
+    }
+
+    async fn rpc_many(&mut self) -> anyhow::Result<()> {
+        let callers = self.args.workers;
+        let mut connection = Connection::open(self.server.peer).await?;
+        for key in 0..callers {
+            self.components
+                .add_caller(&mut connection, &format!("m-{key}"))
+                .await?;
+        }
+        let path = |components: &Components, key: u64| caller_one(components, &format!("m-{key}"));
+        let components = self.components.clone();
+        let warm: PathOf = Arc::new(move |key| path(&components, key));
+        load::each_once(self.server.peer, SETUP_CONNECTIONS, callers, warm, ADD_ONE).await?;
+        let what =
+            format!("caller.one over {callers} callers, each with its own counter, 64 connections");
+        let row = row("rpc-many", &what, "op/s", Better::High);
+        let (ours, floor) = (
+            self.ours(MANY_CONNECTIONS, callers, path),
+            self.theirs(MANY_CONNECTIONS, callers),
+        );
+        self.alternate(vec![row], ours, floor, |sample| vec![throughput(sample)])
+            .await
+    }
+
+    async fn fan(&mut self) -> anyhow::Result<()> {
+        let mut connection = Connection::open(self.server.peer).await?;
+        let mut row = row(
+            "fan",
+            "caller.fan(1000): 1000 adds on new workers at once, all awaited",
+            "ms",
+            Better::Low,
+        );
+        for round in 0..self.args.rounds {
+            let name = format!("fan-{round}");
+            self.components.add_caller(&mut connection, &name).await?;
+            let start = Instant::now();
+            let sum = rest::invoke(
+                &mut connection,
+                &caller_fan(&self.components, &name),
+                &[FAN_CALLS],
+            )
+            .await?;
+            let ours = Side::of(start.elapsed().as_secs_f64() * 1e3, FAN_CALLS);
+            // Each new counter answers 1.
+            self.found.compare(&name, sum, FAN_CALLS, FAN_CALLS);
+            let floor: PathOf = Arc::new(move |key| format!("/d/fan-{round}-{key}/add"));
+            let floor =
+                load::each_once(self.floor.peer, MANY_CONNECTIONS, FAN_CALLS, floor, ADD_ONE)
+                    .await?;
+            row.rounds.push(Round {
+                ours,
+                floor: Side::of(floor.seconds * 1e3, FAN_CALLS),
+            });
+            report::round(&row)?;
+        }
+        self.rows.push(row);
+        Ok(())
     }
 
     async fn rpc_loop(&mut self) -> anyhow::Result<()> {
