@@ -75,3 +75,16 @@ pub enum RowState {
     /// An invocation failed and will be tried again.
     Retrying = 4,
 }
+
+impl WorkerRow {
+    /// Reads a row. Fails on bytes that are no protobuf message.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, prost::DecodeError> {
+        prost::Message::decode(bytes)
+    }
+
+    /// The bytes of the row.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        prost::Message::encode_to_vec(self)
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / catalog: every version of every component. In: uploads. Out: what is known of them, and ready code.
+//! Uploads are compiled one after the other in a thread that may block, so that a large one never stalls the workers.
+//! Bound: `COMPONENT_BYTES_MAX`, `LOADED_COMPONENTS_MAX`. Read next: `loaded.rs`, `../cwasm.rs`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use golem_model::component::{Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId};
+use golem_model::{ComponentId, ComponentVersion, Timestamp};
+use golem_storage::{Blobs, Store, StoreError};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+
+use super::loaded::{Loaded, stubs, unknown_imports};
+use super::reflect;
+use crate::cwasm::CodeCache;
+use crate::error::ComponentError;
+use crate::limits::{COMPONENT_BYTES_MAX, LOADED_COMPONENTS_MAX};
+use crate::oplog::now_micros;
+
+/// Kind of the catalogue rows of component versions: key = id (16 bytes), version (8 bytes, big endian).
+const KIND: &str = "component";
+/// Rows that are read at once at start.
+const SCAN: usize = 512;
+
+/// Longest name of a component.
+const NAME_CHARS_MAX: usize = 100;
+
+type Versions = BTreeMap<ComponentVersion, Arc<ComponentInfo>>;
+
+/// Every version of every component.
+pub(crate) struct Catalog {
+    engine: Engine,
+    code: CodeCache,
+    store: Arc<dyn Store>,
+    blobs: Arc<Blobs>,
+    rows: Mutex<HashMap<ComponentId, Versions>>,
+    loaded: Mutex<LoadedCache>,
+    /// One upload is compiled at a time: the compiler itself uses all cores.
+    uploads: Semaphore,
+}
+
+#[derive(Default)]
+struct LoadedCache {
+    entries: HashMap<(ComponentId, ComponentVersion), (Arc<Loaded>, u64)>,
+    clock: u64,
+}
+
+impl Catalog {
+    /// The catalogue of `store`.
+    pub(crate) fn open(engine: Engine, code: CodeCache, store: Arc<dyn Store>, blobs: Arc<Blobs>) -> Result<Self, StoreError> {
+        let mut rows: HashMap<ComponentId, Versions> = HashMap::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let found = store.catalog_scan(KIND, b"", after.as_deref(), SCAN)?;
+            let Some(last) = found.last() else { break };
+            after = Some(last.key.clone());
+            for row in found {
+                let info: ComponentInfo = serde_json::from_slice(&row.value)
+                    .map_err(|error| StoreError::Corrupt { what: "a component row".into(), detail: error.to_string() })?;
+                let id = info.versioned_component_id;
+                rows.entry(id.component_id).or_default().insert(id.version, Arc::new(info));
+            }
+        }
+        Ok(Self { engine, code, store, blobs, rows: Mutex::new(rows), loaded: Mutex::default(), uploads: Semaphore::new(1) })
+    }
+
+    /// The newest version, or the one that is asked for.
+    pub(crate) fn get(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Arc<ComponentInfo>, ComponentError> {
+        let rows = self.rows.lock();
+        let versions = rows.get(&id).ok_or(ComponentError::NotFound(id))?;
+        match version {
+            None => versions.values().next_back().cloned().ok_or(ComponentError::NotFound(id)),
+            Some(version) => versions.get(&version).cloned().ok_or(ComponentError::VersionNotFound(id, version)),
+        }
+    }
+
+    /// Every version, oldest first.
+    pub(crate) fn versions(&self, id: ComponentId) -> Result<Vec<Arc<ComponentInfo>>, ComponentError> {
+        let rows = self.rows.lock();
+        Ok(rows.get(&id).ok_or(ComponentError::NotFound(id))?.values().cloned().collect())
+    }
+
+    /// Every version of every component, or of the one that is called `name`; by name, oldest first.
+    pub(crate) fn list(&self, name: Option<&str>) -> Vec<Arc<ComponentInfo>> {
+        let rows = self.rows.lock();
+        let all = rows.values().flat_map(BTreeMap::values);
+        let mut found: Vec<_> = all.filter(|info| name.is_none_or(|name| info.component_name == name)).cloned().collect();
+        found.sort_by(|a, b| {
+            let key = |info: &ComponentInfo| (info.component_name.clone(), info.versioned_component_id.version);
+            key(a).cmp(&key(b))
+        });
+        found
+    }
+
+    /// The component that is called `name`.
+    pub(crate) fn named(&self, name: &str) -> Result<ComponentId, ComponentError> {
+        let found = self.list(Some(name));
+        found.first().map(|info| info.versioned_component_id.component_id).ok_or_else(|| ComponentError::NameNotFound(name.to_owned()))
+    }
+
+    /// The wasm as it was uploaded.
+    pub(crate) fn wasm(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Vec<u8>, ComponentError> {
+        Ok(self.blobs.get(&self.get(id, version)?.wasm_hash)?)
+    }
+
+    /// Takes a new component.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        name: &str,
+        kind: ComponentType,
+        wasm: Vec<u8>,
+    ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        check_name(name)?;
+        let _upload = self.uploads.acquire().await;
+        if let Ok(id) = self.named(name) {
+            return Err(ComponentError::AlreadyExists(id));
+        }
+        let id = VersionedComponentId { component_id: ComponentId::random(), version: 0 };
+        self.take(id, name.to_owned(), kind, wasm).await
+    }
+
+    /// Takes a new version of a component.
+    pub(crate) async fn update(
+        self: &Arc<Self>,
+        id: ComponentId,
+        kind: Option<ComponentType>,
+        wasm: Vec<u8>,
+    ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        let _upload = self.uploads.acquire().await;
+        let newest = self.get(id, None)?;
+        let version = VersionedComponentId { component_id: id, version: newest.versioned_component_id.version + 1 };
+        self.take(version, newest.component_name.clone(), kind.unwrap_or(newest.component_type), wasm).await
+    }
+
+    async fn take(
+        self: &Arc<Self>,
+        id: VersionedComponentId,
+        name: String,
+        kind: ComponentType,
+        wasm: Vec<u8>,
+    ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        let catalog = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || catalog.take_blocking(id, name, kind, wasm));
+        work.await.map_err(|error| ComponentError::Compile(error.to_string()))?
+    }
+
+    fn take_blocking(
+        &self,
+        id: VersionedComponentId,
+        name: String,
+        kind: ComponentType,
+        wasm: Vec<u8>,
+    ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        if wasm.len() > COMPONENT_BYTES_MAX {
+            return Err(ComponentError::TooLarge { bytes: wasm.len(), limit: COMPONENT_BYTES_MAX });
+        }
+        check_is_component(&wasm)?;
+        let wasm_hash = self.blobs.put(&wasm)?;
+        let size = wasm.len() as u64;
+        let component = self
+            .code
+            .load(&self.engine, &wasm_hash, || Ok(wasm))
+            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let unknown = unknown_imports(&self.engine, &component);
+        if !unknown.is_empty() {
+            return Err(ComponentError::UnknownImport(unknown));
+        }
+        let info = Arc::new(ComponentInfo {
+            versioned_component_id: id,
+            component_name: name,
+            component_size: size,
+            metadata: ComponentMetadata {
+                exports: reflect::exports(&self.engine, &component),
+                imports: reflect::imports(&self.engine, &component),
+                stubs: stubs(&self.engine, &component),
+                ..ComponentMetadata::default()
+            },
+            created_at: Timestamp(now_micros()),
+            component_type: kind,
+            files: Vec::new(),
+            installed_plugins: Vec::new(),
+            wasm_hash,
+        });
+        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info)).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let row = serde_json::to_vec(info.as_ref()).map_err(|error| ComponentError::Io(error.to_string()))?;
+        self.store.catalog_put(KIND, &row_key(id), 0, &row)?;
+        self.rows.lock().entry(id.component_id).or_default().insert(id.version, Arc::clone(&info));
+        self.keep(id, Arc::new(loaded));
+        Ok(info)
+    }
+
+    /// A component version that is ready to be instantiated. Reads compiled code from disk (half a millisecond) when it
+    /// is not in memory, and compiles only if that code is gone.
+    pub(crate) fn loaded(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Arc<Loaded>, ComponentError> {
+        let info = self.get(id, version)?;
+        let key = (id, info.versioned_component_id.version);
+        {
+            let mut cache = self.loaded.lock();
+            cache.clock += 1;
+            let clock = cache.clock;
+            if let Some((loaded, used)) = cache.entries.get_mut(&key) {
+                *used = clock;
+                return Ok(Arc::clone(loaded));
+            }
+        }
+        let read = || self.blobs.get(&info.wasm_hash).map_err(wasmtime::Error::from);
+        let component =
+            self.code.load(&self.engine, &info.wasm_hash, read).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
+            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let loaded = Arc::new(loaded);
+        self.keep(info.versioned_component_id, Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    fn keep(&self, id: VersionedComponentId, loaded: Arc<Loaded>) {
+        let mut cache = self.loaded.lock();
+        cache.clock += 1;
+        let clock = cache.clock;
+        cache.entries.insert((id.component_id, id.version), (loaded, clock));
+        if cache.entries.len() > LOADED_COMPONENTS_MAX
+            && let Some(oldest) = cache.entries.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)
+        {
+            cache.entries.remove(&oldest);
+        }
+    }
+}
+
+fn row_key(id: VersionedComponentId) -> Vec<u8> {
+    let mut key = id.component_id.0.as_bytes().to_vec();
+    key.extend(id.version.to_be_bytes());
+    key
+}
+
+/// Refuses what is no component before it reaches the compiler, with words that help.
+fn check_is_component(wasm: &[u8]) -> Result<(), ComponentError> {
+    match wasm {
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(ComponentError::NotAComponent("it is a core module".into())),
+        [] => Err(ComponentError::NotAComponent("it is empty".into())),
+        _ => Err(ComponentError::NotAComponent("it does not begin with the WebAssembly magic number".into())),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ComponentError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_:./".contains(c);
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !name.chars().all(good) {
+        return Err(ComponentError::BadName(name.to_owned()));
+    }
+    Ok(())
+}

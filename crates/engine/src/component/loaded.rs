@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / loaded: a component version that is ready to be instantiated: compiled, linked, its exports found.
+//! In: compiled code. Out: instances, functions by name. Read next: `../instance.rs`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use golem_model::WitType;
+use golem_model::component::Component as ComponentInfo;
+use golem_model::types::{Export, Function, HandleMode};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::{Engine, Result};
+
+use super::reflect::{self, stub_name};
+use crate::host::{HostState, calls, link_wasi};
+use crate::rpc::{link_golem_rpc, link_stub};
+
+/// An exported function, ready to be called.
+pub(crate) struct ExportedFunction {
+    /// Canonical name: `ns:pkg/iface.{fn}` or a bare name.
+    pub(crate) name: String,
+    /// Where it is in the component; `None` for the drop of a resource, which no component exports.
+    pub(crate) index: Option<ComponentExportIndex>,
+    /// Types of the parameters.
+    pub(crate) params: Vec<WitType>,
+    /// Type of the result.
+    pub(crate) result: Option<WitType>,
+    /// The signature as REST shows it.
+    pub(crate) signature: Function,
+}
+
+/// A component version that is ready to be instantiated.
+pub(crate) struct Loaded {
+    /// What the catalogue says of it.
+    pub(crate) info: Arc<ComponentInfo>,
+    /// Linked code.
+    pub(crate) pre: InstancePre<HostState>,
+    functions: HashMap<String, Arc<ExportedFunction>>,
+}
+
+impl Loaded {
+    /// Links compiled code.
+    pub(crate) fn new(engine: &Engine, component: &Component, info: Arc<ComponentInfo>) -> Result<Self> {
+        let pre = linker(engine, component)?.instantiate_pre(component)?;
+        let mut functions = HashMap::new();
+        for export in &info.metadata.exports {
+            match export {
+                Export::Instance { name, functions: exported } => {
+                    let instance = component.get_export_index(None, name);
+                    for function in exported {
+                        let index = component.get_export_index(instance.as_ref(), &function.name);
+                        add(&mut functions, Some(name), function, index);
+                    }
+                }
+                Export::Function(function) => {
+                    let index = component.get_export_index(None, &function.name);
+                    add(&mut functions, None, function, index);
+                }
+            }
+        }
+        Ok(Self { info, pre, functions })
+    }
+
+    /// The function of a canonical name.
+    pub(crate) fn function(&self, canonical: &str) -> Option<&Arc<ExportedFunction>> {
+        self.functions.get(canonical)
+    }
+
+    /// The function that a stub means by `resource` and `function`: a method of an interface of the same name (dialect L
+    /// or N), of an inline interface, or of the world. Source: client spec §3.3, §3.5.
+    pub(crate) fn stub_function(&self, package: &str, version: &str, resource: &str, function: &str) -> Option<&Arc<ExportedFunction>> {
+        let inline = resource.strip_suffix("-inline-functions");
+        [
+            Some(format!("{package}/{resource}{version}.{{{function}}}")),
+            Some(format!("{package}-interface/{resource}{version}.{{{function}}}")),
+            Some(format!("{resource}.{{{function}}}")),
+            Some(function.to_owned()),
+            inline.map(|_| function.to_owned()),
+        ]
+        .iter()
+        .flatten()
+        .find_map(|name| self.functions.get(name))
+    }
+}
+
+fn add(
+    functions: &mut HashMap<String, Arc<ExportedFunction>>,
+    interface: Option<&str>,
+    function: &Function,
+    index: Option<ComponentExportIndex>,
+) {
+    let inner = spoken_name(&function.name);
+    let name = match interface {
+        Some(interface) => format!("{interface}.{{{inner}}}"),
+        None => inner,
+    };
+    let params: Vec<WitType> = function.parameters.iter().map(|parameter| parameter.typ.clone()).collect();
+    let result = function.results.first().map(|result| result.typ.clone());
+    if let Some(resource) = function.name.strip_prefix("[constructor]")
+        && let Some(WitType::Handle { resource_id, .. }) = &result
+    {
+        let own = WitType::Handle { resource_id: *resource_id, mode: HandleMode::Owned };
+        let name = match interface {
+            Some(interface) => format!("{interface}.{{{resource}.drop}}"),
+            None => format!("{resource}.drop"),
+        };
+        let parameters = vec![golem_model::types::NamedType { name: "self".into(), typ: own.clone() }];
+        let signature = Function { name: format!("[drop]{resource}"), parameters, results: Vec::new() };
+        let dropping = ExportedFunction { name: name.clone(), index: None, params: vec![own], result: None, signature };
+        functions.insert(name, Arc::new(dropping));
+    }
+    if index.is_some() {
+        let exported = ExportedFunction { name: name.clone(), index, params, result, signature: function.clone() };
+        functions.insert(name, Arc::new(exported));
+    }
+}
+
+/// A function as people name it: `r.new` for `[constructor]r`, `r.m` for `[method]r.m` and `[static]r.m`.
+fn spoken_name(exported: &str) -> String {
+    match exported.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some(("constructor", resource)) => format!("{resource}.new"),
+        Some((_, rest)) => rest.to_owned(),
+        None => exported.to_owned(),
+    }
+}
+
+/// Everything that a component may import, for this one: WASI, `golem:rpc`, and its stub interfaces.
+pub(crate) fn linker(engine: &Engine, component: &Component) -> Result<Linker<HostState>> {
+    let mut linker = Linker::new(engine);
+    link_wasi(&mut linker)?;
+    link_golem_rpc(&mut linker)?;
+    let mut numbers = 0;
+    for (name, item) in component.component_type().imports(engine) {
+        if let ComponentItem::ComponentInstance(instance) = item.ty
+            && stub_name(name).is_some()
+        {
+            link_stub(&mut linker, engine, name, &instance, &mut numbers)?;
+        }
+    }
+    Ok(linker)
+}
+
+/// Imports that nobody provides. An instance of types only needs nobody.
+pub(crate) fn unknown_imports(engine: &Engine, component: &Component) -> Vec<String> {
+    let typ = component.component_type();
+    let unknown = typ.imports(engine).filter(|(name, item)| {
+        let only_types = match &item.ty {
+            ComponentItem::ComponentInstance(instance) => !instance
+                .exports(engine)
+                .any(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_) | ComponentItem::Resource(_) | ComponentItem::CoreFunc(_))),
+            ComponentItem::Type(_) => true,
+            _ => false,
+        };
+        !only_types && !calls::provides(name) && stub_name(name).is_none()
+    });
+    unknown.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Names of the stub interfaces among the imports.
+pub(crate) fn stubs(engine: &Engine, component: &Component) -> Vec<String> {
+    reflect::imports(engine, component).into_iter().filter(|name| stub_name(name).is_some()).collect()
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / cwasm: compiled components on disk, so that a restart compiles nothing. In: wasm. Out: `Component`.
+//! The only `unsafe` of the house: compiled code is trusted, so it is only ever read from a directory that this process
+//! owns, under a name that only this process gives. Read next: `component/catalog.rs`. Why: host design §7.
+
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+use wasmtime::{Engine, Result};
+
+/// Compiled components, by the hash of their wasm and of the compiler's settings.
+#[derive(Debug, Clone)]
+pub(crate) struct CodeCache {
+    directory: PathBuf,
+    compatibility: String,
+}
+
+impl CodeCache {
+    /// A cache in `directory`, which is made if it is not there and must not be writable by others.
+    pub(crate) fn open(directory: PathBuf, engine: &Engine) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&directory)?;
+        let mut hasher = Fingerprint(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let hash = hasher.0.finalize();
+        let compatibility = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { directory, compatibility })
+    }
+
+    /// The component of `wasm` (whose SHA-256 is `hash`, hex), from the cache or compiled now. Takes seconds when it
+    /// compiles: call it from a thread that may block.
+    pub(crate) fn load(&self, engine: &Engine, hash: &str, wasm: impl FnOnce() -> Result<Vec<u8>>) -> Result<Component> {
+        let path = self.directory.join(format!("{hash}-{}.cwasm", self.compatibility));
+        if path.exists() {
+            match open_compiled(engine, &path) {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "compiled code cannot be used, compiling again"),
+            }
+        }
+        let compiled = engine.precompile_component(&wasm()?)?;
+        // A name of our own and a rename: a crash never leaves half a file under the final name.
+        let temporary = self.directory.join(format!("{hash}-{}.{}.tmp", self.compatibility, std::process::id()));
+        std::fs::write(&temporary, &compiled)?;
+        std::fs::rename(&temporary, &path)?;
+        open_compiled(engine, &path)
+    }
+}
+
+#[expect(unsafe_code, reason = "compiled code is loaded from our own cache directory")]
+fn open_compiled(engine: &Engine, path: &Path) -> Result<Component> {
+    // SAFETY: the file was written by `CodeCache::load` of a process that owned this data directory (file lock), from
+    // the output of this engine's compiler; nobody can upload such a file. wasmtime checks version and settings itself.
+    unsafe { Component::deserialize_file(engine, path) }
+}
+
+/// Feeds wasmtime's compatibility hash, which only speaks `Hash`, into SHA-256: the standard hasher may change between
+/// builds, and the name of a file must not.
+struct Fingerprint(Sha256);
+
+impl Hasher for Fingerprint {
+    fn finish(&self) -> u64 {
+        0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compiled_code_is_used_again_and_damage_is_repaired() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = crate::wasm::engine().unwrap();
+        let cache = CodeCache::open(directory.path().join("code"), &engine).unwrap();
+        let wasm = wat::parse_str("(component)").unwrap();
+        cache.load(&engine, "aa", || Ok(wasm.clone())).unwrap();
+        cache.load(&engine, "aa", || panic!("must come from the cache")).unwrap();
+        let file = std::fs::read_dir(directory.path().join("code")).unwrap().next().unwrap().unwrap().path();
+        std::fs::write(&file, b"junk").unwrap();
+        cache.load(&engine, "aa", || Ok(wasm)).unwrap();
+    }
+}

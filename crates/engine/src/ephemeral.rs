@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / ephemeral: a fresh instance for every invocation, nothing kept. In: a function and arguments. Out: a result.
+//! Its calls to durable workers carry keys like any other's. Read next: `instance.rs`. Why: architecture D16.
+
+use std::sync::Arc;
+
+use golem_model::oplog::FailureKind;
+use golem_model::{ComponentId, IdempotencyKey, Value, WorkerId};
+
+use crate::activate::run;
+use crate::component::loaded::ExportedFunction;
+use crate::error::WorkerError;
+use crate::host::clock::real_nanos;
+use crate::host::durable::Journal;
+use crate::host::{Guest, HostState};
+use crate::instance::{Instance, Stopped};
+use crate::limits::store_limits;
+use crate::node::Node;
+use crate::queue::CreateWith;
+use crate::rpc::Rpc;
+
+impl Node {
+    /// Runs one invocation of an ephemeral component. Returns a tuple of no or one value.
+    pub(crate) async fn run_ephemeral(
+        self: &Arc<Self>,
+        component: ComponentId,
+        exported: &ExportedFunction,
+        key: IdempotencyKey,
+        input: Vec<u8>,
+        create: CreateWith,
+    ) -> Result<Value, WorkerError> {
+        let worker = WorkerId::new(component, uuid::Uuid::new_v4().to_string());
+        let version = self.component(component, None)?.versioned_component_id.version;
+        let loaded = self.component_loaded(component, version)?;
+        let guest = Guest { worker: worker.clone(), version, args: create.args, env: create.env, ephemeral: true };
+        let journal = Journal::off(self.payloads());
+        let mut state = HostState::new(Arc::new(guest), journal, Rpc::new(Arc::clone(self)), store_limits());
+        state.clock.advance(real_nanos());
+        let input = Value::from_bytes(&input)
+            .map_err(|error| WorkerError::BadArguments { function: exported.name.clone(), detail: error.to_string() })?;
+        let result = async {
+            let mut instance = Instance::start(loaded, state).await?;
+            run(&mut instance, key, &exported.name, &input, real_nanos()).await
+        };
+        result.await.map_err(|stopped| match stopped {
+            Stopped::Failed { kind, message } => WorkerError::Failed { kind, message },
+            Stopped::Exited(status) => {
+                WorkerError::Failed { kind: FailureKind::Trap, message: format!("the guest exited with status {status}") }
+            }
+            Stopped::Store(error) => WorkerError::Store(error),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / calls: every host function that a guest can call, with its class. One row per WIT function that is
+//! recorded; whole interfaces that are constant or refused stand in [`INTERFACES`]. Numbers are on disk: never reuse one.
+//! Read next: `durable.rs`. Why: architecture D7.
+
+/// How a host function is made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Its answer is recorded and repeated; nothing changes outside.
+    Read,
+    /// It changes something outside the worker: a start entry before, an end entry after.
+    RemoteWrite,
+}
+
+/// A recorded host function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Its number in the log.
+    pub(crate) number: u32,
+    /// `package/interface.function`, without versions.
+    pub(crate) name: &'static str,
+    /// Its class.
+    pub(crate) class: Class,
+}
+
+macro_rules! calls {
+    ($($constant:ident = $number:literal, $name:literal, $class:ident;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub(crate) const $constant: Call = Call { number: $number, name: $name, class: Class::$class };
+        )*
+        /// Every recorded host function.
+        pub(crate) const ALL: &[Call] = &[$($constant),*];
+    };
+}
+
+calls! {
+    RANDOM_BYTES = 1, "wasi:random/random.get-random-bytes", Read;
+    RANDOM_U64 = 2, "wasi:random/random.get-random-u64", Read;
+    INSECURE_BYTES = 3, "wasi:random/insecure.get-insecure-random-bytes", Read;
+    INSECURE_U64 = 4, "wasi:random/insecure.get-insecure-random-u64", Read;
+    INSECURE_SEED = 5, "wasi:random/insecure-seed.insecure-seed", Read;
+    WALL_NOW = 6, "wasi:clocks/wall-clock.now", Read;
+    SUBSCRIBE_DURATION = 7, "wasi:clocks/monotonic-clock.subscribe-duration", Read;
+    POLL = 8, "wasi:io/poll.poll", Read;
+    POLLABLE_READY = 9, "wasi:io/poll.[method]pollable.ready", Read;
+    POLLABLE_BLOCK = 10, "wasi:io/poll.[method]pollable.block", Read;
+    UNNAMED_WORKER = 11, "golem:rpc/types.[constructor]wasm-rpc", Read;
+    RPC_INVOKE_AND_AWAIT = 12, "golem:rpc/types.[method]wasm-rpc.invoke-and-await", RemoteWrite;
+    RPC_INVOKE = 13, "golem:rpc/types.[method]wasm-rpc.invoke", RemoteWrite;
+    RPC_ASYNC_INVOKE_AND_AWAIT = 14, "golem:rpc/types.[method]wasm-rpc.async-invoke-and-await", RemoteWrite;
+    RPC_FUTURE_GET = 15, "golem:rpc/types.[method]future-invoke-result.get", Read;
+    COMPONENT_OF_NAME = 16, "golem:rpc/types.resolve-component", Read;
+    RPC_REFUSED = 17, "golem:rpc/types.refused", Read;
+}
+
+/// The recorded function of a number.
+pub(crate) fn by_number(number: u32) -> Option<&'static Call> {
+    ALL.iter().find(|call| call.number == number)
+}
+
+/// How the functions of an interface that are not in [`ALL`] behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// The answer is a constant of the worker, or follows from what the guest did before.
+    Constant,
+    /// No access: the answer is always the same error.
+    Refused,
+}
+
+/// Interfaces that are linked, and what holds for their functions that are not recorded.
+pub(crate) const INTERFACES: &[(&str, Rest)] = &[
+    ("wasi:cli/environment", Rest::Constant),
+    ("wasi:cli/exit", Rest::Constant),
+    ("wasi:cli/stdin", Rest::Constant),
+    ("wasi:cli/stdout", Rest::Constant),
+    ("wasi:cli/stderr", Rest::Constant),
+    ("wasi:cli/terminal-input", Rest::Constant),
+    ("wasi:cli/terminal-output", Rest::Constant),
+    ("wasi:cli/terminal-stdin", Rest::Constant),
+    ("wasi:cli/terminal-stdout", Rest::Constant),
+    ("wasi:cli/terminal-stderr", Rest::Constant),
+    ("wasi:clocks/monotonic-clock", Rest::Constant),
+    ("wasi:clocks/wall-clock", Rest::Constant),
+    ("wasi:filesystem/preopens", Rest::Constant),
+    ("wasi:filesystem/types", Rest::Refused),
+    ("wasi:io/error", Rest::Constant),
+    ("wasi:io/poll", Rest::Constant),
+    ("wasi:io/streams", Rest::Constant),
+    ("wasi:random/random", Rest::Constant),
+    ("wasi:random/insecure", Rest::Constant),
+    ("wasi:random/insecure-seed", Rest::Constant),
+    ("wasi:sockets/instance-network", Rest::Constant),
+    ("wasi:sockets/ip-name-lookup", Rest::Refused),
+    ("wasi:sockets/network", Rest::Refused),
+    ("wasi:sockets/tcp", Rest::Refused),
+    ("wasi:sockets/tcp-create-socket", Rest::Refused),
+    ("wasi:sockets/udp", Rest::Refused),
+    ("wasi:sockets/udp-create-socket", Rest::Refused),
+    ("golem:rpc/types", Rest::Constant),
+];
+
+/// Whether the platform provides an interface, by its full name with version. WASI: any 0.2.x.
+pub(crate) fn provides(import: &str) -> bool {
+    let (name, version) = import.split_once('@').unwrap_or((import, ""));
+    let right_version = if name.starts_with("wasi:") { version.starts_with("0.2.") } else { version == "0.1.0" };
+    right_version && INTERFACES.iter().any(|(known, _)| *known == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_every_call_belongs_to_a_linked_interface() {
+        for (at, call) in ALL.iter().enumerate() {
+            assert!(ALL.iter().skip(at + 1).all(|other| other.number != call.number), "{}", call.name);
+            let interface = call.name.split('.').next().unwrap();
+            assert!(INTERFACES.iter().any(|(name, _)| *name == interface), "{}", call.name);
+            assert_eq!(by_number(call.number), Some(call));
+        }
+    }
+
+    #[test]
+    fn any_patch_of_wasi_is_provided_and_other_worlds_are_not() {
+        assert!(provides("wasi:io/poll@0.2.0") && provides("wasi:io/poll@0.2.12") && provides("golem:rpc/types@0.1.0"));
+        assert!(!provides("wasi:io/poll@0.3.0") && !provides("wasi:http/types@0.2.0") && !provides("golem:rpc/types@0.2.0"));
+    }
+}

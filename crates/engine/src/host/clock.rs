@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / clock: the monotonic clock of a guest. In: recorded moments. Out: instants that a replay repeats.
+//! Between recorded moments it moves by a fixed step per reading, so readings need no entries: a Go garbage collection
+//! reads it about 30 times. Read next: `clocks.rs`. Why: architecture D13, host design §5.1.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How far the clock moves with every reading, in nanoseconds. Above zero, so that a guest that waits for time to pass
+/// without asking anybody comes to an end; small, so that a burst of readings never overtakes the real clock for long.
+const STEP_NANOS: u64 = 100;
+
+/// A clock that is a function of the log. Nanoseconds since 1970, never backwards.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct VirtualClock {
+    now: u64,
+}
+
+impl VirtualClock {
+    /// Moves on to a recorded moment; one that is in the past changes nothing.
+    pub(crate) fn advance(&mut self, recorded: u64) {
+        self.now = self.now.max(recorded);
+    }
+
+    /// Reads the clock.
+    pub(crate) fn read(&mut self) -> u64 {
+        self.now += STEP_NANOS;
+        self.now
+    }
+
+    /// The real moment, never before what the guest has already seen.
+    pub(crate) fn real(&self) -> u64 {
+        real_nanos().max(self.now)
+    }
+}
+
+/// Nanoseconds since 1970 by the machine's clock.
+pub(crate) fn real_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_never_goes_back_and_moves_with_every_reading() {
+        let mut clock = VirtualClock::default();
+        clock.advance(1000);
+        let first = clock.read();
+        clock.advance(500);
+        assert!(clock.read() > first);
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / linker: WASI for a component: wasmtime's own, with the durable interfaces put over it.
+//! Read next: one file per interface beside this one. Source: host design §5.
+
+use wasmtime::Result;
+use wasmtime::component::Linker;
+use wasmtime_wasi::p2::bindings::{cli, clocks, random};
+use wasmtime_wasi_io::bindings::wasi::io::poll;
+
+use super::state::{HasLinked, HostState, Linked};
+
+/// Adds WASI 0.2 to `linker`.
+pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    clocks::wall_clock::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    clocks::monotonic_clock::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    random::random::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    random::insecure::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    random::insecure_seed::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    cli::environment::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    poll::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    linker.allow_shadowing(false);
+    Ok(())
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / state: everything that belongs to one live instance on the host's side.
+//! Dropped with the instance; what must survive is in the log. Read next: `durable.rs`, `../instance.rs`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use golem_model::oplog::{Event, Log, LogLevel};
+use golem_model::{IdempotencyKey, Value, WorkerId};
+use golem_storage::StoreError;
+use parking_lot::Mutex;
+use wasmtime::StoreLimits;
+use wasmtime::component::{HasData, ResourceAny, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::calls::Call;
+use super::clock::VirtualClock;
+use super::durable::{Halt, Journal};
+use super::output::{Output, OutputPipe};
+use super::poll::Waits;
+use crate::limits::LIVE_RESOURCES_MAX;
+use crate::rpc::Rpc;
+use crate::value::Handles;
+
+/// The invocation that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Invoking {
+    /// Its idempotency key: what the keys of its calls are derived from.
+    pub(crate) key: IdempotencyKey,
+    /// Remote calls that it has made.
+    pub(crate) calls: u64,
+}
+
+impl Invoking {
+    /// The number of the next remote call, from 1.
+    pub(crate) fn next_call(&mut self) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+}
+
+/// Who the guest is.
+#[derive(Debug, Clone)]
+pub(crate) struct Guest {
+    /// The worker.
+    pub(crate) worker: WorkerId,
+    /// Version of the component.
+    pub(crate) version: u64,
+    /// Arguments, as given at creation.
+    pub(crate) args: Vec<String>,
+    /// Environment, as given at creation.
+    pub(crate) env: Vec<(String, String)>,
+    /// Nothing of it is recorded.
+    pub(crate) ephemeral: bool,
+}
+
+impl Guest {
+    /// The environment as the guest sees it: `GOLEM_WORKER_NAME`, `GOLEM_COMPONENT_ID` and `GOLEM_COMPONENT_VERSION`
+    /// are always those of the worker itself, also when it inherited others. Source: runtime spec §1.3.
+    pub(crate) fn full_env(&self) -> Vec<(String, String)> {
+        let own = [
+            ("GOLEM_WORKER_NAME", self.worker.worker_name.clone()),
+            ("GOLEM_COMPONENT_ID", self.worker.component_id.to_string()),
+            ("GOLEM_COMPONENT_VERSION", self.version.to_string()),
+        ];
+        let given = self.env.iter().filter(|(name, _)| own.iter().all(|(taken, _)| name != taken)).cloned();
+        given.chain(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
+    }
+}
+
+/// The data of a wasmtime store.
+pub(crate) struct HostState {
+    pub(crate) guest: Arc<Guest>,
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) limits: StoreLimits,
+    journal: Journal,
+    pub(crate) clock: VirtualClock,
+    pub(crate) output: Arc<Mutex<Output>>,
+    pub(crate) waits: Waits,
+    pub(crate) rpc: Rpc,
+    pub(crate) invoking: Invoking,
+    handles: HashMap<u64, ResourceAny>,
+    next_handle: u64,
+}
+
+impl HostState {
+    /// The state of a new instance of `guest`.
+    pub(crate) fn new(guest: Arc<Guest>, journal: Journal, rpc: Rpc, limits: StoreLimits) -> Self {
+        let output = Arc::new(Mutex::new(Output::default()));
+        let pipe = |level| OutputPipe { level, output: Arc::clone(&output) };
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(pipe(LogLevel::Stdout)).stderr(pipe(LogLevel::Stderr)).envs(&guest.full_env()).args(&guest.args);
+        Self {
+            guest,
+            table: ResourceTable::new(),
+            wasi: wasi.build(),
+            limits,
+            journal,
+            clock: VirtualClock::default(),
+            output,
+            waits: Waits::default(),
+            rpc,
+            invoking: Invoking { key: IdempotencyKey(String::new()), calls: 0 },
+            handles: HashMap::new(),
+            next_handle: 1,
+        }
+    }
+
+    /// The log, after the lines that the guest has written so far: a line is never later in the log than what the
+    /// guest did after it, so a replay can tell old lines from new ones.
+    pub(crate) fn journal(&mut self) -> Result<&mut Journal, StoreError> {
+        let lines = self.output.lock().take(false);
+        self.log(lines)?;
+        Ok(&mut self.journal)
+    }
+
+    /// Logs everything that the guest has written, also what has no line end yet: an invocation is over.
+    pub(crate) fn flush_output(&mut self) -> Result<(), StoreError> {
+        let lines = self.output.lock().take(true);
+        self.log(lines)
+    }
+
+    fn log(&mut self, lines: Vec<super::output::Line>) -> Result<(), StoreError> {
+        for line in lines {
+            if self.journal.line_is_new()? {
+                tracing::info!(target: "golem::guest", worker = %self.guest.worker, level = ?line.level, "{}", line.text);
+                let level = line.level as i32;
+                self.journal.append(Event::Log(Log { level, context: String::new(), message: line.text }));
+            }
+        }
+        Ok(())
+    }
+
+    /// A host call that only reads: answered from the log, or by `live` and recorded.
+    pub(crate) fn durable(
+        &mut self,
+        call: Call,
+        input: u64,
+        live: impl FnOnce(&mut Self) -> Result<Value, Halt>,
+    ) -> Result<Value, Halt> {
+        if let Some(value) = self.journal()?.replayed(call, input)? {
+            return Ok(value);
+        }
+        let value = live(self)?;
+        self.journal.record(call, input, &value);
+        Ok(value)
+    }
+}
+
+impl Handles for HostState {
+    fn keep(&mut self, resource: ResourceAny) -> (String, u64) {
+        let id = self.next_handle;
+        self.next_handle += 1;
+        // A guest that gives away handles without end is stopped by its own table limit long before this map matters.
+        if self.handles.len() < LIVE_RESOURCES_MAX {
+            self.handles.insert(id, resource);
+        }
+        (crate::rpc::worker_urn(&self.guest.worker), id)
+    }
+
+    fn find(&self, uri: &str, id: u64) -> Option<ResourceAny> {
+        (uri == crate::rpc::worker_urn(&self.guest.worker)).then(|| self.handles.get(&id).copied()).flatten()
+    }
+}
+
+impl HostState {
+    /// Takes a kept handle out, to drop its resource.
+    pub(crate) fn take_handle(&mut self, id: u64) -> Option<ResourceAny> {
+        self.handles.remove(&id)
+    }
+}
+
+impl WasiView for HostState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// The state as the implementations of WIT interfaces see it.
+pub(crate) struct Linked<'a>(pub(crate) &'a mut HostState);
+
+/// Tells wasmtime's bindings how to get from the store to [`Linked`].
+pub(crate) struct HasLinked;
+
+impl HasData for HasLinked {
+    type Data<'a> = Linked<'a>;
+}

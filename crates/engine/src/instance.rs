@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / instance: the live wasm of a worker. In: functions and values. Out: results, or why there is none.
+//! After any trap an instance is dead: recovery is a new one and a replay. Bound: `limits.rs`. Read next: `host/state.rs`.
+
+use std::sync::Arc;
+
+use golem_model::Value;
+use golem_model::oplog::FailureKind;
+use golem_storage::StoreError;
+use wasmtime::component::Val;
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::component::loaded::{ExportedFunction, Loaded};
+use crate::host::HostState;
+use crate::host::durable::Halt;
+use crate::value::{from_val, to_val};
+
+/// Why a call of the guest has no result.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The guest failed.
+    Failed {
+        /// How.
+        kind: FailureKind,
+        /// What it said.
+        message: String,
+    },
+    /// The guest ended itself.
+    Exited(u32),
+    /// The log cannot be read or written: not the guest's fault.
+    Store(StoreError),
+}
+
+impl Stopped {
+    /// A failure of the guest.
+    pub(crate) fn failed(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self::Failed { kind, message: message.into() }
+    }
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Halt> for Stopped {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Store(error) => Self::Store(error),
+            halt => Self::failed(halt.kind(), halt.to_string()),
+        }
+    }
+}
+
+/// A live instance.
+pub(crate) struct Instance {
+    store: Store<HostState>,
+    instance: wasmtime::component::Instance,
+    /// The component version that it runs.
+    pub(crate) loaded: Arc<Loaded>,
+}
+
+impl Instance {
+    /// Instantiates a component, which runs the start-up code of its guest.
+    pub(crate) async fn start(loaded: Arc<Loaded>, state: HostState) -> Result<Self, Stopped> {
+        let mut store = Store::new(loaded.pre.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        match loaded.pre.instantiate_async(&mut store).await {
+            Ok(instance) => Ok(Self { store, instance, loaded }),
+            Err(error) => Err(stopped(&mut store, error)),
+        }
+    }
+
+    /// The host's side of the instance.
+    pub(crate) fn state(&mut self) -> &mut HostState {
+        self.store.data_mut()
+    }
+
+    /// Calls an exported function with a `Value::Tuple` of its arguments; returns a tuple of no or one value.
+    pub(crate) async fn call(&mut self, function: &ExportedFunction, input: &Value) -> Result<Value, Stopped> {
+        self.store.data().output.lock().forget_tail();
+        let Some(index) = &function.index else { return self.drop_resource(input).await };
+        let Some(func) = self.instance.get_func(&mut self.store, index) else {
+            return Err(Stopped::failed(FailureKind::InvalidRequest, format!("`{}` is not a function", function.name)));
+        };
+        let params = self.params(function, input)?;
+        let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
+        if let Err(error) = func.call_async(&mut self.store, &params, &mut results).await {
+            return Err(stopped(&mut self.store, error));
+        }
+        self.store.data_mut().settle_calls().await?;
+        self.store.data_mut().flush_output()?;
+        let values = results.iter().zip(&function.result).map(|(val, typ)| from_val(val, typ, self.store.data_mut()));
+        let values = values.collect::<Result<Vec<_>, _>>();
+        Ok(Value::Tuple(values.map_err(|error| Stopped::failed(FailureKind::InvalidRequest, error.to_string()))?))
+    }
+
+    fn params(&self, function: &ExportedFunction, input: &Value) -> Result<Vec<Val>, Stopped> {
+        let wrong = |detail: String| Stopped::failed(FailureKind::InvalidRequest, format!("arguments of `{}`: {detail}", function.name));
+        let Value::Tuple(values) = input else { return Err(wrong("no tuple".into())) };
+        if values.len() != function.params.len() {
+            return Err(wrong(format!("{} values for {} parameters", values.len(), function.params.len())));
+        }
+        let params = values.iter().zip(&function.params).map(|(value, typ)| to_val(value, typ, self.store.data()));
+        params.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Drops a resource that the guest has given away: what `iface.{r.drop}` does.
+    async fn drop_resource(&mut self, input: &Value) -> Result<Value, Stopped> {
+        if let Value::Tuple(values) = input
+            && let [Value::Handle { id, .. }] = values.as_slice()
+            && let Some(resource) = self.store.data_mut().take_handle(*id)
+        {
+            let dropped = resource.resource_drop_async(&mut self.store).await;
+            dropped.map_err(|error| stopped(&mut self.store, error))?;
+        }
+        Ok(Value::Tuple(Vec::new()))
+    }
+
+    /// Entries that this instance has written.
+    pub(crate) fn recorded(&mut self) -> Result<u64, StoreError> {
+        Ok(self.store.data_mut().journal()?.recorded())
+    }
+}
+
+/// Says why a guest stopped, in words that its author understands.
+fn stopped(store: &mut Store<HostState>, error: wasmtime::Error) -> Stopped {
+    // What the guest has said so far belongs to the log, whatever happened.
+    if let Err(error) = store.data_mut().flush_output() {
+        return Stopped::Store(error);
+    }
+    if let Some(halt) = error.downcast_ref::<Halt>() {
+        return halt.clone().into();
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Stopped::Exited(exit.0.cast_unsigned());
+    }
+    let last_words = store.data().output.lock().last_words();
+    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
+        if *trap == wasmtime::Trap::StackOverflow {
+            return Stopped::failed(FailureKind::StackOverflow, "the guest recursed too deep: call stack exhausted");
+        }
+        let memory = last_words.as_deref().is_some_and(|words| words.contains("out of memory"));
+        let kind = if memory { FailureKind::OutOfMemory } else { FailureKind::Trap };
+        return Stopped::failed(kind, last_words.unwrap_or_else(|| format!("{trap}")));
+    }
+    Stopped::failed(FailureKind::Trap, last_words.unwrap_or_else(|| format!("{error:#}")))
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / limits: everything that a guest or a caller could grow, with its bound and the reason.
+//! Read next: `instance.rs`, `queue.rs`.
+
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+/// Largest upload of a component. Source: runtime spec §1.1.
+pub const COMPONENT_BYTES_MAX: usize = 50 << 20;
+/// Largest linear memory of a worker: a guest that wants more is told that there is none.
+pub const MEMORY_BYTES_MAX: usize = 512 << 20;
+/// Most elements of all tables of a worker: a Go program of 10 MB has about 40,000 functions.
+const TABLE_ELEMENTS_MAX: usize = 1 << 20;
+/// Most resources that a worker has given away and not taken back. Same as wasmtime's bound on live handles.
+pub(crate) const LIVE_RESOURCES_MAX: usize = 100_000;
+/// Invocations that may wait for one worker: 16 times the width of the largest fan-out that is benchmarked.
+pub const QUEUE_MAX: usize = 16 << 10;
+/// Largest encoded arguments or result of one invocation: what one blob may hold and a person may still look at.
+pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
+/// Instances that stay in memory when nobody asks for more: about 7 memory maps each, of 65,530 that Linux allows a
+/// process by default, with half of them left for running ones. Source: host design §7.
+pub const RESIDENT_MAX: usize = 4096;
+/// Loaded components that stay in memory: about 0.5 MB each. Source: host design §7.
+pub(crate) const LOADED_COMPONENTS_MAX: usize = 256;
+
+/// The limits of one instance.
+pub(crate) fn store_limits() -> StoreLimits {
+    StoreLimitsBuilder::new()
+        .memory_size(MEMORY_BYTES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .build()
+}

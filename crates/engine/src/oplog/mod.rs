@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / oplog: the only place that appends to a worker's log, and the only one that reads it back.
+
+pub(crate) mod ledger;
+mod payload;
+pub(crate) mod reader;
+pub(crate) mod writer;
+
+pub(crate) use ledger::Ledger;
+pub(crate) use payload::Payloads;
+pub(crate) use reader::{Reader, Seen};
+pub(crate) use writer::{SharedWriter, Writer, now_micros};

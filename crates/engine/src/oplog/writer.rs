@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / writer: appends entries of one worker, in order, to the node's commit stream. In: events. Out: positions.
+//! Never waits for the disk: who lets something out of the node waits for [`Writer::last`] (architecture D8).
+//! Read next: `golem-storage`'s `committer.rs`.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use golem_model::oplog::{Event, OplogEntry};
+use golem_model::{LogId, OplogIndex};
+use golem_storage::{Committer, Op, Seq};
+use parking_lot::Mutex;
+
+/// The writer of one worker, shared by its task (which accepts) and its instance (which records). Both run in the same
+/// task, so the lock is never contended.
+pub(crate) type SharedWriter = Arc<Mutex<Writer>>;
+
+/// Appends to the log of one worker.
+pub(crate) struct Writer {
+    committer: Arc<Committer>,
+    log: LogId,
+    tail: OplogIndex,
+    last: Seq,
+}
+
+impl Writer {
+    /// A writer that continues `log` after `tail`.
+    pub(crate) fn new(committer: Arc<Committer>, log: LogId, tail: OplogIndex) -> Self {
+        let last = committer.durable();
+        Self { committer, log, tail, last }
+    }
+
+    /// Index of the last entry.
+    pub(crate) fn tail(&self) -> OplogIndex {
+        self.tail
+    }
+
+    /// The log.
+    pub(crate) fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// Place in the commit stream of the last thing written: durable when the committer is there.
+    pub(crate) fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// Appends one entry and returns its index.
+    pub(crate) fn append(&mut self, event: Event) -> OplogIndex {
+        self.append_with(event, Vec::new())
+    }
+
+    /// Appends one entry together with other operations: all of them or none.
+    pub(crate) fn append_with(&mut self, event: Event, also: Vec<Op>) -> OplogIndex {
+        let entry = OplogEntry::new(now_micros(), event).to_bytes();
+        self.tail = self.tail.next();
+        let append = Op::Append { log: self.log, first: self.tail, entries: vec![entry] };
+        self.last = self.committer.submit(std::iter::once(append).chain(also));
+        self.tail
+    }
+
+    /// Writes operations that belong to no entry.
+    pub(crate) fn submit(&mut self, ops: Vec<Op>) {
+        self.last = self.committer.submit(ops);
+    }
+}
+
+/// Microseconds since 1970; 0 on a machine whose clock is before that.
+pub(crate) fn now_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / golem_rpc: `golem:rpc/types@0.1.0`, which composed stub components import. Failures are values here.
+//! Read next: `call.rs`, `wit_value.rs`. Source: client spec §4.1, §4.4.
+
+use std::sync::Arc;
+
+use golem_model::Value;
+use golem_model::oplog::Event;
+use wasmtime::Result;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi::p2::{DynPollable, subscribe};
+
+use super::call::{Function, RpcError, result_from, result_value};
+use super::future::{CallFuture, FuturePollable};
+use super::wit_value::{decode, encode};
+use crate::host::calls::RPC_REFUSED;
+use crate::host::durable::Halt;
+use crate::host::{HasLinked, HostState, Linked};
+use crate::queue::Target;
+
+/// A client made by `golem:rpc`.
+pub struct RpcClient {
+    target: Target,
+}
+
+/// A call made by `golem:rpc` that is not waited for.
+pub struct RpcFuture {
+    future: Arc<CallFuture>,
+}
+
+#[expect(missing_docs, clippy::all, reason = "generated from the WIT")]
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "rpc",
+        imports: { default: async | trappable },
+        with: {
+            "wasi:io/poll": wasmtime_wasi_io::bindings::wasi::io::poll,
+            "golem:rpc/types.wasm-rpc": super::RpcClient,
+            "golem:rpc/types.future-invoke-result": super::RpcFuture,
+        },
+        require_store_data_send: true,
+    });
+}
+
+use bindings::golem::rpc::types;
+use types::{Uri, WitValue};
+
+/// Adds `golem:rpc/types` to `linker`.
+pub(crate) fn link_golem_rpc(linker: &mut Linker<HostState>) -> Result<()> {
+    types::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))
+}
+
+fn wit_error(error: RpcError) -> types::RpcError {
+    match error {
+        RpcError::Protocol(message) => types::RpcError::ProtocolError(message),
+        RpcError::NotFound(message) => types::RpcError::NotFound(message),
+        RpcError::CalleeFailed(message) => types::RpcError::RemoteInternalError(message),
+    }
+}
+
+impl Linked<'_> {
+    /// The call that the guest describes: nodes become values by the types of the target's function. A refusal depends on
+    /// what is uploaded at the moment, so it is recorded.
+    fn prepare(&mut self, client: &Resource<RpcClient>, name: &str, params: &[WitValue]) -> Result<Result<(Target, Vec<Value>), RpcError>> {
+        let target = self.0.table.get(client)?.target.clone();
+        let recorded = match self.0.journal()?.peek()? {
+            Some((_, Event::Read(read))) => read.call == RPC_REFUSED.number,
+            _ => false,
+        };
+        if !recorded && let Ok(values) = self.values(&target, name, params) {
+            return Ok(Ok((target, values)));
+        }
+        let refusal = self.0.durable(RPC_REFUSED, 0, |state| {
+            let error = Linked(state).values(&target, name, params).err();
+            let error = error.unwrap_or_else(|| RpcError::Protocol(format!("`{name}` changed meanwhile")));
+            Ok(result_value(&Err(error)))
+        })?;
+        Ok(Err(result_from(refusal).err().unwrap_or_else(|| RpcError::Protocol("refused".into()))))
+    }
+
+    fn values(&self, target: &Target, name: &str, params: &[WitValue]) -> Result<Vec<Value>, RpcError> {
+        let types = self.0.rpc.parameter_types(target, name)?;
+        if types.len() != params.len() {
+            return Err(RpcError::Protocol(format!("`{name}` takes {} arguments, not {}", types.len(), params.len())));
+        }
+        let values = params.iter().zip(&types).map(|(nodes, typ)| decode(nodes, typ)).collect::<Result<Vec<_>, _>>();
+        values.map_err(|error| RpcError::Protocol(format!("arguments of `{name}`: {error}")))
+    }
+}
+
+impl types::Host for Linked<'_> {}
+
+impl types::HostWasmRpc for Linked<'_> {
+    async fn new(&mut self, location: Uri) -> Result<Resource<RpcClient>> {
+        let target = self.0.rpc_target(&location.value)?;
+        Ok(self.0.table.push(RpcClient { target })?)
+    }
+
+    async fn invoke_and_await(
+        &mut self,
+        client: Resource<RpcClient>,
+        function_name: String,
+        function_params: Vec<WitValue>,
+    ) -> Result<Result<WitValue, types::RpcError>> {
+        let (target, values) = match self.prepare(&client, &function_name, &function_params)? {
+            Ok(call) => call,
+            Err(error) => return Ok(Err(wit_error(error))),
+        };
+        let result = self.0.call_and_wait(target, Function::Named(function_name), values, true).await?;
+        Ok(result.map(|value| encode(&value)).map_err(wit_error))
+    }
+
+    async fn invoke(
+        &mut self,
+        client: Resource<RpcClient>,
+        function_name: String,
+        function_params: Vec<WitValue>,
+    ) -> Result<Result<(), types::RpcError>> {
+        let (target, values) = match self.prepare(&client, &function_name, &function_params)? {
+            Ok(call) => call,
+            Err(error) => return Ok(Err(wit_error(error))),
+        };
+        Ok(self.0.trigger(target, Function::Named(function_name), values)?.map_err(wit_error))
+    }
+
+    async fn async_invoke_and_await(
+        &mut self,
+        client: Resource<RpcClient>,
+        function_name: String,
+        function_params: Vec<WitValue>,
+    ) -> Result<Resource<RpcFuture>> {
+        let (target, values) = match self.prepare(&client, &function_name, &function_params)? {
+            Ok(call) => call,
+            Err(error) => return Err(Halt::InvalidRequest(error.to_string()).into()),
+        };
+        let future = self.0.call_later(target, Function::Named(function_name), values)?;
+        Ok(self.0.table.push(RpcFuture { future })?)
+    }
+
+    async fn drop(&mut self, client: Resource<RpcClient>) -> Result<()> {
+        self.0.table.delete(client)?;
+        Ok(())
+    }
+}
+
+impl types::HostFutureInvokeResult for Linked<'_> {
+    async fn subscribe(&mut self, future: Resource<RpcFuture>) -> Result<Resource<DynPollable>> {
+        let future = Arc::clone(&self.0.table.get(&future)?.future);
+        let pollable = self.0.table.push(FuturePollable(Arc::clone(&future)))?;
+        let pollable = subscribe(&mut self.0.table, pollable)?;
+        self.0.waits.insert(pollable.rep(), future);
+        Ok(pollable)
+    }
+
+    async fn get(&mut self, future: Resource<RpcFuture>) -> Result<Option<Result<WitValue, types::RpcError>>> {
+        let future = Arc::clone(&self.0.table.get(&future)?.future);
+        let found = self.0.future_result(&future, true)?;
+        Ok(found.map(|result| result.map(|value| encode(&value)).map_err(wit_error)))
+    }
+
+    async fn drop(&mut self, future: Resource<RpcFuture>) -> Result<()> {
+        self.0.table.delete(future)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / rpc: calls from worker to worker: stub interfaces that the engine links itself, and `golem:rpc`.
+
+mod call;
+mod future;
+mod golem_rpc;
+mod stub;
+mod wait_graph;
+mod wit_value;
+
+pub(crate) use call::{Delivered, Function, RemoteCall, Rpc, RpcError, worker_urn};
+pub(crate) use future::CallFuture;
+pub(crate) use golem_rpc::link_golem_rpc;
+pub(crate) use stub::link_stub;
+pub(crate) use wait_graph::{WaitGraph, WaitGuard};

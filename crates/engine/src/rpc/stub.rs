@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / stub: stub interfaces among the imports of a component, linked by the engine without a stub component.
+//! In: an import `<pkg>-stub/stub-<world>`. Out: host functions that call workers. Items are told by their shape.
+//! Read next: `call.rs`. Why: architecture D5, client spec §5.3, host design §3.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use golem_model::{Value, WitType};
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceDynamic, ResourceType, Type, Val};
+use wasmtime::{Engine, Result, StoreContextMut};
+use wasmtime_wasi::p2::subscribe;
+
+use super::call::{Function, RpcError};
+use super::future::{CallFuture, FuturePollable};
+use crate::component::reflect::{ResourceNumbers, StubName, stub_name, wit_type};
+use crate::host::HostState;
+use crate::host::durable::Halt;
+use crate::queue::Target;
+use crate::value::{from_val, to_val};
+
+/// A client of the guest: whom it calls.
+struct StubClient {
+    target: Target,
+}
+
+/// A future of the guest.
+struct StubFuture {
+    future: Arc<CallFuture>,
+}
+
+/// A method of a client, ready to be called.
+struct Method {
+    function: Function,
+    params: Vec<WitType>,
+    result: Option<WitType>,
+}
+
+/// Defines everything that the stub interface `import` exports. `numbers` gives every resource type of the component its
+/// own number, so that handles of two stubs never mix.
+pub(crate) fn link_stub(
+    linker: &mut Linker<HostState>,
+    engine: &Engine,
+    import: &str,
+    instance: &ComponentInstance,
+    numbers: &mut u32,
+) -> Result<()> {
+    let Some(name) = stub_name(import) else { return Ok(()) };
+    let functions: Vec<(String, ComponentFunc)> = instance
+        .exports(engine)
+        .filter_map(|(name, item)| match item.ty {
+            ComponentItem::ComponentFunc(func) => Some((name.to_owned(), func)),
+            _ => None,
+        })
+        .collect();
+    let mut into = linker.instance(import)?;
+    let mut resources = HashMap::new();
+    for (resource, item) in instance.exports(engine) {
+        let ComponentItem::Resource(typ) = item.ty else { continue };
+        // A resource that is only used here (pollable) has no function in this interface: it comes from its own one.
+        let own = functions.iter().any(|(function, _)| resource_of(function) == Some(resource));
+        if !own {
+            continue;
+        }
+        *numbers += 1;
+        let future = is_future(resource, &functions);
+        define_resource(&mut into, resource, *numbers, future)?;
+        resources.insert(resource.to_owned(), (typ, *numbers, future));
+    }
+    for (function, func) in &functions {
+        define_function(&mut into, &name, function, func, &functions, &resources)?;
+    }
+    Ok(())
+}
+
+/// The resource that a function belongs to.
+fn resource_of(function: &str) -> Option<&str> {
+    let rest = function.strip_prefix('[')?.split_once(']')?.1;
+    Some(rest.split_once('.').map_or(rest, |(resource, _)| resource))
+}
+
+/// A resource `future-…-result` whose only methods are `get` and `subscribe`.
+fn is_future(resource: &str, functions: &[(String, ComponentFunc)]) -> bool {
+    let mut methods = functions.iter().filter(|(function, _)| resource_of(function) == Some(resource));
+    resource.starts_with("future-")
+        && resource.ends_with("-result")
+        && methods.all(|(function, _)| function.ends_with(".get") || function.ends_with(".subscribe"))
+}
+
+fn define_resource(into: &mut LinkerInstance<'_, HostState>, name: &str, number: u32, future: bool) -> Result<()> {
+    into.resource(name, ResourceType::host_dynamic(number), move |mut store, rep| {
+        let table = &mut store.data_mut().table;
+        if future {
+            table.delete(Resource::<StubFuture>::new_own(rep))?;
+        } else {
+            table.delete(Resource::<StubClient>::new_own(rep))?;
+        }
+        Ok(())
+    })
+}
+
+fn define_function(
+    into: &mut LinkerInstance<'_, HostState>,
+    stub: &StubName<'_>,
+    name: &str,
+    func: &ComponentFunc,
+    functions: &[(String, ComponentFunc)],
+    resources: &HashMap<String, (ResourceType, u32, bool)>,
+) -> Result<()> {
+    if let Some(resource) = name.strip_prefix("[constructor]") {
+        let Some((_, number, _)) = resources.get(resource) else { return Ok(()) };
+        return define_constructor(into, name, *number);
+    }
+    let Some((resource, method)) = name.strip_prefix("[method]").and_then(|rest| rest.split_once('.')) else {
+        return define_unsupported(into, name);
+    };
+    let Some((_, _, future)) = resources.get(resource) else { return Ok(()) };
+    let mut kinds = ResourceNumbers::default();
+    let result = func.results().next();
+    if *future {
+        return match (method, result) {
+            ("get", Some(Type::Option(inner))) => define_get(into, name, wit_type(&inner.ty(), &mut kinds)),
+            _ => define_subscribe(into, name),
+        };
+    }
+    let blocking = method.strip_prefix("blocking-").filter(|plain| {
+        functions.iter().any(|(other, _)| resource_of(other) == Some(resource) && other.ends_with(&format!(".{plain}")))
+    });
+    let answer = match &result {
+        Some(Type::Own(own)) => resources.values().find(|(typ, _, future)| *future && typ == own).map(|(_, number, _)| *number),
+        _ => None,
+    };
+    let method = Method {
+        function: Function::Stub {
+            package: stub.package.to_owned(),
+            version: stub.version.to_owned(),
+            resource: resource.to_owned(),
+            function: blocking.unwrap_or(method).to_owned(),
+        },
+        params: func.params().skip(1).map(|(_, ty)| wit_type(&ty, &mut kinds)).collect(),
+        result: result.map(|ty| wit_type(&ty, &mut kinds)),
+    };
+    match (blocking, answer) {
+        (Some(_), _) => define_blocking(into, name, method),
+        (None, Some(number)) => define_later(into, name, method, number),
+        (None, None) => define_trigger(into, name, method),
+    }
+}
+
+/// A part of a stub that the platform does not link yet: calling it says so; not calling it costs nothing.
+fn define_unsupported(into: &mut LinkerInstance<'_, HostState>, name: &str) -> Result<()> {
+    let name_owned = name.to_owned();
+    into.func_new_async(name, move |_, _, _, _| {
+        let text = format!("`{name_owned}` of a stub interface cannot be called: static functions of remote resources are not linked");
+        Box::new(async move { Err(Halt::InvalidRequest(text).into()) })
+    })
+}
+
+fn define_constructor(into: &mut LinkerInstance<'_, HostState>, name: &str, number: u32) -> Result<()> {
+    into.func_new_async(name, move |mut store, _, params, results| {
+        Box::new(async move {
+            let [location] = params else {
+                return Err(Halt::InvalidRequest("constructors of remote resources are not linked".into()).into());
+            };
+            let uri = uri_of(location)?;
+            let target = store.data_mut().rpc_target(&uri)?;
+            let client = store.data_mut().table.push(StubClient { target })?;
+            put(results, own(&mut store, client.rep(), number)?)
+        })
+    })
+}
+
+fn define_blocking(into: &mut LinkerInstance<'_, HostState>, name: &str, method: Method) -> Result<()> {
+    let method = Arc::new(method);
+    into.func_new_async(name, move |mut store, _, params, results| {
+        let method = Arc::clone(&method);
+        Box::new(async move {
+            let (target, values) = arguments(&mut store, params, &method)?;
+            let result = store.data_mut().call_and_wait(target.clone(), method.function.clone(), values, false).await?;
+            let value = result.map_err(|error| failed(&target, &method.function, &error))?;
+            match &method.result {
+                Some(typ) => put(results, answer(&store, value, typ, &method.function)?),
+                None => Ok(()),
+            }
+        })
+    })
+}
+
+fn define_trigger(into: &mut LinkerInstance<'_, HostState>, name: &str, method: Method) -> Result<()> {
+    let method = Arc::new(method);
+    into.func_new_async(name, move |mut store, _, params, _| {
+        let method = Arc::clone(&method);
+        Box::new(async move {
+            let (target, values) = arguments(&mut store, params, &method)?;
+            let sent = store.data_mut().trigger(target.clone(), method.function.clone(), values)?;
+            sent.map_err(|error| failed(&target, &method.function, &error))?;
+            Ok(())
+        })
+    })
+}
+
+fn define_later(into: &mut LinkerInstance<'_, HostState>, name: &str, method: Method, number: u32) -> Result<()> {
+    let method = Arc::new(method);
+    into.func_new_async(name, move |mut store, _, params, results| {
+        let method = Arc::clone(&method);
+        Box::new(async move {
+            let (target, values) = arguments(&mut store, params, &method)?;
+            let future = store.data_mut().call_later(target, method.function.clone(), values)?;
+            let future = store.data_mut().table.push(StubFuture { future })?;
+            put(results, own(&mut store, future.rep(), number)?)
+        })
+    })
+}
+
+fn define_subscribe(into: &mut LinkerInstance<'_, HostState>, name: &str) -> Result<()> {
+    into.func_new_async(name, move |mut store, _, params, results| {
+        Box::new(async move {
+            let future = future_of(&mut store, params)?;
+            let state = store.data_mut();
+            let pollable = state.table.push(FuturePollable(Arc::clone(&future)))?;
+            let pollable = subscribe(&mut state.table, pollable)?;
+            state.waits.insert(pollable.rep(), future);
+            let pollable = pollable.try_into_resource_any(&mut store)?;
+            put(results, Val::Resource(pollable))
+        })
+    })
+}
+
+fn define_get(into: &mut LinkerInstance<'_, HostState>, name: &str, typ: WitType) -> Result<()> {
+    let typ = Arc::new(typ);
+    into.func_new_async(name, move |mut store, _, params, results| {
+        let typ = Arc::clone(&typ);
+        Box::new(async move {
+            let future = future_of(&mut store, params)?;
+            let found = store.data_mut().future_result(&future, false)?;
+            let call = &future.call;
+            let found = match found {
+                None => None,
+                Some(Ok(value)) => Some(Box::new(answer(&store, value, &typ, &call.function)?)),
+                Some(Err(error)) => return Err(failed(&call.target, &call.function, &error).into()),
+            };
+            put(results, Val::Option(found))
+        })
+    })
+}
+
+/// A failure for which the interface has no place: it ends the caller, with the same text, and is not recorded (D10).
+fn failed(target: &Target, function: &Function, error: &RpcError) -> Halt {
+    Halt::CalleeFailed(format!("call of {function} on {target} failed: {error}"))
+}
+
+fn put(results: &mut [Val], value: Val) -> Result<()> {
+    if let Some(slot) = results.first_mut() {
+        *slot = value;
+    }
+    Ok(())
+}
+
+fn own(store: &mut StoreContextMut<'_, HostState>, rep: u32, number: u32) -> Result<Val> {
+    Ok(Val::Resource(ResourceDynamic::new_own(rep, number).try_into_resource_any(store)?))
+}
+
+fn rep_of(store: &mut StoreContextMut<'_, HostState>, params: &[Val]) -> Result<u32> {
+    let Some(Val::Resource(resource)) = params.first() else {
+        return Err(Halt::InvalidRequest("a stub method was called without its resource".into()).into());
+    };
+    Ok(ResourceDynamic::try_from_resource_any(*resource, store)?.rep())
+}
+
+fn future_of(store: &mut StoreContextMut<'_, HostState>, params: &[Val]) -> Result<Arc<CallFuture>> {
+    let rep = rep_of(store, params)?;
+    Ok(Arc::clone(&store.data().table.get(&Resource::<StubFuture>::new_borrow(rep))?.future))
+}
+
+fn uri_of(location: &Val) -> Result<String, Halt> {
+    if let Val::Record(fields) = location
+        && let [(_, Val::String(uri))] = fields.as_slice()
+    {
+        return Ok(uri.clone());
+    }
+    Err(Halt::InvalidRequest("the location of a worker must be a record with one string".into()))
+}
+
+fn arguments(store: &mut StoreContextMut<'_, HostState>, params: &[Val], method: &Method) -> Result<(Target, Vec<Value>)> {
+    let rep = rep_of(store, params)?;
+    let target = store.data().table.get(&Resource::<StubClient>::new_borrow(rep))?.target.clone();
+    let state = store.data_mut();
+    let given = params.iter().skip(1).zip(&method.params);
+    let values = given.map(|(val, typ)| from_val(val, typ, state)).collect::<Result<_, _>>();
+    Ok((target, values.map_err(|error| Halt::InvalidRequest(error.to_string()))?))
+}
+
+/// The result of a call as the stub's type. A mismatch means that the stub is older or newer than the target.
+fn answer(store: &StoreContextMut<'_, HostState>, value: Value, typ: &WitType, function: &Function) -> Result<Val, Halt> {
+    let stale = |detail: String| {
+        Halt::CalleeFailed(format!("the result of {function} does not fit the stub ({detail}): build the stub again"))
+    };
+    let Value::Tuple(values) = value else { return Err(stale("no tuple".into())) };
+    let [value] = values.as_slice() else { return Err(stale(format!("{} values", values.len()))) };
+    to_val(value, typ, store.data()).map_err(|error| stale(error.to_string()))
+}
