@@ -1,1 +1,13 @@
-//! placeholder
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR: REST in the shapes of Golem 1.1, health, start and stop. In: HTTP and [`Options`]. Out: answers.
+//! Never keeps state of its own, never knows how wasm runs; axum is known here only. Read next: `serve.rs`, `http/`.
+
+mod data_dir;
+mod error;
+mod http;
+pub mod limits;
+mod listen;
+mod serve;
+
+pub use error::ServeError;
+pub use serve::{Options, run, run_until_signal};

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR / error: why a server does not start. In: what the system, the store or the engine said. Out: [`ServeError`].
+//! Never about a request (`http/error.rs`). Read next: `serve.rs`. Codes: docs/errors/README.md.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use golem_engine::StartError;
+use golem_model::Coded;
+use golem_storage::StoreError;
+
+/// Why a server did not start, or did not stop in order.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another process listens there.
+    #[error("address {0} is already in use")]
+    PortInUse(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {detail}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        detail: String,
+    },
+    /// The address can be reached from other machines, and there is no authentication.
+    #[error("{0} can be reached by other machines, and this server does not ask who calls")]
+    NotLoopback(IpAddr),
+    /// `--clean` was asked for a directory that this program did not make.
+    #[error("`{}` is not empty and not a data directory of this program: it is not cleaned", .0.display())]
+    NotOurs(PathBuf),
+    /// The data directory cannot be made, read or emptied.
+    #[error("cannot use the data directory `{}`: {detail}", path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        detail: String,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] StartError),
+    /// The system gives no threads or no signals.
+    #[error("the system gives no {what}: {detail}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What the system says.
+        detail: String,
+    },
+}
+
+impl Coded for ServeError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::PortInUse(_) => "SRV-001",
+            Self::Bind { .. } => "SRV-002",
+            Self::NotLoopback(_) => "SRV-003",
+            Self::NotOurs(_) => "SRV-004",
+            Self::DataDir { .. } => "SRV-005",
+            Self::Store(error) => error.code(),
+            Self::Engine(error) => error.code(),
+            Self::System { .. } => "SRV-006",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::PortInUse(address) => {
+                format!("stop the other server, or choose another port: golem-cli server run --port {}", next_port(*address))
+            }
+            Self::Bind { .. } => "listen on this machine only: golem-cli server run --host 127.0.0.1".into(),
+            Self::NotLoopback(_) => {
+                "leave out --host, or put a proxy that authenticates in front and pass --insecure-bind".into()
+            }
+            Self::NotOurs(_) => "check --data-dir, or pass a new directory".into(),
+            Self::DataDir { .. } => "check free disk space and the permissions, or pass another directory: --data-dir DIR".into(),
+            Self::Store(error) => return error.hint(),
+            Self::Engine(error) => return error.hint(),
+            Self::System { .. } => "raise the limits of processes and open files: ulimit -u, ulimit -n".into(),
+        })
+    }
+}
+
+fn next_port(address: SocketAddr) -> u16 {
+    address.port().checked_add(1).unwrap_or(9881)
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR / http/component: `/v1/components`: upload, list, get, download. In: forms and paths. Out: components.
+//! Bounds: `limits.rs`. Never looks into the wasm. Read next: `upload.rs`, golem-engine `node.rs`.
+//! Source: client spec §6.6, §6.8.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use golem_engine::ComponentError;
+use golem_model::component::{Component, ComponentType};
+use golem_model::{ComponentId, ComponentVersion, names};
+use tokio::sync::SemaphorePermit;
+
+use super::error::{ApiError, RequestError};
+use super::extract::{ComponentAt, Params, VersionAt, receive};
+use super::upload::{Upload, component_type};
+use super::{Door, reply};
+use crate::limits;
+
+type Answer = Result<Response, ApiError>;
+
+/// All routes of components.
+pub(super) fn routes() -> Router<Arc<Door>> {
+    let upload_limit =
+        DefaultBodyLimit::max(limits::COMPONENT_BYTES_MAX + limits::UPLOAD_REST_BYTES_MAX);
+    Router::new()
+        .route(
+            "/v1/components",
+            get(list).merge(post(create).layer(upload_limit)),
+        )
+        .route("/v1/components/{component}", get(all_versions))
+        .route("/v1/components/{component}/latest", get(latest))
+        .route(
+            "/v1/components/{component}/versions/{version}",
+            get(version),
+        )
+        .route("/v1/components/{component}/download", get(download))
+        .route(
+            "/v1/components/{component}/updates",
+            post(update).layer(upload_limit),
+        )
+        .route("/v1/components/{component}/upload", put(upload))
+}
+
+/// `GET /v1/components[?component-name=N]`: every version of every match, an empty list when there is none.
+async fn list(State(door): State<Arc<Door>>, query: Params) -> Answer {
+    match door.node.components(query.get("component-name")) {
+        Ok(components) => Ok(many(&components)),
+        Err(ComponentError::NameNotFound(_)) => Ok(many(&[])),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /v1/components`: the first version of a new component.
+async fn create(State(door): State<Arc<Door>>, request: Request) -> Answer {
+    let _turn = turn(&door).await?;
+    let mut upload = form(request).await?;
+    let name = upload.take_name()?;
+    names::check_component_name(&name)?;
+    let (kind, wasm) = (upload.kind.unwrap_or_default(), upload.take_wasm()?);
+    let component = door.node.create_component(&name, kind, wasm).await?;
+    tracing::info!(component = %component.versioned_component_id.component_id, name, "component created");
+    Ok(reply::ok(&*component))
+}
+
+/// `POST …/updates`: the next version, by form.
+async fn update(
+    State(door): State<Arc<Door>>,
+    ComponentAt(id): ComponentAt,
+    request: Request,
+) -> Answer {
+    let _turn = turn(&door).await?;
+    let mut upload = form(request).await?;
+    let wasm = upload.take_wasm()?;
+    next_version(&door, id, upload.kind, wasm).await
+}
+
+/// `PUT …/upload[?component_type=…]`: the next version, as bare bytes.
+async fn upload(
+    State(door): State<Arc<Door>>,
+    ComponentAt(id): ComponentAt,
+    query: Params,
+    body: Body,
+) -> Answer {
+    let _turn = turn(&door).await?;
+    let kind = query
+        .get("component_type")
+        .map(component_type)
+        .transpose()?;
+    let wasm = receive(body, limits::COMPONENT_BYTES_MAX, limits::UPLOAD_TIMEOUT).await?;
+    next_version(&door, id, kind, wasm.into()).await
+}
+
+async fn next_version(
+    door: &Door,
+    id: ComponentId,
+    kind: Option<ComponentType>,
+    wasm: Vec<u8>,
+) -> Answer {
+    let component = door.node.update_component(id, kind, wasm).await?;
+    let version = component.versioned_component_id.version;
+    tracing::info!(component = %id, version, "component updated");
+    Ok(reply::ok(&*component))
+}
+
+/// `GET /v1/components/{component}`: all versions.
+async fn all_versions(State(door): State<Arc<Door>>, ComponentAt(id): ComponentAt) -> Answer {
+    Ok(many(&door.node.component_versions(id)?))
+}
+
+/// `GET …/latest`.
+async fn latest(State(door): State<Arc<Door>>, ComponentAt(id): ComponentAt) -> Answer {
+    Ok(reply::ok(&*door.node.component(id, None)?))
+}
+
+/// `GET …/versions/{version}`.
+async fn version(State(door): State<Arc<Door>>, VersionAt(id, version): VersionAt) -> Answer {
+    Ok(reply::ok(&*door.node.component(id, Some(version))?))
+}
+
+/// `GET …/download[?version=V]`: the wasm. Read on a thread that may block: it is up to 50 MiB from the disk.
+async fn download(
+    State(door): State<Arc<Door>>,
+    ComponentAt(id): ComponentAt,
+    query: Params,
+) -> Answer {
+    let version: Option<ComponentVersion> = query.parse("version", "the number of a version")?;
+    let read = tokio::task::spawn_blocking(move || door.node.component_wasm(id, version)).await;
+    Ok(reply::bytes(read.map_err(|error| {
+        RequestError::GivenUp {
+            detail: error.to_string(),
+        }
+    })??))
+}
+
+fn many(components: &[Arc<Component>]) -> Response {
+    let components: Vec<&Component> = components.iter().map(AsRef::as_ref).collect();
+    reply::ok(&components)
+}
+
+async fn form(request: Request) -> Result<Upload, RequestError> {
+    match Multipart::from_request(request, &()).await {
+        Ok(form) => Upload::read(form).await,
+        Err(error) => Err(RequestError::BadForm {
+            detail: error.body_text(),
+        }),
+    }
+}
+
+async fn turn(door: &Door) -> Result<SemaphorePermit<'_>, RequestError> {
+    door.uploads
+        .acquire()
+        .await
+        .map_err(|_| RequestError::Stopping)
+}

@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR / http/error: every failure of a request as a status and a body. In: errors of the door and of the engine.
+//! Out: [`ApiError`]. Never logs what a client did wrong. Read next: golem-model `api_error.rs`. Source: client spec §6.7.
+//!
+//! The shape is that of Golem 1.1 (`errors`, `error`, `golemError`); `code`, `message` and `hint` stand beside it.
+
+use axum::http::header::{HeaderValue, RETRY_AFTER};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use golem_engine::{ComponentError, WorkerError};
+use golem_model::api_error::{ErrorBody, GolemError};
+use golem_model::json::JsonError;
+use golem_model::names::NameError;
+use golem_model::{Coded, Problem};
+
+use super::reply;
+use crate::limits;
+
+/// What the door itself refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// No such path.
+    #[error("there is nothing at `{path}`")]
+    NoSuchPath {
+        /// The path.
+        path: String,
+    },
+    /// The path exists, not with this verb.
+    #[error("`{path}` does not take {method}")]
+    MethodNotAllowed {
+        /// The path.
+        path: String,
+        /// The verb.
+        method: Method,
+    },
+    /// A part of the path is not what it should be.
+    #[error("`{text}` in the path is not {expected}")]
+    BadPath {
+        /// The part.
+        text: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A query parameter is not what it should be.
+    #[error("`{value}` of the query parameter `{name}` is not {expected}")]
+    BadQuery {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A query parameter is not there.
+    #[error("the query parameter `{name}` is missing")]
+    MissingQuery {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// The body is no JSON, or not the JSON of this call.
+    #[error("the body is not what this call takes: {detail}")]
+    BadJson {
+        /// What the parser says, with line and column.
+        detail: String,
+    },
+    /// The body is too large.
+    #[error("{what} is over the limit of {limit} bytes")]
+    BodyTooLarge {
+        /// Which body or part.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    #[error("the body did not arrive within {seconds} s")]
+    BodyTimeout {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The connection or its chunks broke off in the body.
+    #[error("the body broke off: {detail}")]
+    BodyBroken {
+        /// What happened.
+        detail: String,
+    },
+    /// The body is no multipart form.
+    #[error("the upload is no multipart form: {detail}")]
+    BadForm {
+        /// What the parser says.
+        detail: String,
+    },
+    /// A part of the form is missing.
+    #[error("the upload has no part `{name}`")]
+    MissingPart {
+        /// The part.
+        name: &'static str,
+    },
+    /// A text part of the form is not what it should be.
+    #[error("`{value}` in the part `{name}` is not {expected}")]
+    BadPart {
+        /// The part.
+        name: &'static str,
+        /// Its value, cut short.
+        value: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Part of the 1.1 API that this server does not have.
+    #[error("this server does not do {what}")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The header cannot be a key.
+    #[error(
+        "the header `Idempotency-Key` must have 1 to {} visible ASCII characters",
+        limits::KEY_BYTES_MAX
+    )]
+    BadKey,
+    /// A web page of another origin, or a name that is not ours, asks.
+    #[error("requests of a web page of `{origin}` are refused")]
+    ForeignOrigin {
+        /// The `Origin` or `Host` header.
+        origin: String,
+    },
+    /// A result cannot be written as JSON.
+    #[error("the answer cannot be written as JSON: {detail}")]
+    Encode {
+        /// Why.
+        detail: String,
+    },
+    /// A task of the server ended early.
+    #[error("the request was given up: {detail}")]
+    GivenUp {
+        /// Why.
+        detail: String,
+    },
+    /// The server stops.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl Coded for RequestError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchPath { .. } => "API-001",
+            Self::MethodNotAllowed { .. } => "API-002",
+            Self::BadPath { .. } => "API-003",
+            Self::BadQuery { .. } => "API-004",
+            Self::MissingQuery { .. } => "API-005",
+            Self::BadJson { .. } => "API-006",
+            Self::BodyTooLarge { .. } => "API-007",
+            Self::BodyTimeout { .. } => "API-008",
+            Self::BodyBroken { .. } => "API-009",
+            Self::BadForm { .. } => "API-010",
+            Self::MissingPart { .. } => "API-011",
+            Self::BadPart { .. } => "API-012",
+            Self::Unsupported { .. } => "API-013",
+            Self::BadKey => "API-014",
+            Self::ForeignOrigin { .. } => "API-015",
+            Self::Encode { .. } => "API-016",
+            Self::GivenUp { .. } => "API-017",
+            Self::Stopping => "API-018",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoSuchPath { .. } | Self::MethodNotAllowed { .. } => "the paths of this server are in docs/rest.md".into(),
+            Self::BadPath { expected, .. } => format!("write {expected} there, percent-encoded as one segment"),
+            Self::BadQuery { name, expected, .. } => format!("pass {expected} as `{name}`, or leave it out"),
+            Self::MissingQuery { name } => format!("add it to the path: ?{name}=rpcdemo%3Acomponent2%2Fcomponent2-api.%7Badd%7D"),
+            Self::BadJson { .. } => "an invocation takes {\"params\": [{\"value\": 3}]}, the others are in docs/rest.md".into(),
+            Self::BodyTooLarge { .. } => "send large data in parts".into(),
+            Self::BodyTimeout { .. } | Self::BodyBroken { .. } => "send the whole body at once, then try again".into(),
+            Self::BadForm { .. } | Self::MissingPart { .. } => {
+                "curl -F name=NAME -F componentType=Durable -F component=@FILE http://127.0.0.1:9881/v1/components".into()
+            }
+            Self::BadPart { expected, .. } => format!("write {expected}"),
+            Self::Unsupported { .. } => "what it does is in docs/rest.md".into(),
+            Self::BadKey => "make one: golem-cli worker idempotency-key".into(),
+            Self::ForeignOrigin { .. } => "ask by http://127.0.0.1:9881 or http://localhost:9881, from a program or from the same page".into(),
+            Self::Encode { .. } => "report it: a value left the worker that REST cannot show".into(),
+            Self::GivenUp { .. } => "report it, with the log of the server".into(),
+            Self::Stopping => "try again when it is back, with the same idempotency key".into(),
+        })
+    }
+}
+
+impl RequestError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoSuchPath { .. } => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
+            Self::Encode { .. } | Self::GivenUp { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadPath { .. }
+            | Self::BadQuery { .. }
+            | Self::MissingQuery { .. }
+            | Self::BadJson { .. }
+            | Self::BodyBroken { .. }
+            | Self::BadForm { .. }
+            | Self::MissingPart { .. }
+            | Self::BadPart { .. }
+            | Self::Unsupported { .. }
+            | Self::BadKey => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A failure as the client gets it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ApiError {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The body.
+    pub(crate) body: Box<ErrorBody>,
+}
+
+/// Seconds after which a client may ask again when the server was full or stopping.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+impl ApiError {
+    /// `errors` for a 400, `error` for every other status.
+    fn plain(status: StatusCode, problem: Problem) -> Self {
+        let body = if status == StatusCode::BAD_REQUEST {
+            ErrorBody::bad_request(problem)
+        } else {
+            ErrorBody::plain(problem)
+        };
+        Self {
+            status,
+            body: Box::new(body),
+        }
+    }
+
+    /// A 500 of the worker API.
+    fn worker(error: GolemError, problem: Problem) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            body: Box::new(ErrorBody::worker(error, problem)),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = reply::json(self.status, &self.body);
+        if matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+        }
+        response
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        Self::plain(error.status(), error.problem())
+    }
+}
+
+impl From<NameError> for ApiError {
+    fn from(error: NameError) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, error.problem())
+    }
+}
+
+impl From<JsonError> for ApiError {
+    fn from(error: JsonError) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, error.problem())
+    }
+}
+
+impl From<ComponentError> for ApiError {
+    fn from(error: ComponentError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&ComponentError> for ApiError {
+    fn from(error: &ComponentError) -> Self {
+        let status = match error {
+            ComponentError::NotFound(_)
+            | ComponentError::NameNotFound(_)
+            | ComponentError::VersionNotFound(..) => StatusCode::NOT_FOUND,
+            ComponentError::AlreadyExists(_) => StatusCode::CONFLICT,
+            ComponentError::NotAComponent(_)
+            | ComponentError::UnknownImport(_)
+            | ComponentError::Compile(_)
+            | ComponentError::BadName(_) => StatusCode::BAD_REQUEST,
+            ComponentError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            ComponentError::Store(_) | ComponentError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::plain(status, error.problem())
+    }
+}
+
+impl From<WorkerError> for ApiError {
+    fn from(error: WorkerError) -> Self {
+        let problem = error.problem();
+        let plain = |status| Self::plain(status, problem.clone());
+        let worker = |golem_error| Self::worker(golem_error, problem.clone());
+        match error {
+            WorkerError::Component(error) => Self::from(&error),
+            WorkerError::NotFound(_) | WorkerError::Deleted(_) => plain(StatusCode::NOT_FOUND),
+            WorkerError::AlreadyExists(worker_id) => {
+                worker(GolemError::WorkerAlreadyExists { worker_id })
+            }
+            WorkerError::UnknownFunction { .. } | WorkerError::BadArguments { .. } => {
+                plain(StatusCode::BAD_REQUEST)
+            }
+            WorkerError::KeyReused { .. } => plain(StatusCode::CONFLICT),
+            WorkerError::Failed { message, .. } => {
+                worker(GolemError::RuntimeError { details: message })
+            }
+            WorkerError::Deadlock { .. } => worker(GolemError::RuntimeError {
+                details: problem.message.clone(),
+            }),
+            WorkerError::PreviousFailed { message, .. } => {
+                worker(GolemError::PreviousInvocationFailed { details: message })
+            }
+            WorkerError::Exited(_) => worker(GolemError::PreviousInvocationExited),
+            WorkerError::Interrupted(_) => worker(GolemError::Interrupted {
+                recover_immediately: false,
+            }),
+            WorkerError::QueueFull { .. } => plain(StatusCode::TOO_MANY_REQUESTS),
+            WorkerError::TooLarge { .. } => plain(StatusCode::PAYLOAD_TOO_LARGE),
+            WorkerError::Store(_) | WorkerError::Damaged { .. } => worker(GolemError::Unknown {
+                details: problem.message.clone(),
+            }),
+            WorkerError::Stopping => plain(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_model::json::JsonErrorKind;
+    use golem_model::oplog::FailureKind;
+    use golem_model::{ComponentId, WorkerId};
+    use golem_storage::StoreError;
+    use serde_json::{Value as Json, json};
+
+    /// Which of the three shapes a body has.
+    fn shape(body: &Json) -> &'static str {
+        match (&body["errors"], &body["error"], &body["golemError"]) {
+            (Json::Array(_), Json::Null, Json::Null) => "errors",
+            (Json::Null, Json::String(_), Json::Null) => "error",
+            (Json::Null, Json::Null, Json::Object(golem)) => {
+                match golem["type"].as_str().unwrap() {
+                    "RuntimeError" => "RuntimeError",
+                    "WorkerAlreadyExists" => "WorkerAlreadyExists",
+                    "PreviousInvocationFailed" => "PreviousInvocationFailed",
+                    "PreviousInvocationExited" => "PreviousInvocationExited",
+                    "Interrupted" => "Interrupted",
+                    "Unknown" => "Unknown",
+                    other => panic!("{other}"),
+                }
+            }
+            _ => panic!("{body}"),
+        }
+    }
+
+    fn check(error: impl Coded + Into<ApiError>, status: u16, expect: &str) {
+        let problem = error.problem();
+        let answer: ApiError = error.into();
+        let body = serde_json::to_value(&answer.body).unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), shape(&body)),
+            (status, expect),
+            "{body}"
+        );
+        assert_eq!(body["code"], json!(problem.code));
+        assert_eq!(body["message"], json!(problem.message));
+        assert!(body["hint"].is_string(), "{body}");
+    }
+
+    #[test]
+    fn each_component_error_has_its_status_and_shape() {
+        let id = ComponentId::random();
+        check(ComponentError::NotFound(id), 404, "error");
+        check(ComponentError::NameNotFound("c".into()), 404, "error");
+        check(ComponentError::VersionNotFound(id, 3), 404, "error");
+        check(ComponentError::AlreadyExists(id), 409, "error");
+        check(ComponentError::NotAComponent("magic".into()), 400, "errors");
+        check(
+            ComponentError::UnknownImport(vec!["a:b/c".into()]),
+            400,
+            "errors",
+        );
+        check(
+            ComponentError::TooLarge { bytes: 2, limit: 1 },
+            413,
+            "error",
+        );
+        check(ComponentError::Compile("x".into()), 400, "errors");
+        check(ComponentError::BadName("/".into()), 400, "errors");
+        check(
+            ComponentError::Store(StoreError::Io("x".into())),
+            500,
+            "error",
+        );
+        check(ComponentError::Io("x".into()), 500, "error");
+    }
+
+    #[test]
+    fn each_worker_error_has_its_status_and_shape() {
+        let id = || WorkerId::new(ComponentId::random(), "w");
+        let (component, message) = (id().component_id, String::from("m"));
+        check(
+            WorkerError::Component(ComponentError::NotFound(component)),
+            404,
+            "error",
+        );
+        check(WorkerError::NotFound(id()), 404, "error");
+        check(WorkerError::AlreadyExists(id()), 500, "WorkerAlreadyExists");
+        check(
+            WorkerError::UnknownFunction {
+                component,
+                function: "f".into(),
+                suggestion: None,
+            },
+            400,
+            "errors",
+        );
+        check(
+            WorkerError::BadArguments {
+                function: "f".into(),
+                detail: "x".into(),
+            },
+            400,
+            "errors",
+        );
+        check(
+            WorkerError::KeyReused {
+                worker: id(),
+                key: "k".into(),
+            },
+            409,
+            "error",
+        );
+        check(
+            WorkerError::Failed {
+                kind: FailureKind::Trap,
+                message: message.clone(),
+            },
+            500,
+            "RuntimeError",
+        );
+        check(
+            WorkerError::PreviousFailed {
+                worker: id(),
+                message,
+            },
+            500,
+            "PreviousInvocationFailed",
+        );
+        check(WorkerError::Exited(id()), 500, "PreviousInvocationExited");
+        check(WorkerError::Interrupted(id()), 500, "Interrupted");
+        check(WorkerError::Deleted(id()), 404, "error");
+        check(
+            WorkerError::Deadlock {
+                path: vec!["a".into(), "b".into()],
+            },
+            500,
+            "RuntimeError",
+        );
+        check(
+            WorkerError::QueueFull {
+                worker: id(),
+                limit: 1,
+            },
+            429,
+            "error",
+        );
+        check(
+            WorkerError::TooLarge {
+                what: "input",
+                bytes: 2,
+                limit: 1,
+            },
+            413,
+            "error",
+        );
+        check(
+            WorkerError::Store(StoreError::Io("x".into())),
+            500,
+            "Unknown",
+        );
+        check(
+            WorkerError::Damaged {
+                worker: id(),
+                detail: "x".into(),
+            },
+            500,
+            "Unknown",
+        );
+        check(WorkerError::Stopping, 503, "error");
+    }
+
+    #[test]
+    fn errors_of_the_door_have_their_status() {
+        check(RequestError::NoSuchPath { path: "/x".into() }, 404, "error");
+        check(
+            RequestError::MethodNotAllowed {
+                path: "/x".into(),
+                method: Method::PUT,
+            },
+            405,
+            "error",
+        );
+        check(RequestError::BadJson { detail: "x".into() }, 400, "errors");
+        check(
+            RequestError::BodyTooLarge {
+                what: "the body",
+                limit: 1,
+            },
+            413,
+            "error",
+        );
+        check(RequestError::BodyTimeout { seconds: 1 }, 408, "error");
+        check(
+            RequestError::ForeignOrigin {
+                origin: "null".into(),
+            },
+            403,
+            "error",
+        );
+        check(RequestError::Stopping, 503, "error");
+        check(NameError::Dash("-w".into()), 400, "errors");
+        let wrong = JsonError {
+            path: "params[0].a".into(),
+            kind: JsonErrorKind::TooDeep,
+        };
+        let answer = ApiError::from(wrong);
+        assert_eq!(
+            answer.body.errors,
+            Some(vec!["params[0].a: nested deeper than 128".to_owned()])
+        );
+    }
+
+    #[test]
+    fn texts_that_clients_compare_are_kept() {
+        let id = ComponentId::random();
+        let conflict = ApiError::from(ComponentError::AlreadyExists(id));
+        assert_eq!(
+            conflict.body.error,
+            Some(format!("Component already exists: {id}"))
+        );
+        let absent = ApiError::from(WorkerError::NotFound(WorkerId::new(id, "w")));
+        assert_eq!(absent.body.error, Some(format!("Worker not found: {id}/w")));
+    }
+
+    #[test]
+    fn who_comes_too_early_is_told_when_to_come_again() {
+        let full = WorkerError::QueueFull {
+            worker: WorkerId::new(ComponentId::random(), "w"),
+            limit: 1,
+        };
+        assert_eq!(
+            ApiError::from(full).into_response().headers()[RETRY_AFTER],
+            "1"
+        );
+        assert!(
+            !ApiError::from(RequestError::BadKey)
+                .into_response()
+                .headers()
+                .contains_key(RETRY_AFTER)
+        );
+    }
+}

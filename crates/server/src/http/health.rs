@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR / http/health: what a client or a supervisor asks first. In: nothing. Out: version, health, readiness.
+//! Never calls the engine: the 1.1 command line asks for the version twice per command. Read next: `mod.rs`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::error::{ApiError, RequestError};
+use super::{Door, reply};
+
+/// A newer version than 1.1.0 would make 1.1 clients warn at each command; a test compares it with the model's constant.
+const VERSION: &str = r#"{"version":"1.1.0"}"#;
+
+/// `GET /version`, `/healthcheck`, `/readyz`.
+pub(super) fn routes() -> Router<Arc<Door>> {
+    Router::new()
+        .route("/version", get(async || reply::fixed(VERSION)))
+        .route("/healthcheck", get(async || reply::fixed("{}")))
+        .route("/readyz", get(ready))
+}
+
+/// 200 while requests are taken, 503 from the moment that the server begins to stop.
+async fn ready(State(door): State<Arc<Door>>) -> Result<Response, ApiError> {
+    if door.is_stopping() {
+        Err(RequestError::Stopping.into())
+    } else {
+        Ok(reply::fixed("{}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_compatible_one() {
+        let said: golem_model::api::VersionInfo = serde_json::from_str(VERSION).unwrap();
+        assert_eq!(said.version, golem_model::api::COMPATIBLE_VERSION);
+    }
+}

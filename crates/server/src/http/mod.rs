@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR / http: the routes. In: requests. Out: answers. Never knows sockets (`listen.rs`) or how wasm runs (engine).
+//! Read next: `worker.rs` (the path of an invocation), `component.rs`, `error.rs`. Source: client spec §6.6.
+
+mod component;
+mod cursor;
+mod door;
+mod error;
+mod extract;
+mod guard;
+mod health;
+mod params;
+mod reply;
+mod upload;
+mod worker;
+
+pub(crate) use door::{Door, router};
+pub(crate) use error::ApiError;
+pub(crate) use guard::Guard;

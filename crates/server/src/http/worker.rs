@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR / http/worker: `/v1/components/{component}/workers`: create, look at, invoke, stop. In: paths and JSON.
+//! Out: results typed by the function's own signature. Bounds: `limits.rs`. Never keeps state of a worker.
+//! Read next: `params.rs` (the body of an invocation), golem-engine `node.rs`. Source: client spec §6.5 to §6.8, §8.2.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use golem_engine::{Outcome, Request, Target, WorkerView};
+use golem_model::api::{
+    InvokeResult, ScanCursor, WorkerCreationRequest, WorkerCreationResponse, WorkerMetadata,
+    WorkersMetadataResponse,
+};
+use golem_model::json::{TypeAnnotatedValue, params_from_json, to_json};
+use golem_model::{ComponentId, IdempotencyKey, Value, WitType, names};
+
+use super::cursor::Start;
+use super::error::{ApiError, RequestError};
+use super::extract::{ComponentAt, Key, Params, WorkerAt, from_slice};
+use super::params::InvokeBody;
+use super::{Door, reply};
+use crate::limits;
+
+type Answer = Result<Response, ApiError>;
+
+/// All routes of workers.
+pub(super) fn routes() -> Router<Arc<Door>> {
+    Router::new()
+        .route("/v1/components/{component}/workers", get(list).post(create))
+        .route(
+            "/v1/components/{component}/workers/{worker}",
+            get(show).delete(delete),
+        )
+        .route(
+            "/v1/components/{component}/workers/{worker}/invoke-and-await",
+            post(invoke_and_await),
+        )
+        .route(
+            "/v1/components/{component}/workers/{worker}/invoke",
+            post(invoke),
+        )
+        .route(
+            "/v1/components/{component}/workers/{worker}/interrupt",
+            post(interrupt),
+        )
+        .route(
+            "/v1/components/{component}/workers/{worker}/resume",
+            post(resume),
+        )
+        .route(
+            "/v1/components/{component}/invoke-and-await",
+            post(invoke_unnamed_and_await),
+        )
+        .route("/v1/components/{component}/invoke", post(invoke_unnamed))
+}
+
+/// `POST …/invoke-and-await?function=F`: answers when the result is durable.
+async fn invoke_and_await(
+    State(door): State<Arc<Door>>,
+    WorkerAt(worker): WorkerAt,
+    key: Key,
+    query: Params,
+    body: Body,
+) -> Answer {
+    finish(&door, Target::Worker(worker), key, query, body).await
+}
+
+/// The same for a worker without a name.
+async fn invoke_unnamed_and_await(
+    State(door): State<Arc<Door>>,
+    ComponentAt(component): ComponentAt,
+    key: Key,
+    query: Params,
+    body: Body,
+) -> Answer {
+    finish(&door, Target::Ephemeral(component), key, query, body).await
+}
+
+/// `POST …/invoke?function=F`: answers when the acceptance is durable.
+async fn invoke(
+    State(door): State<Arc<Door>>,
+    WorkerAt(worker): WorkerAt,
+    key: Key,
+    query: Params,
+    body: Body,
+) -> Answer {
+    trigger(&door, Target::Worker(worker), key, query, body).await
+}
+
+/// The same for a worker without a name.
+async fn invoke_unnamed(
+    State(door): State<Arc<Door>>,
+    ComponentAt(component): ComponentAt,
+    key: Key,
+    query: Params,
+    body: Body,
+) -> Answer {
+    trigger(&door, Target::Ephemeral(component), key, query, body).await
+}
+
+async fn finish(door: &Door, target: Target, Key(key): Key, query: Params, body: Body) -> Answer {
+    let key = key.unwrap_or_else(IdempotencyKey::random);
+    let answer = async {
+        let request = request(door, &target, &key, query, body).await?;
+        result(door.node.invoke_and_await(target, request).await?)
+    };
+    Ok(with_key(answer.await, &key))
+}
+
+async fn trigger(door: &Door, target: Target, Key(key): Key, query: Params, body: Body) -> Answer {
+    let key = key.unwrap_or_else(IdempotencyKey::random);
+    let answer = async {
+        let request = request(door, &target, &key, query, body).await?;
+        door.node.invoke(target, request).await?;
+        Ok(reply::fixed("{}"))
+    };
+    Ok(with_key(answer.await, &key))
+}
+
+/// The key goes out with errors as well: who tries again needs it.
+fn with_key(answer: Answer, key: &IdempotencyKey) -> Response {
+    let mut response = answer.unwrap_or_else(ApiError::into_response);
+    if let Ok(value) = HeaderValue::from_str(&key.0) {
+        response.headers_mut().insert(IDEMPOTENCY_KEY_NAME, value);
+    }
+    response
+}
+
+/// The model's name of the header as HTTP libraries write it; a test compares them.
+const IDEMPOTENCY_KEY_NAME: &str = "idempotency-key";
+
+/// Reads the body and types its values by the signature of the function; `typ` of the client is not looked at.
+async fn request(
+    door: &Door,
+    target: &Target,
+    key: &IdempotencyKey,
+    mut query: Params,
+    body: Body,
+) -> Result<Request, ApiError> {
+    let function = query.take("function")?;
+    let (text, _share) = door.json.read(body).await?;
+    let body: InvokeBody = if text.is_empty() {
+        InvokeBody::default()
+    } else {
+        from_slice(&text)?
+    };
+    let signature = door.node.signature(target, &function)?;
+    let params = params_from_json(&body.values(), &signature.function)?;
+    Ok(Request {
+        key: Some(key.clone()),
+        function: signature.name,
+        params,
+    })
+}
+
+/// The result as a tuple with its types.
+fn result(outcome: Outcome) -> Answer {
+    let Outcome { results, types, .. } = outcome;
+    let typ = WitType::Tuple { items: types };
+    let value = to_json(&Value::Tuple(results), &typ).map_err(|error| RequestError::Encode {
+        detail: error.to_string(),
+    })?;
+    Ok(reply::ok(&InvokeResult {
+        result: TypeAnnotatedValue { typ, value },
+    }))
+}
+
+/// `POST …/workers`.
+async fn create(
+    State(door): State<Arc<Door>>,
+    ComponentAt(component): ComponentAt,
+    body: Body,
+) -> Answer {
+    let WorkerCreationRequest { name, args, env } = door.json.decode(body).await?;
+    names::check_worker_name(&name)?;
+    let worker = golem_model::WorkerId::new(component, name);
+    let created = door
+        .node
+        .create_worker(worker, args, env.into_iter().collect())
+        .await?;
+    Ok(reply::ok(&WorkerCreationResponse {
+        worker_id: created.worker,
+        component_version: created.version,
+    }))
+}
+
+/// `GET …/workers/{worker}`.
+async fn show(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answer {
+    Ok(reply::ok(&metadata(door.node.worker(&worker).await?)))
+}
+
+/// `DELETE …/workers/{worker}`.
+async fn delete(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answer {
+    door.node.delete_worker(&worker).await?;
+    Ok(reply::fixed("{}"))
+}
+
+/// `POST …/interrupt[?recovery-immediately=true]`; `true` is a simulated crash.
+async fn interrupt(
+    State(door): State<Arc<Door>>,
+    WorkerAt(worker): WorkerAt,
+    query: Params,
+) -> Answer {
+    let recover = query
+        .parse("recovery-immediately", "`true` or `false`")?
+        .unwrap_or(false);
+    door.node.interrupt_worker(&worker, recover).await?;
+    Ok(reply::fixed("{}"))
+}
+
+/// `POST …/resume`.
+async fn resume(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answer {
+    door.node.resume_worker(&worker).await?;
+    Ok(reply::fixed("{}"))
+}
+
+/// `GET …/workers[?cursor=layer/position][&count=N]`: a page in the order of the names. `precise` makes no difference:
+/// every listing is. A filter is refused, because leaving it out would show, or delete, too much.
+async fn list(
+    State(door): State<Arc<Door>>,
+    ComponentAt(component): ComponentAt,
+    query: Params,
+) -> Answer {
+    if query.get("filter").is_some() {
+        return Err(RequestError::Unsupported {
+            what: "filters of workers",
+        }
+        .into());
+    }
+    let count = query
+        .parse("count", "a number of workers")?
+        .unwrap_or(limits::WORKERS_PAGE);
+    let count = count.clamp(1, limits::WORKERS_PAGE_MAX);
+    let cursor: Option<ScanCursor> = query.parse("cursor", "a cursor such as `0/50`")?;
+    let (before, after) = match cursor {
+        None => (0, None),
+        Some(cursor) => match door.cursors.start(component, cursor) {
+            Start::After(name) => (cursor.cursor, Some(name)),
+            Start::Skip(position) => skip(&door, component, position).await?,
+        },
+    };
+    // One more than the page tells whether there is a next one.
+    let mut views = door
+        .node
+        .workers(component, after.as_deref(), count + 1)
+        .await?;
+    let more = views.len() > count;
+    views.truncate(count);
+    let position = before + views.len() as u64;
+    let next = views.last().filter(|_| more);
+    let cursor = next.map(|last| {
+        door.cursors
+            .give(component, position, &last.worker.worker_name)
+    });
+    let workers = views.into_iter().map(metadata).collect();
+    Ok(reply::ok(&WorkersMetadataResponse { workers, cursor }))
+}
+
+/// Passes over `position` workers; returns how many there were and the name of the last.
+async fn skip(
+    door: &Door,
+    component: ComponentId,
+    position: u64,
+) -> Result<(u64, Option<String>), ApiError> {
+    let (mut passed, mut after) = (0, None);
+    while passed < position {
+        let step = usize::try_from(position - passed)
+            .unwrap_or(usize::MAX)
+            .min(limits::WORKERS_PAGE_MAX);
+        let mut views: Vec<WorkerView> =
+            door.node.workers(component, after.as_deref(), step).await?;
+        passed += views.len() as u64;
+        match views.pop() {
+            Some(last) => after = Some(last.worker.worker_name),
+            None => break,
+        }
+    }
+    Ok((passed, after))
+}
+
+/// The engine's view in the REST shape.
+fn metadata(view: WorkerView) -> WorkerMetadata {
+    WorkerMetadata {
+        worker_id: view.worker,
+        args: view.args,
+        env: view.env.into_iter().collect(),
+        status: view.status,
+        component_version: view.component_version,
+        retry_count: view.retry_count,
+        pending_invocation_count: view.pending_invocation_count,
+        updates: Vec::new(),
+        created_at: view.created_at,
+        last_error: view.last_error,
+        component_size: view.component_size,
+        total_linear_memory_size: view.total_linear_memory_size,
+        owned_resources: std::collections::BTreeMap::new(),
+        active_plugins: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_model::api::IDEMPOTENCY_KEY_HEADER;
+
+    #[test]
+    fn the_name_of_the_key_header_is_the_one_of_the_model() {
+        assert!(IDEMPOTENCY_KEY_HEADER.eq_ignore_ascii_case(IDEMPOTENCY_KEY_NAME));
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DOOR / serve: the life of a server. In: [`Options`]. Out: a server until it is told to stop, or why there is none.
+//! Never handles a request. Read next: `data_dir.rs` (what is opened), `listen.rs` (what is accepted).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use golem_engine::{Node, NodeConfig};
+use golem_storage::CommitError;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::data_dir::DataDir;
+use crate::error::ServeError;
+use crate::http::{Door, Guard, router};
+use crate::limits;
+use crate::listen::{Connections, Front};
+
+/// What a server is started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where components, workers and their oplogs are kept. Made when it is not there.
+    pub data_dir: PathBuf,
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on; 0 lets the system choose.
+    pub port: u16,
+    /// Whether to empty the data directory first. Only a directory of this program is emptied.
+    pub clean: bool,
+    /// Whether an address that other machines reach is taken although nobody is asked who they are.
+    pub insecure_bind: bool,
+}
+
+/// Runs a server on threads of its own until SIGINT or SIGTERM. `ready` gets the address once requests are taken.
+///
+/// Blocks. Errors: every variant of [`ServeError`].
+pub fn run_until_signal(
+    options: Options,
+    ready: impl FnOnce(SocketAddr) + Send,
+) -> Result<(), ServeError> {
+    let system = |what: &'static str| {
+        move |error: io::Error| ServeError::System {
+            what,
+            detail: error.to_string(),
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("golem-server")
+        .build()
+        .map_err(system("threads"))?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("signals"))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("signals"))?;
+        let shutdown = async move {
+            tokio::select! {
+                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            }
+        };
+        run(options, ready, shutdown).await
+    })
+}
+
+/// Runs a server until `shutdown` is done, then ends it in order: no new connections, the replies of running requests
+/// (at most [`limits::DRAIN_TIMEOUT`]), the engine with its committer. `ready` gets the address once requests are taken.
+///
+/// Errors: every variant of [`ServeError`] before `ready` was called, none after. Not cancel safe: a dropped server
+/// stops like a killed one, which loses nothing that was acknowledged.
+pub async fn run(
+    options: Options,
+    ready: impl FnOnce(SocketAddr),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let listener = bind(&options).await?;
+    let DataDir {
+        store,
+        blobs,
+        code_dir,
+    } = DataDir::open(&options.data_dir, options.clean)?;
+    let node = Node::start(&NodeConfig::new(code_dir), store, blobs, end_process)?;
+    let door = Arc::new(Door::new(Arc::clone(&node)));
+    let guard = Guard {
+        local_names_only: options.host.is_loopback(),
+    };
+    let front = Front::new(guard, router(Arc::clone(&door)));
+    let connections = Connections::new();
+    let address = listener
+        .local_addr()
+        .map_err(|error| cannot_bind(&options, &error))?;
+    tracing::info!(%address, data_dir = %options.data_dir.display(), "taking requests");
+    ready(address);
+
+    tokio::select! {
+        () = connections.accept(listener, front) => {}
+        () = shutdown => {}
+    }
+    door.stop();
+    connections.close();
+    let drained = connections.ended(limits::DRAIN_TIMEOUT).await;
+    node.stop().await;
+    if !drained && !connections.ended(limits::FLUSH_TIMEOUT).await {
+        tracing::warn!(
+            "some requests were still running; their callers try again with the same idempotency key"
+        );
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Listens first: a second server on the same port must end before it touches anything.
+async fn bind(options: &Options) -> Result<TcpListener, ServeError> {
+    if !options.host.is_loopback() {
+        if !options.insecure_bind {
+            return Err(ServeError::NotLoopback(options.host));
+        }
+        tracing::warn!(host = %options.host, "everybody who reaches this address can do everything");
+    }
+    let address = SocketAddr::new(options.host, options.port);
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| cannot_bind(options, &error))
+}
+
+fn cannot_bind(options: &Options, error: &io::Error) -> ServeError {
+    let address = SocketAddr::new(options.host, options.port);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortInUse(address),
+        _ => ServeError::Bind {
+            address,
+            detail: error.to_string(),
+        },
+    }
+}
+
+/// The disk refused a write: nothing that comes later could be kept, and a failed sync must not be tried again. The
+/// process ends at once, as if it was killed, and the next start reads what is durable.
+fn end_process(error: CommitError) {
+    tracing::error!(%error, "the store cannot write; the server ends itself");
+    std::process::abort();
+}
