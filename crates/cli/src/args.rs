@@ -44,6 +44,9 @@ pub(crate) struct Global {
     /// Say nothing on standard error but warnings and errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    /// The server to talk to [default: that of the active profile, else http://localhost:9881]
+    #[arg(long, global = true, value_name = "URL", env = "GOLEM_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
     /// No colours (also with the environment variable NO_COLOR)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
@@ -96,6 +99,8 @@ pub(crate) enum Command {
     Get(cmd::get::Args),
     /// Keep the addresses of servers under names
     Profile(cmd::profile::Args),
+    /// Make a profile for the server of this machine
+    Init(cmd::profile::InitArgs),
     /// Print a completion script for a shell
     Completion(cmd::completion::Args),
     /// Check the tools that building needs

@@ -17,6 +17,38 @@ pub(crate) struct Failure {
     pub(crate) exit: u8,
 }
 
+/// Errors of the command line itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// No event queue, no thread.
+    #[error("the system gives no event queue or thread: {0}")]
+    Runtime(std::io::Error),
+    /// The words of the command line make no command.
+    #[error("{message}")]
+    Usage {
+        /// First line of the explanation.
+        message: String,
+        /// The rest of it.
+        more: Option<String>,
+    },
+}
+
+impl Coded for CliError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Runtime(_) => "CLI-001",
+            Self::Usage { .. } => "CLI-002",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Runtime(_) => Some("raise the limit of open files: ulimit -n 4096".to_owned()),
+            Self::Usage { more, .. } => more.clone(),
+        }
+    }
+}
+
 /// What every command returns.
 pub(crate) type Outcome = Result<(), Failure>;
 

@@ -4,12 +4,17 @@
 #![warn(missing_docs)]
 
 mod args;
+mod build;
+mod client;
 mod cmd;
+mod config;
 mod error;
 mod exit;
+mod manifest;
 mod output;
 mod suggest;
 mod template;
+mod view;
 
 use std::process::ExitCode;
 
@@ -17,7 +22,7 @@ use clap::Parser as _;
 
 use crate::{
     args::{Args, Command},
-    error::{Failure, Outcome},
+    error::{CliError, Failure, Outcome},
     output::{Format, Out},
 };
 
@@ -47,10 +52,11 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Deploy(a) => block_on(cmd::deploy::run(a, &global, out)),
         Command::Bindings(a) => cmd::bindings::run(a, out),
         Command::Stubgen(a) => cmd::stubgen::run(a, out),
-        Command::Component(a) => block_on(cmd::component::run(a, &global, out)),
-        Command::Worker(a) => block_on(cmd::worker::run(a, &global, out)),
-        Command::Get(a) => block_on(cmd::get::run(a, &global, out)),
-        Command::Profile(a) => cmd::profile::run(a, &global, out),
+        Command::Component(a) => cmd::component::run(a, &global, out),
+        Command::Worker(a) => cmd::worker::run(a, &global, out),
+        Command::Get(a) => cmd::get::run(a, &global, out),
+        Command::Profile(a) => cmd::profile::run(a, out),
+        Command::Init(a) => cmd::profile::init(a, out),
         Command::Completion(a) => cmd::completion::run(&a, out),
         Command::Diagnose(a) => cmd::diagnose::run(&a, out),
         #[cfg(feature = "server")]
@@ -65,14 +71,7 @@ fn block_on(verb: impl Future<Output = Outcome>) -> Outcome {
         .build()
     {
         Ok(runtime) => runtime.block_on(verb),
-        Err(error) => Err(Failure::new(
-            golem_model::Problem {
-                code: "CLI-001".to_owned(),
-                message: format!("the system gives no event queue or thread: {error}"),
-                hint: Some("raise the limit of open files: ulimit -n 4096".to_owned()),
-            },
-            exit::INTERNAL,
-        )),
+        Err(error) => Err(Failure::from(CliError::Runtime(error)).with_exit(exit::INTERNAL)),
     }
 }
 
@@ -86,14 +85,11 @@ fn usage(error: &clap::Error) -> ExitCode {
     if args::wants_json(std::env::args_os()) {
         let text = error.render().to_string();
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        Out::new(Format::Json, false, true).failure(&Failure::new(
-            golem_model::Problem {
-                code: "CLI-002".to_owned(),
-                message: first.trim_start_matches("error: ").to_owned(),
-                hint: Some(rest.trim().to_owned()).filter(|hint| !hint.is_empty()),
-            },
-            exit::USAGE,
-        ));
+        let usage = CliError::Usage {
+            message: first.trim_start_matches("error: ").to_owned(),
+            more: Some(rest.trim().to_owned()).filter(|more| !more.is_empty()),
+        };
+        Out::new(Format::Json, false, true).failure(&Failure::from(usage).with_exit(exit::USAGE));
     } else {
         let _ = error.print();
     }

@@ -101,7 +101,7 @@ impl Out {
             let _ = write!(text, "\n  caused by: {cause}");
         }
         if let Some(hint) = &problem.hint {
-            let _ = write!(text, "\n{} {hint}", self.paint_err("hint:", "36"));
+            let _ = write!(text, "\n  {} {hint}", self.paint_err("hint:", "36"));
         }
         write_err(&text);
     }

@@ -1,26 +1,358 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / component: the verbs on components.
+//! THE DESK / component: uploads, lists and shows components. In options and a file, out views of what the server keeps.
+//! Never builds. Read next: `client.rs`, `view/component.rs`. Source: client spec §6.2.
 
-use crate::{
-    args::Global,
-    error::{Failure, Outcome},
-    exit,
-    output::Out,
-};
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use golem_model::component::{Component, ComponentType};
+use golem_model::urn::ComponentRef;
+use golem_model::{Coded, ComponentVersion};
+
+use super::classic::{EXITS, classic};
+use super::refs::ComponentArgs;
+use crate::args::Global;
+use crate::client::Client;
+use crate::error::{Failure, Outcome};
+use crate::exit;
+use crate::manifest::Manifest;
+use crate::output::Out;
+use crate::view::{ComponentView, component_table};
 
 /// Options of `component`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  golem-cli component")]
-pub(crate) struct Args {}
+#[command(after_help = concat!("Example:\n  golem-cli component add --component-name counter counter.wasm\n\n",
+    "Exit codes of this command: 0 ok, 1 failed, 2 wrong command line"))]
+pub(crate) struct Args {
+    /// What to do with components.
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What to do with components.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Upload a new component
+    #[command(visible_alias = "create", after_help = ADD)]
+    Add(Add),
+    /// Upload a new version of a component
+    #[command(after_help = UPDATE)]
+    Update(Update),
+    /// List components
+    #[command(visible_alias = "ls", after_help = LIST)]
+    List(List),
+    /// Show a component: the newest version, or one of them
+    #[command(after_help = GET)]
+    Get(Get),
+}
+
+const ADD: &str = "Examples:
+  golem-cli component add --component-name counter counter.wasm
+  golem-cli component add --component-name counter --non-interactive counter.wasm   # or update it
+  golem-cli component add --component-name counter     # the file that golem.yaml names
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+const UPDATE: &str = "Example:
+  golem-cli component update --component-name counter counter.wasm
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+const LIST: &str = "Example:
+  golem-cli component list
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+const GET: &str = "Example:
+  golem-cli --format json component get --component-name counter
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+
+/// Where the wasm comes from, and how the upload behaves.
+#[derive(Debug, clap::Args)]
+struct Upload {
+    /// The component; `-` is standard input, none is the file that the manifest names
+    #[arg(value_name = "FILE", conflicts_with_all = ["app", "build_profile"])]
+    file: Option<PathBuf>,
+    /// The manifest [default: the outermost golem.yaml above]
+    #[arg(short, long, value_name = "FILE")]
+    app: Option<PathBuf>,
+    /// Kept for scripts of version 1.1; a manifest has no profiles here
+    #[arg(short, long, value_name = "NAME", hide = true)]
+    build_profile: Option<String>,
+    /// Never ask: add what is missing, update what is there
+    #[arg(short = 'y', long, visible_alias = "yes")]
+    non_interactive: bool,
+    /// Workers get a fresh instance for every invocation
+    #[arg(long, conflicts_with = "durable")]
+    ephemeral: bool,
+    /// Workers live until they are deleted [default of a new component]
+    #[arg(long)]
+    durable: bool,
+}
+
+/// Options of `component add`.
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// Name of the new component
+    #[arg(short = 'c', long, value_name = "NAME")]
+    component_name: String,
+    #[command(flatten)]
+    upload: Upload,
+}
+
+/// Options of `component update`.
+#[derive(Debug, clap::Args)]
+struct Update {
+    #[command(flatten)]
+    component: ComponentArgs,
+    #[command(flatten)]
+    upload: Upload,
+}
+
+/// Options of `component list`.
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Only versions of the component with this name
+    #[arg(short = 'c', long, value_name = "NAME")]
+    component_name: Option<String>,
+}
+
+/// Options of `component get`.
+#[derive(Debug, clap::Args)]
+struct Get {
+    #[command(flatten)]
+    component: ComponentArgs,
+    /// The version to show [default: the newest]
+    #[arg(short = 't', long, value_name = "N")]
+    version: Option<ComponentVersion>,
+}
+
+/// Errors of uploads.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    /// The file cannot be read.
+    #[error("cannot read the component `{path}`")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The name is taken, and nobody said or can be asked whether to update.
+    #[error("Component already exists: {name}")]
+    Exists {
+        /// The name.
+        name: String,
+    },
+    /// There is no such component, and nobody said or can be asked whether to add it.
+    #[error("Can't find component {name}")]
+    Missing {
+        /// The name.
+        name: String,
+    },
+}
+
+impl Coded for UploadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "CLI-021",
+            Self::Exists { .. } => "CLI-022",
+            Self::Missing { .. } => "CLI-023",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Read { .. } => "build it first: golem-cli build".to_owned(),
+            Self::Exists { name } => format!(
+                "update it: golem-cli component update --component-name {name} … (or pass --non-interactive to add or update)"
+            ),
+            Self::Missing { name } => format!(
+                "add it: golem-cli component add --component-name {name} … (or pass --non-interactive to add or update)"
+            ),
+        })
+    }
+}
 
 /// Runs the verb.
-pub(crate) async fn run(_args: Args, _global: &Global, _out: &Out) -> Outcome {
-    Err(Failure::new(
-        golem_model::Problem {
-            code: "CLI-000".to_owned(),
-            message: "`component` is not there yet".to_owned(),
-            hint: None,
-        },
-        exit::GENERIC,
-    ))
+pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
+    debug_assert!(
+        ADD.ends_with(EXITS) && GET.ends_with(EXITS),
+        "one text for all"
+    );
+    classic(match args.verb {
+        Verb::Add(add) => self::add(&add, global, out),
+        Verb::Update(update) => self::update(&update, global, out),
+        Verb::List(list) => self::list(&list, global, out),
+        Verb::Get(get) => self::get(&get, global, out),
+    })
+}
+
+fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
+    let name = args.component_name.as_str();
+    let (wasm, kind) = args.upload.load(Some(name))?;
+    let client = Client::new(global)?;
+    match client.add_component(name, kind.unwrap_or_default(), &wasm) {
+        Err(failure) if failure.exit == exit::CONFLICT => {
+            let question = format!("Component {name} already exists. Do you want to update it?");
+            if !args.upload.agreed(&question)? {
+                return Err(Failure::from(UploadError::Exists {
+                    name: name.to_owned(),
+                })
+                .with_exit(exit::CONFLICT));
+            }
+            let old = client.find(&ComponentRef::Name(name.to_owned()))?;
+            let component =
+                client.update_component(old.versioned_component_id.component_id, kind, &wasm)?;
+            added(&component, out);
+        }
+        component => added(&component?, out),
+    }
+    Ok(())
+}
+
+fn added(component: &Component, out: &Out) {
+    out.view(&ComponentView::from(component), |view| {
+        view.added(|text| out.bold(text))
+    });
+}
+
+fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
+    let reference = args.component.urn().component;
+    let name = match &reference {
+        ComponentRef::Name(name) => Some(name.as_str()),
+        ComponentRef::Id(_) => None,
+    };
+    let client = Client::new(global)?;
+    let (wasm, kind) = args.upload.load(name)?;
+    let old = match &reference {
+        ComponentRef::Name(name) => client
+            .component_named(name)?
+            .map(|old| old.versioned_component_id.component_id),
+        ComponentRef::Id(id) => Some(*id),
+    };
+    match (old, name) {
+        (Some(id), _) => {
+            let component = client.update_component(id, kind, &wasm)?;
+            out.view(&ComponentView::from(&component), |view| {
+                view.updated(|text| out.bold(text))
+            });
+        }
+        (None, name) => {
+            let name = name.unwrap_or_default();
+            let question = format!("There is no component {name}. Do you want to add it?");
+            if !args.upload.agreed(&question)? {
+                // Says which name was perhaps meant, when one is close.
+                client.find(&reference)?;
+                return Err(Failure::from(UploadError::Missing {
+                    name: name.to_owned(),
+                })
+                .with_exit(exit::NOT_FOUND));
+            }
+            added(
+                &client.add_component(name, kind.unwrap_or_default(), &wasm)?,
+                out,
+            );
+        }
+    }
+    Ok(())
+}
+
+fn list(args: &List, global: &Global, out: &Out) -> Outcome {
+    let components = Client::new(global)?.components(args.component_name.as_deref())?;
+    let views: Vec<ComponentView> = components.iter().map(ComponentView::from).collect();
+    out.view(&views, |views| component_table(views));
+    Ok(())
+}
+
+fn get(args: &Get, global: &Global, out: &Out) -> Outcome {
+    let urn = args.component.urn();
+    show(
+        &urn.component,
+        args.version.or(urn.version),
+        &Client::new(global)?,
+        out,
+    )
+}
+
+/// Shows one version of a component; the newest without one.
+pub(crate) fn show(
+    component: &ComponentRef,
+    version: Option<ComponentVersion>,
+    client: &Client,
+    out: &Out,
+) -> Outcome {
+    let component = match version {
+        None => client.find(component)?,
+        Some(version) => client.component(client.find_id(component)?, Some(version))?,
+    };
+    out.view(&ComponentView::from(&component), |view| {
+        view.got(|text| out.bold(text))
+    });
+    Ok(())
+}
+
+impl Upload {
+    /// The wasm, and the type if one was named here or in the manifest; `name` picks the component of the manifest.
+    fn load(&self, name: Option<&str>) -> Result<(Vec<u8>, Option<ComponentType>), Failure> {
+        let mut kind = match (self.ephemeral, self.durable) {
+            (true, _) => Some(ComponentType::Ephemeral),
+            (_, true) => Some(ComponentType::Durable),
+            _ => None,
+        };
+        let path = match &self.file {
+            Some(file) => file.clone(),
+            None => {
+                let manifest = Manifest::required(self.app.as_deref())?;
+                let names: Vec<String> = name.map(str::to_owned).into_iter().collect();
+                let chosen = manifest.select(&names)?;
+                let component = chosen.first().ok_or_else(|| {
+                    Failure::from(UploadError::Missing {
+                        name: name.unwrap_or_default().to_owned(),
+                    })
+                })?;
+                kind = kind.or(Some(match component.kind {
+                    ComponentKind::Durable => ComponentType::Durable,
+                    ComponentKind::Ephemeral => ComponentType::Ephemeral,
+                }));
+                component.artefact().to_owned()
+            }
+        };
+        Ok((read(&path)?, kind))
+    }
+
+    /// Whether to go on: with `-y` or in continuous integration yes, at a terminal what the user says, else no.
+    fn agreed(&self, question: &str) -> Result<bool, Failure> {
+        if self.non_interactive || std::env::var_os("CI").is_some_and(|ci| !ci.is_empty()) {
+            return Ok(true);
+        }
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Ok(false);
+        }
+        let failed = |source| UploadError::Read {
+            path: "-".to_owned(),
+            source,
+        };
+        let mut lock = std::io::stderr().lock();
+        write!(lock, "{question} [y/N] ")
+            .and_then(|()| lock.flush())
+            .map_err(failed)?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map_err(failed)?;
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = if path == Path::new("-") {
+        let mut wasm = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut wasm).map(|_| wasm)
+    } else {
+        std::fs::read(path)
+    };
+    read.map_err(|source| {
+        UploadError::Read {
+            path: path.display().to_string(),
+            source,
+        }
+        .into()
+    })
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod bindings;
 pub(crate) mod build;
+mod classic;
 pub(crate) mod completion;
 pub(crate) mod component;
 pub(crate) mod deploy;
@@ -11,6 +12,7 @@ pub(crate) mod get;
 pub(crate) mod list_examples;
 pub(crate) mod new;
 pub(crate) mod profile;
+mod refs;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 pub(crate) mod stubgen;

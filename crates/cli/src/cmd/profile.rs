@@ -1,26 +1,301 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / profile: keeps the addresses of servers under names.
+//! THE DESK / profile: keeps the addresses of servers under names. In options, out the changed file or a view of it.
+//! Never talks to a server. Read next: `config.rs`. Source: client spec §1.3.
 
-use crate::{
-    args::Global,
-    error::{Failure, Outcome},
-    exit,
-    output::Out,
-};
+use serde::Serialize;
+
+use super::classic::classic;
+use crate::client::DEFAULT_URL;
+use crate::config::{Config, ConfigError, Profile, ProfileConfig, Server, StoredFormat};
+use crate::error::Outcome;
+use crate::output::Out;
 
 /// Options of `profile`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  golem-cli profile")]
-pub(crate) struct Args {}
+#[command(after_help = "Example:
+  golem-cli profile add --set-active staging --component-url http://staging:9881
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line")]
+pub(crate) struct Args {
+    /// What to do with profiles.
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What to do with profiles.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Keep the address of a server under a name
+    #[command(
+        after_help = "Example:\n  golem-cli profile add --set-active staging --component-url http://staging:9881"
+    )]
+    Add(Add),
+    /// List profiles; a star stands before the one in use
+    #[command(
+        visible_alias = "ls",
+        after_help = "Example:\n  golem-cli profile list"
+    )]
+    List,
+    /// Use another profile from now on
+    #[command(after_help = "Example:\n  golem-cli profile switch staging")]
+    Switch(Named),
+    /// Show a profile: the one in use, or another
+    #[command(after_help = "Example:\n  golem-cli profile get staging")]
+    Get(Maybe),
+    /// Remove a profile
+    #[command(
+        visible_alias = "rm",
+        after_help = "Example:\n  golem-cli profile delete staging"
+    )]
+    Delete(Named),
+    /// Show or change the settings of a profile
+    #[command(after_help = "Example:\n  golem-cli profile config --profile staging format json")]
+    Config(Settings),
+}
+
+/// Options of `profile add`.
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// Name of the profile
+    name: String,
+    /// Use it from now on
+    #[arg(short, long)]
+    set_active: bool,
+    /// The server's address
+    #[arg(short, long, value_name = "URL")]
+    component_url: String,
+    /// Kept in the file; everything goes to the address above
+    #[arg(short, long, value_name = "URL")]
+    worker_url: Option<String>,
+    /// Kept in the file: do not check certificates
+    #[arg(short, long)]
+    allow_insecure: bool,
+    /// How data is printed by default
+    #[arg(short = 'f', long, value_enum, ignore_case = true, default_value_t = StoredFormat::Text)]
+    default_format: StoredFormat,
+}
+
+/// A profile.
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// Name of the profile
+    name: String,
+}
+
+/// A profile, or the one in use.
+#[derive(Debug, clap::Args)]
+struct Maybe {
+    /// Name of the profile [default: the one in use]
+    name: Option<String>,
+}
+
+/// Options of `profile config`.
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// Name of the profile [default: the one in use]
+    #[arg(short, long, value_name = "NAME")]
+    profile: Option<String>,
+    /// What to do with the settings.
+    #[command(subcommand)]
+    verb: SettingsVerb,
+}
+
+/// What to do with the settings.
+#[derive(Debug, clap::Subcommand)]
+enum SettingsVerb {
+    /// Show them
+    #[command(after_help = "Example:\n  golem-cli profile config show")]
+    Show,
+    /// Change how data is printed by default
+    #[command(after_help = "Example:\n  golem-cli profile config format json")]
+    Format {
+        /// The format
+        #[arg(value_enum, ignore_case = true)]
+        default_format: StoredFormat,
+    },
+}
+
+/// Options of `init`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  golem-cli init
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line")]
+pub(crate) struct InitArgs {
+    /// The server's address
+    #[arg(short, long, value_name = "URL", default_value = DEFAULT_URL)]
+    component_url: String,
+}
+
+/// A profile as JSON and YAML show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct ProfileView {
+    is_active: bool,
+    name: String,
+    typ: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker_url: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    allow_insecure: bool,
+    config: ProfileConfig,
+}
+
+impl ProfileView {
+    fn new(name: &str, profile: &Profile, active: Option<&str>) -> Self {
+        let (is_active, name) = (active == Some(name), name.to_owned());
+        match profile {
+            Profile::Golem(server) => Self {
+                is_active,
+                name,
+                typ: "Golem",
+                url: Some(server.url.clone()),
+                worker_url: server.worker_url.clone(),
+                allow_insecure: server.allow_insecure,
+                config: server.config,
+            },
+            Profile::GolemCloud(_) => Self {
+                is_active,
+                name,
+                typ: "GolemCloud",
+                url: None,
+                worker_url: None,
+                allow_insecure: false,
+                config: ProfileConfig::default(),
+            },
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("Profile {} ({})\n", self.name, self.typ);
+        let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:15} {value}\n"));
+        line("Active:", if self.is_active { "yes" } else { "no" });
+        if let Some(url) = &self.url {
+            line("URL:", url);
+        }
+        if let Some(url) = &self.worker_url {
+            line("Worker URL:", url);
+        }
+        if self.allow_insecure {
+            line("Allow insecure:", "yes");
+        }
+        line("Default format:", &self.config.default_format.to_string());
+        text
+    }
+}
 
 /// Runs the verb.
-pub(crate) fn run(_args: Args, _global: &Global, _out: &Out) -> Outcome {
-    Err(Failure::new(
-        golem_model::Problem {
-            code: "CLI-000".to_owned(),
-            message: "`profile` is not there yet".to_owned(),
-            hint: None,
-        },
-        exit::GENERIC,
-    ))
+pub(crate) fn run(args: Args, out: &Out) -> Outcome {
+    classic(dispatch(args.verb, out))
+}
+
+fn dispatch(verb: Verb, out: &Out) -> Outcome {
+    let mut config = Config::load()?;
+    match verb {
+        Verb::Add(add) => {
+            let server = Server {
+                url: add.component_url,
+                worker_url: add.worker_url,
+                allow_insecure: add.allow_insecure,
+                config: ProfileConfig {
+                    default_format: add.default_format,
+                },
+            };
+            if add.set_active {
+                config.active_profile = Some(add.name.clone());
+            }
+            config.profiles.insert(add.name, Profile::Golem(server));
+            config.save()?;
+            out.data("Profile created");
+        }
+        Verb::List => {
+            let active = config.active();
+            let view =
+                |(name, profile): (&String, &Profile)| ProfileView::new(name, profile, active);
+            let views: Vec<ProfileView> = config.profiles.iter().map(view).collect();
+            out.view(&views, |views| {
+                let line = |view: &ProfileView| {
+                    format!(
+                        " {} {}\n",
+                        if view.is_active { '*' } else { ' ' },
+                        view.name
+                    )
+                };
+                views.iter().map(line).collect()
+            });
+        }
+        Verb::Switch(Named { name }) => {
+            config.profile(&name)?;
+            config.active_profile = Some(name.clone());
+            config.save()?;
+            out.data(&format!("Switched to profile {name}"));
+        }
+        Verb::Get(Maybe { name }) => {
+            let name = chosen(&config, name)?;
+            let view = ProfileView::new(&name, config.profile(&name)?, config.active());
+            out.view(&view, ProfileView::text);
+        }
+        Verb::Delete(Named { name }) => {
+            config.profile(&name)?;
+            if config.active() == Some(name.as_str()) {
+                return Err(ConfigError::Active(name).into());
+            }
+            config.profiles.remove(&name);
+            config.save()?;
+            out.data("Profile removed");
+        }
+        Verb::Config(Settings { profile, verb }) => {
+            let name = chosen(&config, profile)?;
+            let unknown = config.not_found(&name);
+            match (config.profiles.get_mut(&name), verb) {
+                (None, _) => return Err(unknown.into()),
+                (Some(Profile::GolemCloud(_)), _) => return Err(ConfigError::Cloud(name).into()),
+                (Some(Profile::Golem(server)), SettingsVerb::Show) => {
+                    let settings = server.config;
+                    out.view(&settings, |settings| {
+                        format!("Default format: {}\n", settings.default_format)
+                    });
+                }
+                (Some(Profile::Golem(server)), SettingsVerb::Format { default_format }) => {
+                    server.config.default_format = default_format;
+                    config.save()?;
+                    out.data("Default format updated");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The profile that was named, else the one in use.
+fn chosen(config: &Config, name: Option<String>) -> Result<String, ConfigError> {
+    let name = name.or_else(|| config.active().map(str::to_owned));
+    name.ok_or_else(|| config.not_found(config.active_profile.as_deref().unwrap_or("default")))
+}
+
+/// Makes the profile `default`, if there is none, and asks nothing.
+pub(crate) fn init(args: InitArgs, out: &Out) -> Outcome {
+    let make = || {
+        let mut config = Config::load()?;
+        if let Some(name) = config.active() {
+            out.data(&format!("Profile {name} is in use already"));
+            return Ok(());
+        }
+        let (worker_url, allow_insecure, settings) = (None, false, ProfileConfig::default());
+        let server = Server {
+            url: args.component_url,
+            worker_url,
+            allow_insecure,
+            config: settings,
+        };
+        config
+            .profiles
+            .insert("default".to_owned(), Profile::Golem(server));
+        config.active_profile = Some("default".to_owned());
+        config.save()?;
+        out.data("Profile created");
+        Ok(())
+    };
+    classic(make())
 }

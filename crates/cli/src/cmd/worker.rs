@@ -1,26 +1,230 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / worker: the verbs on workers.
+//! THE DESK / worker: creates, calls, watches and ends workers. In options, out views. Never knows what a worker does.
+//! Read next: `worker/invoke.rs`, `client.rs`, `view/worker.rs`. Source: client spec §6.3, §6.4.
 
-use crate::{
-    args::Global,
-    error::{Failure, Outcome},
-    exit,
-    output::Out,
-};
+mod invoke;
+mod params;
+
+use std::collections::BTreeMap;
+
+use golem_model::api::{ScanCursor, WorkerCreationRequest, WorkersMetadataResponse};
+use golem_model::urn::WorkerUrn;
+use golem_model::{IdempotencyKey, WorkerId};
+
+use super::classic::classic;
+use super::refs::{ComponentArgs, WorkerArgs};
+use crate::args::Global;
+use crate::client::{Client, Page};
+use crate::error::Outcome;
+use crate::output::Out;
+use crate::view::{WorkerMetadataView, WorkersView, created_worker_text};
 
 /// Options of `worker`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  golem-cli worker")]
-pub(crate) struct Args {}
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// What to do with workers.
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLE: &str = "Examples:
+  golem-cli worker add --component-name counter --worker-name w1
+  golem-cli worker invoke-and-await --component-name counter --worker-name w1 \\
+      --function 'demo:counter/api.{add}' --arg 3
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+
+/// What to do with workers.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Create a worker; a worker that is called is created by the call
+    #[command(visible_aliases = ["start", "create"], after_help = "Example:
+  golem-cli worker add --component-name counter --worker-name w1 --env LIMIT=10 -- arg1 arg2")]
+    Add(Add),
+    /// Make an idempotency key: calls with the same key run once
+    #[command(after_help = "Example:
+  KEY=$(golem-cli --format json worker idempotency-key | tr -d '\"')")]
+    IdempotencyKey,
+    /// Call a function and wait for its result
+    #[command(after_help = "Examples:
+  golem-cli worker invoke-and-await --component-name counter --worker-name w1 \\
+      --function 'demo:counter/api.{add}' --arg 3
+  golem-cli worker invoke-and-await --worker worker:///shop/cart-1 --function 'shop:cart/api.{put}' \\
+      --arg '{id: 7, title: \"tea\", tags: {new}}'
+  golem-cli worker invoke-and-await --worker worker:///shop/cart-1 --function put --parameters '[{\"id\": 7}]'")]
+    InvokeAndAwait(invoke::Args),
+    /// Call a function and do not wait for its result
+    #[command(after_help = "Example:
+  golem-cli worker invoke --component-name counter --worker-name w1 --function 'demo:counter/api.{add}' --arg 3")]
+    Invoke(invoke::Args),
+    /// Show a worker
+    #[command(after_help = "Example:
+  golem-cli worker get --component-name counter --worker-name w1")]
+    Get(WorkerArgs),
+    /// List the workers of a component
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:
+  golem-cli worker list --component-name counter
+  golem-cli worker list --component-name counter --filter 'status = Failed' --count 10"
+    )]
+    List(List),
+    /// Stop a worker; `resume` lets it go on
+    #[command(after_help = "Example:
+  golem-cli worker interrupt --component-name counter --worker-name w1")]
+    Interrupt(WorkerArgs),
+    /// Let an interrupted worker go on
+    #[command(after_help = "Example:
+  golem-cli worker resume --component-name counter --worker-name w1")]
+    Resume(WorkerArgs),
+    /// Stop a worker as a crash would, and start it again
+    #[command(after_help = "Example:
+  golem-cli worker simulated-crash --component-name counter --worker-name w1")]
+    SimulatedCrash(WorkerArgs),
+    /// Delete a worker, with all that it did
+    #[command(
+        visible_alias = "rm",
+        after_help = "Example:
+  golem-cli worker delete --component-name counter --worker-name w1"
+    )]
+    Delete(WorkerArgs),
+}
+
+/// Options of `worker add`.
+#[derive(Debug, clap::Args)]
+struct Add {
+    #[command(flatten)]
+    component: ComponentArgs,
+    /// Name of the new worker: 1 to 100 letters, digits, `_` and `-`
+    #[arg(short = 'w', long, value_name = "NAME")]
+    worker_name: String,
+    /// A variable of its environment; repeat for more
+    #[arg(short, long, value_name = "K=V", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// Its command line arguments
+    #[arg(value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+/// Options of `worker list`.
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    component: ComponentArgs,
+    /// A condition `PROPERTY OP VALUE`; repeat for more, all must hold
+    #[arg(short, long, value_name = "CONDITION")]
+    filter: Vec<String>,
+    /// Where the page starts, as the page before said
+    #[arg(short = 'S', long, value_name = "LAYER/POSITION")]
+    cursor: Option<ScanCursor>,
+    /// Most workers on the page [default: all workers]
+    #[arg(short = 'n', long, value_name = "N")]
+    count: Option<u64>,
+    /// Compute the status of each worker anew
+    #[arg(long, value_name = "BOOL")]
+    precise: Option<bool>,
+}
+
+/// Workers that are asked for at a time when all are wanted, as the original does.
+const PAGE: u64 = 50;
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
 
 /// Runs the verb.
-pub(crate) async fn run(_args: Args, _global: &Global, _out: &Out) -> Outcome {
-    Err(Failure::new(
-        golem_model::Problem {
-            code: "CLI-000".to_owned(),
-            message: "`worker` is not there yet".to_owned(),
-            hint: None,
-        },
-        exit::GENERIC,
-    ))
+pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
+    classic(dispatch(args.verb, global, out))
+}
+
+fn dispatch(verb: Verb, global: &Global, out: &Out) -> Outcome {
+    if matches!(verb, Verb::IdempotencyKey) {
+        idempotency_key(out);
+        return Ok(());
+    }
+    let client = Client::new(global)?;
+    match verb {
+        Verb::Add(args) => add(args, &client, out),
+        Verb::IdempotencyKey => Ok(()),
+        Verb::InvokeAndAwait(args) => invoke::invoke_and_await(&args, &client, out),
+        Verb::Invoke(args) => invoke::invoke(&args, &client, out),
+        Verb::Get(args) => show(&args.worker(&client)?, &client, out),
+        Verb::List(args) => list(args, &client, out),
+        Verb::Interrupt(args) => done(
+            client.interrupt_worker(&args.worker(&client)?, false),
+            "Interrupted",
+            out,
+        ),
+        Verb::Resume(args) => done(client.resume_worker(&args.worker(&client)?), "Resumed", out),
+        Verb::SimulatedCrash(args) => done(
+            client.interrupt_worker(&args.worker(&client)?, true),
+            "Done",
+            out,
+        ),
+        Verb::Delete(args) => done(client.delete_worker(&args.worker(&client)?), "Deleted", out),
+    }
+}
+
+/// One word, the same in every format.
+fn done(outcome: Outcome, word: &str, out: &Out) -> Outcome {
+    outcome.map(|()| out.data(word))
+}
+
+fn add(args: Add, client: &Client, out: &Out) -> Outcome {
+    let component = client.find_id(&args.component.urn().component)?;
+    let env: BTreeMap<String, String> = args.env.into_iter().collect();
+    let request = WorkerCreationRequest {
+        name: args.worker_name,
+        args: args.args,
+        env,
+    };
+    let worker = client.create_worker(component, &request)?.worker_id;
+    out.view(&WorkerUrn::named(&worker).to_string(), |_| {
+        created_worker_text(&worker, |text| out.bold(text))
+    });
+    Ok(())
+}
+
+fn idempotency_key(out: &Out) {
+    let key = IdempotencyKey::random().0;
+    out.view(&key, |key| {
+        format!(
+            "Idempotency key: {key}\n\nPass it to a call, and to every repetition of that call:\n  \
+             golem-cli worker invoke-and-await --idempotency-key {key} …\n"
+        )
+    });
+}
+
+/// Shows a worker.
+pub(crate) fn show(worker: &WorkerId, client: &Client, out: &Out) -> Outcome {
+    let view = WorkerMetadataView::from(client.worker(worker)?);
+    out.view(&view, |view| view.text(|text| out.bold(text)));
+    Ok(())
+}
+
+fn list(args: List, client: &Client, out: &Out) -> Outcome {
+    let component = client.find_id(&args.component.urn().component)?;
+    let mut page = Page {
+        filters: args.filter,
+        cursor: args.cursor,
+        count: Some(args.count.unwrap_or(PAGE)),
+        precise: args.precise,
+    };
+    let mut all = client.workers(component, &page)?;
+    while let (None, Some(cursor)) = (args.count, all.cursor) {
+        page.cursor = Some(cursor);
+        let WorkersMetadataResponse {
+            workers,
+            cursor: next,
+        } = client.workers(component, &page)?;
+        // A server that gives the same position again would keep us here for ever.
+        all.cursor = next.filter(|next| *next != cursor);
+        all.workers.extend(workers);
+    }
+    out.view(&WorkersView::from(all), WorkersView::text);
+    Ok(())
 }

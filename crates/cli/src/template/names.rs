@@ -263,7 +263,9 @@ impl Names {
             .map(|v| format!("{}_", v.replace(['.', '-', '+'], "_")))
             .unwrap_or_default();
         let module = go_module(ns, name);
-        let (ident, import) = if TAKEN_IDENTS.contains(&dir.as_str()) {
+        // The generated package is called like the world, so an import needs a name of its own where that is no usable
+        // identifier or not the name of the directory.
+        let (ident, import) = if TAKEN_IDENTS.contains(&dir.as_str()) || dir != snake {
             (
                 "bindings".to_owned(),
                 format!("bindings \"{module}/{dir}\""),

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / build bindings: the bindings of one world, written where they belong. In WIT, out Go files.
+//! Never compiles. Read next: crates/wit/src/bindgen/mod.rs.
+
+use std::path::{Path, PathBuf};
+
+use golem_wit::{
+    bindgen::{
+        self,
+        go::{GoOptions, Style},
+    },
+    resolve,
+};
+
+use crate::{error::Failure, template};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bindings<'a> {
+    /// The WIT directory.
+    pub(crate) wit: &'a Path,
+    /// The world, when there are several.
+    pub(crate) world: Option<&'a str>,
+    /// Where the package goes; `None`: below the current directory, named like the world.
+    pub(crate) out_dir: Option<&'a Path>,
+    /// The name of the package; `None`: like the world.
+    pub(crate) package: Option<&'a str>,
+    /// The look of the API.
+    pub(crate) style: Style,
+}
+
+/// What was made.
+#[derive(Debug, Clone)]
+pub(crate) struct MadeBindings {
+    /// The world.
+    pub(crate) world: String,
+    /// The name of the package.
+    pub(crate) package: String,
+    /// The directory of the package.
+    pub(crate) dir: PathBuf,
+    /// The files that changed.
+    pub(crate) written: Vec<PathBuf>,
+    /// Names that had to give way to others.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Writes the bindings of a world. Files that are right already are not touched.
+pub(crate) fn bindings(request: &Bindings<'_>) -> Result<MadeBindings, Failure> {
+    let loaded = resolve::load(request.wit)?;
+    let world = loaded.world(request.world)?;
+    let name = loaded
+        .resolve
+        .worlds
+        .get(world)
+        .map(|world| world.name.clone())
+        .unwrap_or_default();
+    let dir = request.out_dir.map_or_else(
+        || PathBuf::from(template::bindings_dir(&name)),
+        Path::to_owned,
+    );
+    let module = bindgen::locate_module(&dir)?;
+    let options = GoOptions {
+        module_path: module.path.clone(),
+        rename_package: request.package.map(str::to_owned),
+        style: request.style,
+    };
+    let made = bindgen::go::generate(&loaded.resolve, world, &options)?;
+    let written = bindgen::write_bindings(&made, &dir, &module)?;
+    Ok(MadeBindings {
+        world: name,
+        package: made.package,
+        dir,
+        written,
+        warnings: made.warnings,
+    })
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / client/transport: one request, one answer. In a method, a path and a body; out the JSON of the answer, or a
+//! failure with its exit code. Bounds: [`CONNECT_TIMEOUT`], [`ANSWER_BYTES_MAX`]. Never retries: the caller may not want
+//! to call twice. Read next: `error.rs`. Source: client spec §1.1.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use golem_model::urn::percent_encode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http;
+
+use super::error::{ClientError, refusal};
+use super::multipart::Form;
+use crate::args::Global;
+use crate::config::Config;
+use crate::error::Failure;
+
+/// A server that does not take a connection within this time is down; one on the same machine needs microseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest answer that is read: a listing of 10 000 workers has about 8 MB.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// The server of this machine, as `golem-cli server run` starts it.
+pub(crate) const DEFAULT_URL: &str = "http://localhost:9881";
+
+/// A server's address and the connections to it.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    agent: ureq::Agent,
+    base: String,
+    origin: String,
+}
+
+/// A request under construction.
+#[derive(Debug)]
+pub(crate) struct Request {
+    method: http::Method,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn new(method: http::Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// `GET path`.
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(http::Method::GET, path)
+    }
+
+    /// `POST path`, without a body.
+    pub(crate) fn post(path: impl Into<String>) -> Self {
+        Self::new(http::Method::POST, path)
+    }
+
+    /// `DELETE path`.
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(http::Method::DELETE, path)
+    }
+
+    /// Adds to the query, percent-encoded.
+    pub(crate) fn query(mut self, pairs: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        for (key, value) in pairs {
+            let mark = if self.path.contains('?') { '&' } else { '?' };
+            // Writing to a String cannot fail.
+            let _ = write!(self.path, "{mark}{key}={}", percent_encode(&value));
+        }
+        self
+    }
+
+    /// Adds headers.
+    pub(crate) fn header(
+        mut self,
+        pairs: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        self.headers.extend(pairs);
+        self
+    }
+
+    /// A JSON body. A value that cannot be JSON is sent as no body, which the server refuses.
+    pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_vec(body).unwrap_or_default();
+        self.header([("content-type", "application/json".to_owned())])
+    }
+
+    /// A form.
+    pub(crate) fn form(mut self, form: Form) -> Self {
+        let (kind, body) = form.finish();
+        self.body = body;
+        self.header([("content-type", kind)])
+    }
+}
+
+impl Transport {
+    /// The server that the options, the environment or the active profile name; else [`DEFAULT_URL`].
+    pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
+        let (url, origin) = match &global.url {
+            Some(url) => (url.clone(), "from --url or GOLEM_URL".to_owned()),
+            None => Config::load()?
+                .server_url()
+                .unwrap_or_else(|| (DEFAULT_URL.to_owned(), "the default".to_owned())),
+        };
+        Self::at(&url, &origin)
+    }
+
+    fn at(url: &str, origin: &str) -> Result<Self, Failure> {
+        let address = || {
+            ClientError::Address {
+                url: url.to_owned(),
+                origin: origin.to_owned(),
+            }
+            .failure()
+        };
+        let uri: http::Uri = url.parse().map_err(|_| address())?;
+        let host = uri.host().unwrap_or_default();
+        if uri.scheme_str() != Some("http") || host.is_empty() || uri.query().is_some() {
+            return Err(address());
+        }
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("golem-cli/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT_TIMEOUT));
+        if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+            // A proxy of the environment cannot reach this machine.
+            config = config.proxy(None);
+        }
+        let base = url.trim_end_matches('/').to_owned();
+        Ok(Self {
+            agent: config.build().new_agent(),
+            base,
+            origin: origin.to_owned(),
+        })
+    }
+
+    /// Sends a request and reads the answer as JSON.
+    ///
+    /// Errors: every variant of [`ClientError`] of the network, and the problem of a server that refuses.
+    pub(crate) fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
+        let url = format!("{}{}", self.base, request.path);
+        tracing::debug!(method = %request.method, url, bytes = request.body.len(), "request");
+        let mut builder = http::Request::builder().method(request.method).uri(&url);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let bad = |reason: String| {
+            ClientError::Answer {
+                url: url.clone(),
+                status: 0,
+                reason,
+            }
+            .failure()
+        };
+        let request = builder
+            .body(request.body)
+            .map_err(|error| bad(error.to_string()))?;
+        let mut response = self
+            .agent
+            .run(request)
+            .map_err(|error| self.failed(&error))?;
+        let status = response.status().as_u16();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|error| self.failed(&error))?;
+        tracing::debug!(status, bytes = body.len(), "answer");
+        let unclear = |reason: String| {
+            let start: String = String::from_utf8_lossy(&body).chars().take(120).collect();
+            ClientError::Answer {
+                url: url.clone(),
+                status,
+                reason: format!("{reason}: {start}"),
+            }
+            .failure()
+        };
+        if !(200..300).contains(&status) {
+            return Err(
+                refusal(status, &body).unwrap_or_else(|| unclear("no error of the API".to_owned()))
+            );
+        }
+        serde_json::from_slice(&body).map_err(|error| unclear(error.to_string()))
+    }
+
+    fn failed(&self, error: &ureq::Error) -> Failure {
+        let (url, reason) = (self.base.clone(), error.to_string());
+        match error {
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+                ClientError::Unreachable {
+                    url,
+                    origin: self.origin.clone(),
+                    reason,
+                }
+            }
+            ureq::Error::Timeout(_) => ClientError::Timeout { url, reason },
+            ureq::Error::Protocol(_) => ClientError::Answer {
+                url,
+                status: 0,
+                reason,
+            },
+            _ => ClientError::Unreachable {
+                url,
+                origin: self.origin.clone(),
+                reason,
+            },
+        }
+        .failure()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit;
+
+    #[test]
+    fn a_query_is_encoded() {
+        let request = Request::get("/v1/x").query([("filter", "status = Idle".to_owned())]);
+        let request = request.query([("function", "a:b/c.{d}".to_owned())]);
+        assert_eq!(
+            request.path,
+            "/v1/x?filter=status%20%3D%20Idle&function=a%3Ab%2Fc.%7Bd%7D"
+        );
+    }
+
+    #[test]
+    fn an_address_is_checked() {
+        for url in [
+            "localhost:9881",
+            "https://x",
+            "ftp://x",
+            "http://",
+            "http://a b",
+            "http://x?y",
+        ] {
+            let failure = Transport::at(url, "from --url").unwrap_err();
+            assert_eq!(
+                (failure.problem.code.as_str(), failure.exit),
+                ("NET-002", exit::USAGE),
+                "{url}"
+            );
+        }
+        assert_eq!(
+            Transport::at("http://localhost:9881/", "x").unwrap().base,
+            "http://localhost:9881"
+        );
+    }
+
+    #[test]
+    fn nobody_there_is_unreachable() {
+        // A port that was free a moment ago: the listener is closed again before the request.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let transport = Transport::at(&format!("http://127.0.0.1:{port}"), "from --url").unwrap();
+        let failure = transport
+            .json::<serde_json::Value>(Request::get("/version"))
+            .unwrap_err();
+        assert_eq!(
+            (failure.problem.code.as_str(), failure.exit),
+            ("NET-001", exit::UNREACHABLE)
+        );
+        assert!(
+            failure
+                .problem
+                .hint
+                .unwrap()
+                .contains("golem-cli server run")
+        );
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / worker/invoke: calls of a function. In a worker, a function name and parameters; out the result.
+//! Looks the signature up first, so that slips are found before anything is sent. Read next: `params.rs`.
+//! Source: client spec §6.4.
+
+use golem_model::api::InvokeParameters;
+use golem_model::function;
+
+use super::params::ParamArgs;
+use crate::client::{Client, Target};
+use crate::cmd::refs::WorkerArgs;
+use crate::error::{Failure, Outcome};
+use crate::exit;
+use crate::output::{Format, Out};
+use crate::view::ResultView;
+
+/// Options of `invoke` and `invoke-and-await`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    worker: WorkerArgs,
+    /// Names the call: a repetition with the same key gets the first result
+    #[arg(short = 'k', long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// The function: 'ns:pkg/interface.{function}', or a short form that fits one only
+    #[arg(short, long, value_name = "NAME")]
+    function: String,
+    #[command(flatten)]
+    params: ParamArgs,
+}
+
+/// A call that is ready to be sent.
+struct Call {
+    target: Target,
+    function: String,
+    parameters: InvokeParameters,
+}
+
+/// Calls and waits.
+pub(super) fn invoke_and_await(args: &Args, client: &Client, out: &Out) -> Outcome {
+    let call = prepare(args, client)?;
+    let key = args.idempotency_key.as_deref();
+    let result = client
+        .invoke_and_await(&call.target, &call.function, key, &call.parameters)?
+        .result;
+    let view = ResultView::of(&result);
+    if out.format == Format::Text && matches!(view, ResultView::Json(_)) {
+        out.warn("the result has no WAVE form, because of a resource handle in it");
+    }
+    out.view(&result, |_| view.text());
+    Ok(())
+}
+
+/// Calls and returns when the call is in the worker's queue.
+pub(super) fn invoke(args: &Args, client: &Client, out: &Out) -> Outcome {
+    let call = prepare(args, client)?;
+    client.invoke(
+        &call.target,
+        &call.function,
+        args.idempotency_key.as_deref(),
+        &call.parameters,
+    )?;
+    out.data("Invoked");
+    Ok(())
+}
+
+fn prepare(args: &Args, client: &Client) -> Result<Call, Failure> {
+    let target = args.worker.target(client)?;
+    if let Some(parameters) = args.params.typed() {
+        return Ok(Call {
+            target,
+            function: args.function.clone(),
+            parameters,
+        });
+    }
+    let component = client.component(target.component(), version(&target, client)?)?;
+    let found = function::find(&component.metadata.exports, &args.function)
+        .map_err(Failure::exit_with(exit::NOT_FOUND))?;
+    let parameters = args.params.checked(&found.function)?;
+    Ok(Call {
+        target,
+        function: found.name,
+        parameters,
+    })
+}
+
+/// The version that a worker runs; none, for the newest, when the call will create it.
+fn version(target: &Target, client: &Client) -> Result<Option<u64>, Failure> {
+    let Target::Worker(worker) = target else {
+        return Ok(None);
+    };
+    match client.worker(worker) {
+        Ok(worker) => Ok(Some(worker.component_version)),
+        Err(failure) if failure.exit == exit::NOT_FOUND => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / manifest: `golem.yaml`, the components of a project and which of them calls which. In YAML, out [`Manifest`].
+//! Never builds. Read next: `build/plan.rs`. Why: docs/formats/manifest.md.
+
+mod error;
+mod raw;
+mod read;
+
+pub(crate) use error::ManifestError;
+pub(crate) use raw::ComponentKind;
+pub(crate) use read::{Component, ExternalCommand, Manifest, find, load};
