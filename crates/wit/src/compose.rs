@@ -96,12 +96,12 @@ impl From<WriteError> for ComposeError {
 impl Coded for ComposeError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Read { .. } => "CMP-001",
-            Self::NotAComponent { .. } => "CMP-002",
-            Self::Incompatible { .. } => "CMP-003",
-            Self::Twice { .. } => "CMP-004",
-            Self::Encode { .. } => "CMP-005",
-            Self::Write { .. } => "CMP-006",
+            Self::Read { .. } => "CPS-001",
+            Self::NotAComponent { .. } => "CPS-002",
+            Self::Incompatible { .. } => "CPS-003",
+            Self::Twice { .. } => "CPS-004",
+            Self::Encode { .. } => "CPS-005",
+            Self::Write { .. } => "CPS-006",
         }
     }
 

@@ -19,6 +19,7 @@ use wit_parser::{PackageId, PackageName};
 
 use crate::canonical;
 use crate::files::{Change, WriteError};
+use crate::names;
 use crate::resolve::{Loaded, ResolveError, SourcePackage, Tree, load};
 use crate::stub::{
     INTERFACE_PREFIX, PACKAGE_SUFFIX, STUB_FILE, StubError, own_stub_removed, plan, stub_interface,
@@ -187,7 +188,7 @@ pub fn add_stub_dependency(
         report: Report::default(),
     };
     plan.report.stub = stub.name().to_string();
-    plan.report.import = format!("import {};", stub.name().interface_id(&interface));
+    plan.report.import = format!("import {};", names::path(stub.name(), &interface));
     for (index, source) in offered.sources.iter().enumerate() {
         if is_own(&source.name, &caller.name) {
             plan.report

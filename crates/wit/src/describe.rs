@@ -37,7 +37,7 @@ pub enum DescribeError {
 
 impl Coded for DescribeError {
     fn code(&self) -> &'static str {
-        "CMP-007"
+        "CPS-007"
     }
 
     fn hint(&self) -> Option<String> {

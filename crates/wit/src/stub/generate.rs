@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 
 use crate::files::Change;
-use crate::names::escape;
+use crate::names;
 use crate::resolve::load;
 use crate::stub::build::{invalid, plan, refuse_inside};
 use crate::stub::error::StubError;
@@ -102,16 +102,7 @@ fn manifest(world: &str, version: &str) -> String {
 
 fn library(stub: &StubInterface) -> String {
     let package = &stub.package;
-    let version = package
-        .version
-        .as_ref()
-        .map_or_else(String::new, |version| format!("@{version}"));
-    let path = format!(
-        "{}:{}/{}{version}",
-        escape(&package.namespace),
-        escape(&package.name),
-        stub.interface
-    );
+    let path = names::path(package, &stub.interface);
     let module = |name: &str| rust_name(&name.to_snake_case());
     // wit-bindgen marks a module with its version only when two versions of the package are there; a stub has one.
     let name = module(&package.name);

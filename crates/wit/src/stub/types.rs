@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use wit_parser::{Handle, InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
 
-use crate::names::escape;
+use crate::names::{self, escape};
 use crate::stub::error::StubError;
 
 /// How a type gets into the stub interface.
@@ -451,17 +451,7 @@ impl<'a> Types<'a> {
 pub(super) fn path(resolve: &Resolve, interface: InterfaceId) -> Option<String> {
     let interface = &resolve.interfaces[interface];
     let package = &resolve.packages[interface.package?].name;
-    let version = package
-        .version
-        .as_ref()
-        .map_or_else(String::new, |version| format!("@{version}"));
-    let name = interface.name.as_ref()?;
-    Some(format!(
-        "{}:{}/{}{version}",
-        escape(&package.namespace),
-        escape(&package.name),
-        escape(name)
-    ))
+    Some(names::path(package, interface.name.as_ref()?))
 }
 
 fn unsupported(function: &str, what: &str) -> StubError {
