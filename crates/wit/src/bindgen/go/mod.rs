@@ -14,6 +14,9 @@ mod text;
 mod wasm;
 mod wrappers;
 
+#[cfg(test)]
+mod tests;
+
 pub use super::error::GoError;
 pub(super) use text::HEADER;
 

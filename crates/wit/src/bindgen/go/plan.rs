@@ -18,6 +18,9 @@ use wit_parser::{
 /// More flags than a `uint64` has bits cannot be expressed.
 const MAX_FLAGS: usize = 64;
 
+/// The canonical ABI describes more, but the encoder of this version refuses them.
+const ENCODED_FLAGS: usize = 32;
+
 /// Names of the helpers of `<world>_types.go`: they never move.
 const HELPERS: [&str; 7] = [
     "Option",
@@ -570,13 +573,20 @@ impl<'a> Planner<'a> {
                     place,
                 ));
             }
-            TypeDefKind::Flags(flags) => Kind::Flags(
-                flags
-                    .flags
-                    .iter()
-                    .map(|f| case(&mut used, &f.name, None, &f.docs))
-                    .collect(),
-            ),
+            TypeDefKind::Flags(flags) => {
+                if flags.flags.len() > ENCODED_FLAGS {
+                    self.registry.warnings.push(format!(
+                        "{place} has {} flags, but components are encoded with at most {ENCODED_FLAGS} as of today",
+                        flags.flags.len()
+                    ));
+                }
+                let flags = flags.flags.iter();
+                Kind::Flags(
+                    flags
+                        .map(|f| case(&mut used, &f.name, None, &f.docs))
+                        .collect(),
+                )
+            }
             _ => return Ok(None),
         }))
     }
