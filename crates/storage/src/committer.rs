@@ -54,8 +54,41 @@ pub struct Committer {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// A commit at which the process dies, as if it was killed. For tests of recovery: see `docs/faults.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CrashPoint {
+    /// Number of the commit, from 1.
+    pub commit: u64,
+    /// Die when the commit is durable and nobody knows it yet; else before it is written.
+    pub after: bool,
+}
+
+impl std::str::FromStr for CrashPoint {
+    type Err = String;
+
+    /// Reads `before:N` or `after:N`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is neither `before:N` nor `after:N`");
+        let (when, commit) = text.split_once(':').ok_or_else(wrong)?;
+        let commit = commit.parse().map_err(|_| wrong())?;
+        match when {
+            "before" => Ok(Self {
+                commit,
+                after: false,
+            }),
+            "after" => Ok(Self {
+                commit,
+                after: true,
+            }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
 /// What callers and the thread both touch.
 struct Shared {
+    /// Set at most once, by tests.
+    crash: Mutex<Option<CrashPoint>>,
     queue: Mutex<Queue>,
     /// Signalled when the queue gets its first submit, or is closed.
     filled: Condvar,
@@ -105,6 +138,7 @@ impl Committer {
     ) -> Result<Arc<Self>, StoreError> {
         let marks = Marks::load(store.as_ref(), &tokens)?;
         let shared = Arc::new(Shared {
+            crash: Mutex::default(),
             queue: Mutex::default(),
             filled: Condvar::new(),
             durable: AtomicU64::new(0),
@@ -129,6 +163,11 @@ impl Committer {
             shared,
             thread: Mutex::new(Some(thread)),
         }))
+    }
+
+    /// Lets the process die at a commit. For tests of recovery.
+    pub fn crash_at(&self, point: CrashPoint) {
+        *self.shared.crash.lock() = Some(point);
     }
 
     /// Queues `ops`, all in the same batch and after everything that was submitted before. Never blocks on the disk.
@@ -336,7 +375,9 @@ impl Lane {
         let batch = self.marks.merge(ops);
         // A batch can be left with nothing to say: a mark that was set and taken away again.
         if !batch.is_empty() {
+            self.shared.crash_if(false);
             self.store.commit(&self.tokens, &batch)?;
+            self.shared.crash_if(true);
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
         }
         self.shared.advance(seq, bytes);
@@ -346,6 +387,21 @@ impl Lane {
     fn fail(&mut self, error: CommitError) {
         if let Some(on_fatal) = self.on_fatal.take() {
             on_fatal(error);
+        }
+    }
+}
+
+impl Shared {
+    /// Ends the process without a word if the commit that is being written is the one to die at.
+    fn crash_if(&self, after: bool) {
+        let number = self.commits.load(Ordering::Relaxed) + 1;
+        if *self.crash.lock()
+            == Some(CrashPoint {
+                commit: number,
+                after,
+            })
+        {
+            std::process::abort();
         }
     }
 }

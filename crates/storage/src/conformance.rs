@@ -5,6 +5,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod cases;
+mod damage;
+mod histories;
+mod kill;
 
 use golem_model::{ComponentId, LogId, OplogIndex, ShardId, WorkerId};
 

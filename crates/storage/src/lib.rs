@@ -13,6 +13,6 @@ pub mod store;
 
 pub use crate::fjall::FjallStore;
 pub use blobs::Blobs;
-pub use committer::{Committer, Seq, Stopped};
+pub use committer::{Committer, CrashPoint, Seq, Stopped};
 pub use mem::MemStore;
 pub use store::{CommitError, Op, Store, StoreError, Token};

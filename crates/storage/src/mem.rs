@@ -478,17 +478,12 @@ impl Store for MemStore {
         if self.faults.lock().dead {
             return Err(StoreError::Io("store has stopped".into()));
         }
-        let row = state
-            .catalog
-            .entry((kind.to_owned(), key.to_vec()))
-            .or_insert((0, Vec::new()));
-        if row.0 != expected {
-            return Err(StoreError::Stale {
-                found: row.0,
-                expected,
-            });
+        let key = (kind.to_owned(), key.to_vec());
+        let found = state.catalog.get(&key).map_or(0, |(revision, _)| *revision);
+        if found != expected {
+            return Err(StoreError::Stale { found, expected });
         }
-        *row = (expected + 1, value.to_vec());
+        state.catalog.insert(key, (expected + 1, value.to_vec()));
         Ok(expected + 1)
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use golem_model::ids::SHARDS;
 
-use crate::fjall::layout::corrupt;
+use crate::fjall::layout::{Space, corrupt};
 use crate::store::StoreError;
 
 /// Number of the format on disk. Grows when an older version could misread what a newer one writes.
@@ -72,6 +72,7 @@ impl Home {
                 ));
             }
             // A first start that was killed: nothing was ever promised, and the library cannot go on from there.
+            (Some(_), true) => check_keyspaces(&database)?,
             (None, false) if database.try_exists().map_err(io)? => {
                 fs::remove_dir_all(&database).map_err(io)?
             }
@@ -108,6 +109,36 @@ impl Home {
         }
         Ok(())
     }
+}
+
+/// Refuses (`Corrupt`) a finished database in which a keyspace has lost the file that says what belongs to it. The library
+/// takes such a keyspace for one that was never finished, and deletes it.
+fn check_keyspaces(database: &Path) -> Result<(), StoreError> {
+    let root = database.join("keyspaces");
+    let io = |e: std::io::Error| StoreError::Io(format!("{}: {e}", root.display()));
+    let mut whole = 0;
+    for entry in fs::read_dir(&root).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        if !path.join("current").try_exists().map_err(io)? {
+            return Err(corrupt(
+                path.display().to_string(),
+                "the file `current` is missing",
+            ));
+        }
+        whole += 1;
+    }
+    // Ours, and the one in which the library keeps their names.
+    let expected = Space::ALL.len() + 1;
+    if whole < expected {
+        return Err(corrupt(
+            root.display().to_string(),
+            format!("{whole} keyspaces of {expected}"),
+        ));
+    }
+    Ok(())
 }
 
 /// The number of shards that a format file names. Error: `UnknownFormat`.

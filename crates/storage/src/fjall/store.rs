@@ -66,6 +66,12 @@ impl FjallStore {
         })
     }
 
+    /// Writes what is in memory to table files, for tests that look at them.
+    #[cfg(test)]
+    pub(crate) fn write_tables(&self) {
+        self.db.write_tables();
+    }
+
     /// The tail of `log` before an append at `first`.
     fn tail_before(&self, log: LogId, first: OplogIndex) -> Result<OplogIndex, StoreError> {
         if let Some(tail) = self.tails.lock().get(log) {
