@@ -35,7 +35,7 @@ fn fields(pairs: &[(&str, String)]) -> String {
 fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table
-        .load_preset(comfy_table::presets::NOTHING)
+        .load_style(comfy_table::presets::NOTHING)
         .set_header(header);
     for row in rows {
         table.add_row(row);

@@ -15,7 +15,7 @@ use crate::args::Global;
 use crate::client::Client;
 use crate::error::{Failure, Outcome};
 use crate::exit;
-use crate::manifest::Manifest;
+use crate::manifest::{ComponentKind, Manifest};
 use crate::output::Out;
 use crate::view::{ComponentView, component_table};
 
