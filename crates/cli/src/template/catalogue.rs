@@ -94,6 +94,33 @@ pub(crate) const CATALOGUE: &[Template] = &[
         instructions: text!("go-default-minimal/INSTRUCTIONS"),
         uses_package: true,
     },
+    Template {
+        name: "go-multi-rpc",
+        description: "A project in Go with three components that call each other, built by golem-cli alone",
+        files: files!["go-multi-rpc":
+            ".gitignore._",
+            "Makefile",
+            "README.md",
+            "components/component-one/main.go",
+            "components/component-one/wit/component-one.wit",
+            "components/component-three/main.go",
+            "components/component-three/wit/component-three.wit",
+            "components/component-two/main.go",
+            "components/component-two/wit/component-two.wit",
+            "go.mod._",
+            "golem.yaml",
+            "integration/integration_test.go",
+            "lib/cfg/cfg.go",
+            "lib/cfg/cfg_test.go",
+        ],
+        wit_deps: &[
+            "components/component-one/wit/deps",
+            "components/component-three/wit/deps",
+            "components/component-two/wit/deps",
+        ],
+        instructions: text!("go-multi-rpc/INSTRUCTIONS"),
+        uses_package: false,
+    },
 ];
 
 /// The template called `name`. Errors: `Unknown`, with the nearest name.
