@@ -110,11 +110,11 @@ fn code(line: &str) -> &str {
     line
 }
 
-/// Whether `word` stands in `line` and is not the tail of a longer word. A method of the same name (`.word(`) is another word.
+/// Whether `word` stands in `line` and is not the tail of a longer word.
 fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line.get(..at).and_then(|head| head.chars().next_back());
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.')
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
     })
 }
 
