@@ -22,61 +22,25 @@ pub(crate) fn build(golem_cli: &Path, dir: &Path) -> anyhow::Result<Guests> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests");
     let project = dir.join("guests");
     copy(&source, &project)?;
-    let golem = |dir: &str, words: &[&str]| run(golem_cli, &project.join(dir), words);
-    golem("counter", &["build"])?;
-    let (wasm, wit) = ("counter-stub/counter_stub.wasm", "counter-stub/wit");
-    golem(
-        "",
-        &[
-            "stubgen",
-            "build",
-            "--source-wit-root",
-            "counter/wit",
-            "--dest-wasm",
-            wasm,
-            "--dest-wit-root",
-            wit,
-        ],
-    )?;
-    golem(
-        "",
-        &[
-            "stubgen",
-            "add-stub-dependency",
-            "--stub-wit-root",
-            wit,
-            "--dest-wit-root",
-            "caller/wit",
-            "--overwrite",
-        ],
-    )?;
-    golem("caller", &["build"])?;
-    let read = |path: &str| {
-        let path = project.join(path);
-        fs::read(&path).with_context(|| format!("`golem-cli build` made no `{}`", path.display()))
-    };
-    Ok(Guests {
-        counter: read("counter/counter.wasm")?,
-        caller: read("caller/caller.wasm")?,
-    })
-}
-
-/// Runs golem-cli with `words` in `dir`.
-fn run(golem_cli: &Path, dir: &Path, words: &[&str]) -> anyhow::Result<()> {
     let output = Command::new(golem_cli)
-        .args(words)
-        .current_dir(dir)
+        .arg("build")
+        .current_dir(&project)
         .output()
         .with_context(|| format!("failed to start `{}`", golem_cli.display()))?;
     anyhow::ensure!(
         output.status.success(),
-        "`golem-cli {}` failed in `{}`:\n{}{}",
-        words.join(" "),
-        dir.display(),
+        "`golem-cli build` failed for the guests:\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    let read = |name: &str| {
+        let path = project.join(format!("target/components/{name}.wasm"));
+        fs::read(&path).with_context(|| format!("`golem-cli build` made no `{}`", path.display()))
+    };
+    Ok(Guests {
+        counter: read("counter")?,
+        caller: read("caller")?,
+    })
 }
 
 /// Copies a folder with all that is in it.
