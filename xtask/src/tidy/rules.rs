@@ -19,6 +19,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         header(file, tables::ROOMS, &mut findings);
         if !is_foreign(&file.path) {
             text(file, &mut findings);
+            links(file, tree, &mut findings);
         }
     }
     ratchet(tree, &mut findings);
@@ -197,6 +198,33 @@ fn text(file: &SourceFile, findings: &mut Vec<Finding>) {
                 "white-space",
                 "white space at the end of the line".to_owned(),
             );
+        }
+    }
+}
+
+/// Pages that a text names by their path from the top, `docs/….md`, exist. Placeholders such as `<AREA>` end a path.
+fn links(file: &SourceFile, tree: &Tree, findings: &mut Vec<Finding>) {
+    for (number, line) in (1..).zip(file.text.lines()) {
+        for (at, _) in line.match_indices("docs/") {
+            let before = line.get(..at).and_then(|head| head.chars().next_back());
+            // `crates/x/docs/…` and URLs are other paths.
+            if before.is_some_and(|c| c.is_alphanumeric() || "/._-".contains(c)) {
+                continue;
+            }
+            let path: String = line
+                .chars()
+                .skip(line.get(..at).unwrap_or_default().chars().count())
+                .take_while(|c| c.is_ascii_alphanumeric() || "/._-".contains(*c))
+                .collect();
+            let path = path.trim_end_matches('.');
+            if path.ends_with(".md") && tree.text(path).is_none() {
+                findings.push(Finding {
+                    path: file.path.clone(),
+                    line: number,
+                    rule: "link",
+                    text: format!("`{path}` does not exist"),
+                });
+            }
         }
     }
 }

@@ -210,3 +210,23 @@ fn missing_or_overlong_architecture_page_is_found() {
     paths(&tree, &[], &mut findings);
     assert_eq!(findings.len(), 2);
 }
+
+#[test]
+fn named_pages_exist() {
+    let tree = Tree {
+        files: vec![SourceFile {
+            path: "docs/STYLE.md".to_owned(),
+            text: String::new(),
+        }],
+    };
+    let check = |line: &str| {
+        on("README.md", line, |file, findings| {
+            links(file, &tree, findings)
+        })
+    };
+    assert_eq!(check("see docs/STYLE.md, docs/GONE.md.\n"), ["1:link"]);
+    assert_eq!(
+        check("x/docs/GONE.md docs/errors/<AREA>.md docs/errors/*.md `docs/formats/`\n"),
+        [""; 0]
+    );
+}
