@@ -5,6 +5,7 @@ pub mod api;
 pub mod api_error;
 pub mod component;
 pub mod error;
+pub mod filter;
 pub mod function;
 pub mod ids;
 pub mod json;
