@@ -154,7 +154,8 @@ impl Coded for DepError {
 /// Packages are matched by name and version wherever their directory is, and compared by what they mean; a package that
 /// is there already is left alone, missing interfaces are added, and a different meaning is a conflict unless
 /// `overwrite`. The caller's own package is never touched; of the caller's own stub (two components that call each
-/// other) a version with inlined types is made. Running it twice changes nothing.
+/// other) a version with inlined types is made. Running it twice changes nothing. The caller's world may import the stub,
+/// and other stubs that are still to be added, before they are there.
 /// With `update_cargo_toml` the cargo-component manifest beside `dest_wit_root` gets the missing entries.
 /// Errors: [`DepError`], nothing is written then. Source: client specification §3.6, §3.10.
 pub fn add_stub_dependency(
@@ -164,7 +165,7 @@ pub fn add_stub_dependency(
     update_cargo_toml: bool,
 ) -> Result<Report, DepError> {
     let stub = load(stub_wit_root)?;
-    let dest = load(dest_wit_root)?;
+    let dest = load_caller(dest_wit_root)?;
     let (target, interface) = stub_names(&stub, stub_wit_root)?;
     let caller = dest.name().clone();
     let own_stub = format!("{}{PACKAGE_SUFFIX}", caller.name);
@@ -230,6 +231,55 @@ pub fn add_stub_dependency(
     )?;
     change.apply()?;
     Ok(report)
+}
+
+/// Reads the caller's directory; imports of stubs that are not there yet are looked past.
+fn load_caller(root: &Path) -> Result<Loaded, ResolveError> {
+    let error = match load(root) {
+        Err(error @ ResolveError::Parse { .. }) => error,
+        other => return other,
+    };
+    let mut tree = Tree::read(root)?;
+    let own = |path: &Path| path.parent().is_none_or(|dir| dir.as_os_str().is_empty());
+    let changed: Vec<(PathBuf, String)> = tree
+        .files()
+        .iter()
+        .filter(|(path, _)| own(path))
+        .map(|(path, text)| {
+            let without =
+                missing_stubs(text, &tree).fold(text.clone(), |text, (namespace, name)| {
+                    tolerant::without_imports(&text, &namespace, &name).into_owned()
+                });
+            (path.clone(), without)
+        })
+        .collect();
+    for (path, text) in changed {
+        tree.insert(path, text);
+    }
+    tree.link().map_err(|_| error)
+}
+
+/// Namespace and name of the stub packages that `text` imports and no file of `tree` declares.
+fn missing_stubs<'a>(text: &'a str, tree: &'a Tree) -> impl Iterator<Item = (String, String)> + 'a {
+    let declared = |package: &str| {
+        tree.files()
+            .values()
+            .flat_map(|text| text.lines())
+            .any(|line| {
+                let rest = line
+                    .trim_start()
+                    .strip_prefix("package ")
+                    .map(str::trim_start);
+                rest.and_then(|rest| rest.strip_prefix(package))
+                    .is_some_and(|rest| rest.trim_start().starts_with([';', '@', '{']))
+            })
+    };
+    text.split("import").skip(1).filter_map(move |rest| {
+        let package = rest.trim_start().split(['/', ';', '@', '{']).next()?.trim();
+        let (namespace, name) = package.split_once(':')?;
+        (name.ends_with(PACKAGE_SUFFIX) && !declared(package))
+            .then(|| (namespace.to_owned(), name.to_owned()))
+    })
 }
 
 /// Target name and stub interface of a stub directory.
@@ -607,4 +657,34 @@ fn cargo_toml(
         report.cargo_toml = Some(path);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn caller(world: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("package a:caller;\nworld caller {{ {world} export run: func(); }}\n");
+        fs::write(dir.path().join("caller.wit"), text).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_world_may_import_stubs_before_they_are_there() {
+        let early = caller("import a:two-stub/stub-two; import a:three-stub/stub-three;");
+        assert!(load(early.path()).is_err());
+        load_caller(early.path()).unwrap();
+    }
+
+    #[test]
+    fn other_missing_packages_are_still_an_error() {
+        let broken = caller("import a:two-stub/stub-two; import a:types/api;");
+        let error = load_caller(broken.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("a:two-stub") || error.to_string().contains("a:types"),
+            "{error}"
+        );
+    }
 }
