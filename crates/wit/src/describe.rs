@@ -12,6 +12,7 @@ use wit_component::DecodedWasm;
 use wit_parser::{Resolve, TypeOwner, WorldId, WorldItem, WorldKey};
 
 use crate::canonical::Printer;
+use crate::compose::is_pass_through;
 
 /// A component from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,13 @@ pub fn describe(component: &[u8]) -> Result<Description, DescribeError> {
     let (resolve, world) = decode(component)?;
     let world = &resolve.worlds[world];
     let mut exports = Vec::new();
-    for (key, item) in &world.exports {
+    // Of a pass-through stub, what it imports with functions is what it exports.
+    let shown = if is_pass_through(component) {
+        &world.imports
+    } else {
+        &world.exports
+    };
+    for (key, item) in shown {
         match item {
             WorldItem::Interface { id, .. } => {
                 let name = resolve.name_world_key(key);
@@ -101,8 +108,36 @@ pub(crate) fn decode(component: &[u8]) -> Result<(Resolve, WorldId), DescribeErr
     wasmparser::Validator::new()
         .validate_all(component)
         .map_err(|error| not(error.to_string()))?;
-    match wit_component::decode(component).map_err(|error| not(format!("{error:#}")))? {
+    let imports_only = if is_pass_through(component) {
+        without_exports(component)
+    } else {
+        None
+    };
+    let component = imports_only.as_deref().unwrap_or(component);
+    // Its assertions are not ours to trust with bytes from outside.
+    let decoded = std::panic::catch_unwind(|| wit_component::decode(component))
+        .map_err(|_| not("its world cannot be expressed as WIT".to_owned()))?;
+    match decoded.map_err(|error| not(format!("{error:#}")))? {
         DecodedWasm::Component(resolve, world) => Ok((resolve, world)),
         DecodedWasm::WitPackage(..) => Err(not("it is a WIT package".to_owned())),
     }
+}
+
+/// The component without its exports: a pass-through stub exports the very instances that it imports, which the decoder
+/// does not expect.
+fn without_exports(component: &[u8]) -> Option<Vec<u8>> {
+    let mut builder = wasm_encoder::Component::new();
+    for payload in wasmparser::Parser::new(0).parse_all(component) {
+        let payload = payload.ok()?;
+        if matches!(payload, wasmparser::Payload::ComponentExportSection(_)) {
+            continue;
+        }
+        if let Some((id, range)) = payload.as_section() {
+            builder.section(&wasm_encoder::RawSection {
+                id,
+                data: component.get(range)?,
+            });
+        }
+    }
+    Some(builder.finish())
 }

@@ -122,6 +122,14 @@ pub enum StubError {
         /// As given.
         version: String,
     },
+    /// A function has the name of its client resource, which the component model forbids.
+    #[error("function `{function}` has the name of its client resource `{client}`")]
+    SelfNamed {
+        /// The client resource: an interface, a resource or the world.
+        client: String,
+        /// The function.
+        function: String,
+    },
     /// `initialize-workspace` outside a Cargo workspace.
     #[error("no Cargo workspace with members in `{}`", path.display())]
     NotAWorkspace {
@@ -166,6 +174,7 @@ impl Coded for StubError {
             Self::CrateVersion { .. } => "STB-012",
             Self::NotAWorkspace { .. } => "STB-013",
             Self::Toml { .. } => "STB-014",
+            Self::SelfNamed { .. } => "STB-015",
         }
     }
 
@@ -175,6 +184,9 @@ impl Coded for StubError {
             Self::Name(error) => return error.hint(),
             Self::ClientClash { .. } => "rename one of the two in the WIT of the target, for example `cart-api` instead of `api`".to_owned(),
             Self::MethodClash { first, .. } => format!("rename `{first}`: every function `x` also gets a client function `blocking-x`"),
+            Self::SelfNamed { client, .. } => {
+                format!("rename the function or `{client}` in the WIT of the target, for example `{client}-api`")
+            }
             Self::NameClash { .. } => "rename one of the two in the WIT of the target".to_owned(),
             Self::UnsupportedType { .. } => "use records, variants, lists, options, results, tuples, enums, flags and primitives".to_owned(),
             Self::ForeignResource { .. } => "pass plain data instead of a handle, or export the resource from the component".to_owned(),

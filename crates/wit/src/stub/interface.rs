@@ -515,6 +515,12 @@ impl Printer<'_> {
         for function in functions {
             let name = function.item_name().to_owned();
             for variant in [format!("blocking-{name}"), name.clone()] {
+                if variant.eq_ignore_ascii_case(resource) {
+                    return Err(StubError::SelfNamed {
+                        client: resource.to_owned(),
+                        function: group.remote(&display_name(function)),
+                    });
+                }
                 if let Some(first) = owners.insert(variant.to_lowercase(), name.clone()) {
                     return Err(StubError::MethodClash {
                         client: resource.to_owned(),
