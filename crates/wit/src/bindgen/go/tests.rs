@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE WORKSHOP / bindgen go tests: generated packages against the names of the contract, wit-parser's layout, and the real
-//! `go`. Without `go` on the PATH the tests that need it say so and pass. `GOLEM_TEST_GO=/path/go:/other/go` adds toolchains.
+//! `go`. Without `go` on the PATH the tests that need it say so and pass. `GOLEM_TEST_GOS=/path/go:/other/go` adds toolchains.
 //! Read next: `testdata/`. Why: docs/go-bindings.md.
 
 use super::ir::{Flat, Plan, Side, Ty};
@@ -355,9 +355,9 @@ fn flat_of(ty: &WasmType) -> Flat {
     }
 }
 
-/// Toolchains to test with: `go` of the PATH and those of `GOLEM_TEST_GO`. Empty, and loud about it, if there is none.
+/// Toolchains to test with: `go` of the PATH and those of `GOLEM_TEST_GOS`. Empty, and loud about it, if there is none.
 fn toolchains() -> Vec<PathBuf> {
-    let extra = std::env::var("GOLEM_TEST_GO").unwrap_or_default();
+    let extra = std::env::var("GOLEM_TEST_GOS").unwrap_or_default();
     let extra = extra
         .split(':')
         .filter(|p| !p.is_empty())
