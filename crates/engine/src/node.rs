@@ -14,7 +14,7 @@ use golem_model::{
     ComponentId, ComponentVersion, IdempotencyKey, LogId, ShardId, Timestamp, Value, WitType, WorkerId,
 };
 use golem_storage::store::StoredWorker;
-use golem_storage::{Blobs, CommitError, Committer, Seq, Store, StoreError, Token};
+use golem_storage::{Blobs, CommitError, Committer, CrashPoint, Seq, Store, StoreError, Token};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{mpsc, oneshot};
@@ -44,13 +44,15 @@ pub struct NodeConfig {
     pub code_dir: PathBuf,
     /// Idle instances that stay in memory.
     pub resident_max: usize,
+    /// A commit at which the process dies. For tests of recovery.
+    pub crash_at: Option<CrashPoint>,
 }
 
 impl NodeConfig {
     /// The defaults, with compiled code in `code_dir`.
     #[must_use]
     pub fn new(code_dir: PathBuf) -> Self {
-        Self { code_dir, resident_max: RESIDENT_MAX }
+        Self { code_dir, resident_max: RESIDENT_MAX, crash_at: None }
     }
 }
 
@@ -209,6 +211,9 @@ impl Node {
         let code = CodeCache::open(config.code_dir.clone(), &engine)?;
         let tokens = store.claim_all()?;
         let committer = Committer::start(Arc::clone(&store), tokens.clone(), on_fatal)?;
+        if let Some(point) = config.crash_at {
+            committer.crash_at(point);
+        }
         let catalog = Catalog::open(engine.clone(), code, Arc::clone(&store), Arc::clone(&blobs))?;
         let node = Arc::new(Self {
             catalog: Arc::new(catalog),

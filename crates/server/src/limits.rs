@@ -42,6 +42,8 @@ pub const WORKER_NAME_BYTES_MAX: usize = 512;
 pub const WORKERS_PAGE: usize = 50;
 /// Most workers in a page of a listing.
 pub const WORKERS_PAGE_MAX: usize = 1000;
+/// Workers that one request looks at when conditions choose few of them; the page may then be short, with a cursor.
+pub const WORKERS_SCAN_MAX: u64 = 10_000;
 /// Ends of pages that are remembered, so that the next page begins by name; a forgotten one is counted from the start.
 pub const CURSORS_MAX: usize = 1024;
 

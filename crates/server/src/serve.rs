@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use golem_engine::{Node, NodeConfig};
 use golem_storage::CommitError;
+pub use golem_storage::CrashPoint;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,6 +32,10 @@ pub struct Options {
     pub clean: bool,
     /// Whether an address that other machines reach is taken although nobody is asked who they are.
     pub insecure_bind: bool,
+    /// Idle instances that stay in memory; the engine's default when absent.
+    pub resident_max: Option<usize>,
+    /// A commit at which the process dies. For tests of recovery.
+    pub crash_at: Option<CrashPoint>,
 }
 
 /// Runs a server on threads of its own until SIGINT or SIGTERM. `ready` gets the address once requests are taken.
@@ -80,7 +85,10 @@ pub async fn run(
         blobs,
         code_dir,
     } = DataDir::open(&options.data_dir, options.clean)?;
-    let node = Node::start(&NodeConfig::new(code_dir), store, blobs, end_process)?;
+    let mut config = NodeConfig::new(code_dir);
+    config.crash_at = options.crash_at;
+    config.resident_max = options.resident_max.unwrap_or(config.resident_max);
+    let node = Node::start(&config, store, blobs, end_process)?;
     let door = Arc::new(Door::new(Arc::clone(&node)));
     let guard = Guard {
         local_names_only: options.host.is_loopback(),

@@ -1,1 +1,13 @@
-//! placeholder
+// SPDX-License-Identifier: Apache-2.0
+//! THE GYM: what tests of the whole program need: the real binary, a server that can be killed, guests, a client.
+//! Development only; nothing depends on it but tests.
+
+mod binary;
+mod guest;
+mod rest;
+mod server;
+
+pub use binary::{golem_cli, run, run_failing};
+pub use guest::{Guest, copy_tree, go};
+pub use rest::Rest;
+pub use server::Server;

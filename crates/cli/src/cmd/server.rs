@@ -4,11 +4,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use crate::{
-    error::{Failure, Outcome},
-    exit,
-    output::Out,
-};
+use crate::{error::Outcome, output::Out};
 
 /// Options of `server`.
 #[derive(Debug, clap::Args)]
@@ -42,17 +38,43 @@ struct Run {
     /// Empty the data directory first
     #[arg(long)]
     clean: bool,
+    /// Take an address that other machines reach, although nobody is asked who they are
+    #[arg(long)]
+    insecure_bind: bool,
+    /// Idle instances that stay in memory
+    #[arg(long, value_name = "N")]
+    resident_max: Option<usize>,
+    /// Die at a commit, for tests of recovery: `before:N` or `after:N`
+    #[arg(long, hide = true, value_name = "POINT")]
+    crash_at: Option<golem_server::CrashPoint>,
 }
 
-/// Runs the server.
-pub(crate) fn run(args: Args, _out: &Out) -> Outcome {
-    let Verb::Run(_run) = args.verb;
-    Err(Failure::new(
-        golem_model::Problem {
-            code: "CLI-000".to_owned(),
-            message: "`server` is not there yet".to_owned(),
-            hint: None,
-        },
-        exit::GENERIC,
-    ))
+/// Runs the server until SIGINT or SIGTERM.
+pub(crate) fn run(args: Args, out: &Out) -> Outcome {
+    let Verb::Run(run) = args.verb;
+    let options = golem_server::Options {
+        data_dir: run.data_dir.unwrap_or_else(default_data_dir),
+        host: run.host,
+        port: run.port,
+        clean: run.clean,
+        insecure_bind: run.insecure_bind,
+        resident_max: run.resident_max,
+        crash_at: run.crash_at,
+    };
+    golem_server::run_until_signal(options, |address| {
+        out.data(&format!("listening on http://{address}\n"));
+    })?;
+    Ok(())
+}
+
+/// `$XDG_STATE_HOME/golem`, else `~/.local/state/golem`, else `golem-data` here. Source: client spec §1.1.
+fn default_data_dir() -> PathBuf {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .map_or_else(|| PathBuf::from("golem-data"), |state| state.join("golem"))
 }

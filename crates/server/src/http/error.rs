@@ -9,6 +9,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use golem_engine::{ComponentError, WorkerError};
 use golem_model::api_error::{ErrorBody, GolemError};
+use golem_model::filter::FilterError;
 use golem_model::json::JsonError;
 use golem_model::names::NameError;
 use golem_model::{Coded, Problem};
@@ -267,6 +268,12 @@ impl From<RequestError> for ApiError {
 
 impl From<NameError> for ApiError {
     fn from(error: NameError) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, error.problem())
+    }
+}
+
+impl From<FilterError> for ApiError {
+    fn from(error: FilterError) -> Self {
         Self::plain(StatusCode::BAD_REQUEST, error.problem())
     }
 }

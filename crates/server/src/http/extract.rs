@@ -130,6 +130,12 @@ impl Params {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Every value of `name`, in order.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let pairs = self.0.iter().filter(move |(key, _)| key == name);
+        pairs.map(|(_, value)| value.as_str())
+    }
+
     /// The first value of `name`, taken out. Errors: `MissingQuery`.
     pub(crate) fn take(&mut self, name: &'static str) -> Result<String, RequestError> {
         let found = self.0.iter_mut().find(|(key, _)| key == name);

@@ -9,8 +9,11 @@ mod error;
 mod extract;
 mod guard;
 mod health;
+mod listing;
 mod params;
 mod reply;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod worker;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DOOR / http/worker: `/v1/components/{component}/workers`: create, look at, invoke, stop. In: paths and JSON.
 //! Out: results typed by the function's own signature. Bounds: `limits.rs`. Never keeps state of a worker.
-//! Read next: `params.rs` (the body of an invocation), golem-engine `node.rs`. Source: client spec §6.5 to §6.8, §8.2.
+//! Read next: `params.rs` (the body of an invocation), `listing.rs`, golem-engine `node.rs`. Source: client spec §6.5 to §6.8, §8.2.
 
 use std::sync::Arc;
 
@@ -11,27 +11,25 @@ use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use golem_engine::{Outcome, Request, Target, WorkerView};
-use golem_model::api::{
-    InvokeResult, ScanCursor, WorkerCreationRequest, WorkerCreationResponse, WorkerMetadata,
-    WorkersMetadataResponse,
-};
+use golem_engine::{Outcome, Request, Target};
+use golem_model::api::{InvokeResult, WorkerCreationRequest, WorkerCreationResponse};
 use golem_model::json::{TypeAnnotatedValue, params_from_json, to_json};
-use golem_model::{ComponentId, IdempotencyKey, Value, WitType, names};
+use golem_model::{IdempotencyKey, Value, WitType, WorkerId, names};
 
-use super::cursor::Start;
 use super::error::{ApiError, RequestError};
 use super::extract::{ComponentAt, Key, Params, WorkerAt, from_slice};
 use super::params::InvokeBody;
-use super::{Door, reply};
-use crate::limits;
+use super::{Door, listing, reply};
 
 type Answer = Result<Response, ApiError>;
 
 /// All routes of workers.
 pub(super) fn routes() -> Router<Arc<Door>> {
     Router::new()
-        .route("/v1/components/{component}/workers", get(list).post(create))
+        .route(
+            "/v1/components/{component}/workers",
+            get(listing::list).post(create),
+        )
         .route(
             "/v1/components/{component}/workers/{worker}",
             get(show).delete(delete),
@@ -178,7 +176,7 @@ async fn create(
 ) -> Answer {
     let WorkerCreationRequest { name, args, env } = door.json.decode(body).await?;
     names::check_worker_name(&name)?;
-    let worker = golem_model::WorkerId::new(component, name);
+    let worker = WorkerId::new(component, name);
     let created = door
         .node
         .create_worker(worker, args, env.into_iter().collect())
@@ -191,7 +189,9 @@ async fn create(
 
 /// `GET …/workers/{worker}`.
 async fn show(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answer {
-    Ok(reply::ok(&metadata(door.node.worker(&worker).await?)))
+    Ok(reply::ok(&listing::metadata(
+        door.node.worker(&worker).await?,
+    )))
 }
 
 /// `DELETE …/workers/{worker}`.
@@ -217,90 +217,6 @@ async fn interrupt(
 async fn resume(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answer {
     door.node.resume_worker(&worker).await?;
     Ok(reply::fixed("{}"))
-}
-
-/// `GET …/workers[?cursor=layer/position][&count=N]`: a page in the order of the names. `precise` makes no difference:
-/// every listing is. A filter is refused, because leaving it out would show, or delete, too much.
-async fn list(
-    State(door): State<Arc<Door>>,
-    ComponentAt(component): ComponentAt,
-    query: Params,
-) -> Answer {
-    if query.get("filter").is_some() {
-        return Err(RequestError::Unsupported {
-            what: "filters of workers",
-        }
-        .into());
-    }
-    let count = query
-        .parse("count", "a number of workers")?
-        .unwrap_or(limits::WORKERS_PAGE);
-    let count = count.clamp(1, limits::WORKERS_PAGE_MAX);
-    let cursor: Option<ScanCursor> = query.parse("cursor", "a cursor such as `0/50`")?;
-    let (before, after) = match cursor {
-        None => (0, None),
-        Some(cursor) => match door.cursors.start(component, cursor) {
-            Start::After(name) => (cursor.cursor, Some(name)),
-            Start::Skip(position) => skip(&door, component, position).await?,
-        },
-    };
-    // One more than the page tells whether there is a next one.
-    let mut views = door
-        .node
-        .workers(component, after.as_deref(), count + 1)
-        .await?;
-    let more = views.len() > count;
-    views.truncate(count);
-    let position = before + views.len() as u64;
-    let next = views.last().filter(|_| more);
-    let cursor = next.map(|last| {
-        door.cursors
-            .give(component, position, &last.worker.worker_name)
-    });
-    let workers = views.into_iter().map(metadata).collect();
-    Ok(reply::ok(&WorkersMetadataResponse { workers, cursor }))
-}
-
-/// Passes over `position` workers; returns how many there were and the name of the last.
-async fn skip(
-    door: &Door,
-    component: ComponentId,
-    position: u64,
-) -> Result<(u64, Option<String>), ApiError> {
-    let (mut passed, mut after) = (0, None);
-    while passed < position {
-        let step = usize::try_from(position - passed)
-            .unwrap_or(usize::MAX)
-            .min(limits::WORKERS_PAGE_MAX);
-        let mut views: Vec<WorkerView> =
-            door.node.workers(component, after.as_deref(), step).await?;
-        passed += views.len() as u64;
-        match views.pop() {
-            Some(last) => after = Some(last.worker.worker_name),
-            None => break,
-        }
-    }
-    Ok((passed, after))
-}
-
-/// The engine's view in the REST shape.
-fn metadata(view: WorkerView) -> WorkerMetadata {
-    WorkerMetadata {
-        worker_id: view.worker,
-        args: view.args,
-        env: view.env.into_iter().collect(),
-        status: view.status,
-        component_version: view.component_version,
-        retry_count: view.retry_count,
-        pending_invocation_count: view.pending_invocation_count,
-        updates: Vec::new(),
-        created_at: view.created_at,
-        last_error: view.last_error,
-        component_size: view.component_size,
-        total_linear_memory_size: view.total_linear_memory_size,
-        owned_resources: std::collections::BTreeMap::new(),
-        active_plugins: Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+module it/probe
+
+go 1.24

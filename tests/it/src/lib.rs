@@ -1,1 +1,0 @@
-//! THE EXAM: the tests live in `main.rs`.
