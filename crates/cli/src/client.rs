@@ -138,8 +138,8 @@ impl Client {
         }
     }
 
-    /// The failure for a name that no component has.
-    fn no_component(&self, name: &str) -> Failure {
+    /// The failure for a name that no component has, with the name that was perhaps meant.
+    pub(crate) fn no_component(&self, name: &str) -> Failure {
         let all = self.components(None).unwrap_or_default();
         let known = all
             .iter()

@@ -16,6 +16,3 @@ pub(crate) fn classic(outcome: Outcome) -> Outcome {
         Failure::with_exit(failure, exit)
     })
 }
-
-/// What `--help` of these verbs says about it.
-pub(crate) const EXITS: &str = "Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";

@@ -9,7 +9,7 @@ use golem_model::component::{Component, ComponentType};
 use golem_model::urn::ComponentRef;
 use golem_model::{Coded, ComponentVersion};
 
-use super::classic::{EXITS, classic};
+use super::classic::classic;
 use super::refs::ComponentArgs;
 use crate::args::Global;
 use crate::client::Client;
@@ -142,11 +142,11 @@ pub(crate) enum UploadError {
         /// The name.
         name: String,
     },
-    /// There is no such component, and nobody said or can be asked whether to add it.
-    #[error("Can't find component {name}")]
-    Missing {
-        /// The name.
-        name: String,
+    /// No file was named, and the manifest does not say which of its components goes there.
+    #[error("the manifest has {count} components: which of them is meant?")]
+    Which {
+        /// How many it has.
+        count: usize,
     },
 }
 
@@ -155,7 +155,7 @@ impl Coded for UploadError {
         match self {
             Self::Read { .. } => "CLI-021",
             Self::Exists { .. } => "CLI-022",
-            Self::Missing { .. } => "CLI-023",
+            Self::Which { .. } => "CLI-023",
         }
     }
 
@@ -165,19 +165,15 @@ impl Coded for UploadError {
             Self::Exists { name } => format!(
                 "update it: golem-cli component update --component-name {name} … (or pass --non-interactive to add or update)"
             ),
-            Self::Missing { name } => format!(
-                "add it: golem-cli component add --component-name {name} … (or pass --non-interactive to add or update)"
-            ),
+            Self::Which { .. } => {
+                "name the file: golem-cli component update --component URI FILE.wasm".to_owned()
+            }
         })
     }
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
-    debug_assert!(
-        ADD.ends_with(EXITS) && GET.ends_with(EXITS),
-        "one text for all"
-    );
     classic(match args.verb {
         Verb::Add(add) => self::add(&add, global, out),
         Verb::Update(update) => self::update(&update, global, out),
@@ -216,7 +212,7 @@ fn added(component: &Component, out: &Out) {
 }
 
 fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
-    let reference = args.component.urn().component;
+    let reference = args.component.urn()?.component;
     let name = match &reference {
         ComponentRef::Name(name) => Some(name.as_str()),
         ComponentRef::Id(_) => None,
@@ -240,12 +236,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
             let name = name.unwrap_or_default();
             let question = format!("There is no component {name}. Do you want to add it?");
             if !args.upload.agreed(&question)? {
-                // Says which name was perhaps meant, when one is close.
-                client.find(&reference)?;
-                return Err(Failure::from(UploadError::Missing {
-                    name: name.to_owned(),
-                })
-                .with_exit(exit::NOT_FOUND));
+                return Err(client.no_component(name));
             }
             added(
                 &client.add_component(name, kind.unwrap_or_default(), &wasm)?,
@@ -264,7 +255,7 @@ fn list(args: &List, global: &Global, out: &Out) -> Outcome {
 }
 
 fn get(args: &Get, global: &Global, out: &Out) -> Outcome {
-    let urn = args.component.urn();
+    let urn = args.component.urn()?;
     show(
         &urn.component,
         args.version.or(urn.version),
@@ -304,11 +295,12 @@ impl Upload {
                 let manifest = Manifest::required(self.app.as_deref())?;
                 let names: Vec<String> = name.map(str::to_owned).into_iter().collect();
                 let chosen = manifest.select(&names)?;
-                let component = chosen.first().ok_or_else(|| {
-                    Failure::from(UploadError::Missing {
-                        name: name.unwrap_or_default().to_owned(),
-                    })
-                })?;
+                let [component] = chosen.as_slice() else {
+                    return Err(UploadError::Which {
+                        count: chosen.len(),
+                    }
+                    .into());
+                };
                 kind = kind.or(Some(match component.kind {
                     ComponentKind::Durable => ComponentType::Durable,
                     ComponentKind::Ephemeral => ComponentType::Ephemeral,

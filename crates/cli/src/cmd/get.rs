@@ -25,12 +25,12 @@ Exit codes of this command: 0 ok, 1 failed, 2 wrong command line")]
 pub(crate) struct Args {
     /// What to show: urn:component:…, urn:worker:…, component:///…, worker:///…
     #[arg(value_name = "URI")]
-    uri: Uri,
+    uri: String,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
-    classic(show(&args.uri, global, out))
+    classic(refs::named(&args.uri).and_then(|uri| show(&uri, global, out)))
 }
 
 fn show(uri: &Uri, global: &Global, out: &Out) -> Outcome {

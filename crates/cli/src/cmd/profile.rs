@@ -222,6 +222,9 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
                         view.name
                     )
                 };
+                if views.is_empty() {
+                    return "No profiles.\n".to_owned();
+                }
                 views.iter().map(line).collect()
             });
         }

@@ -2,11 +2,14 @@
 //! THE DESK / refs: the options that name a component or a worker, the same for all verbs. In options, out ids.
 //! Read next: `component.rs`, `worker.rs`. Source: client spec §6.1.
 
-use golem_model::urn::{ComponentRef, ComponentUrn, WorkerUrn};
+use std::str::FromStr;
+
+use golem_model::urn::{ComponentRef, ComponentUrn, UrnError, WorkerUrn};
 use golem_model::{Coded, WorkerId};
 
 use crate::client::{Client, Target};
 use crate::error::Failure;
+use crate::exit;
 
 /// Names a component.
 #[derive(Debug, Clone, clap::Args)]
@@ -14,23 +17,32 @@ use crate::error::Failure;
 pub(crate) struct ComponentArgs {
     /// The component as URN or URL: urn:component:UUID, component:///NAME
     #[arg(short = 'C', long, value_name = "URI")]
-    component: Option<ComponentUrn>,
+    component: Option<String>,
     /// The component by name
     #[arg(short = 'c', long, value_name = "NAME")]
     component_name: Option<String>,
 }
 
 impl ComponentArgs {
-    /// What was named, with the version that a URI may have. Exactly one of the two options is there.
-    pub(crate) fn urn(&self) -> ComponentUrn {
-        self.component.clone().unwrap_or_else(|| {
-            let name = self.component_name.clone().unwrap_or_default();
-            ComponentUrn {
-                component: ComponentRef::Name(name),
-                version: None,
+    /// What was named, with the version that a URI may have. Errors: a text that is no URN or URL of a component.
+    pub(crate) fn urn(&self) -> Result<ComponentUrn, Failure> {
+        match &self.component {
+            Some(uri) => named(uri),
+            // Exactly one of the two options is there.
+            None => {
+                let name = self.component_name.clone().unwrap_or_default();
+                Ok(ComponentUrn {
+                    component: ComponentRef::Name(name),
+                    version: None,
+                })
             }
-        })
+        }
     }
+}
+
+/// Reads a URN or URL of the command line. Errors: exit code `USAGE`.
+pub(crate) fn named<T: FromStr<Err = UrnError>>(uri: &str) -> Result<T, Failure> {
+    uri.parse().map_err(Failure::exit_with(exit::USAGE))
 }
 
 /// Names a worker.
@@ -39,7 +51,7 @@ pub(crate) struct WorkerArgs {
     /// The worker as URN or URL: urn:worker:UUID/NAME, worker:///COMPONENT-NAME/NAME
     #[arg(short = 'W', long, value_name = "URI", required_unless_present_any = ["component", "component_name"],
         conflicts_with_all = ["component", "component_name", "worker_name"])]
-    worker: Option<WorkerUrn>,
+    worker: Option<String>,
     /// Its component as URN or URL
     #[arg(
         short = 'C',
@@ -48,7 +60,7 @@ pub(crate) struct WorkerArgs {
         conflicts_with = "component_name",
         requires = "worker_name"
     )]
-    component: Option<ComponentUrn>,
+    component: Option<String>,
     /// Its component by name
     #[arg(short = 'c', long, value_name = "NAME", requires = "worker_name")]
     component_name: Option<String>,
@@ -80,12 +92,16 @@ impl Coded for RefError {
 }
 
 impl WorkerArgs {
-    fn urn(&self) -> WorkerUrn {
-        self.worker.clone().unwrap_or_else(|| WorkerUrn {
-            component: match (&self.component, &self.component_name) {
-                (Some(urn), _) => urn.component.clone(),
-                (None, name) => ComponentRef::Name(name.clone().unwrap_or_default()),
-            },
+    fn urn(&self) -> Result<WorkerUrn, Failure> {
+        if let Some(uri) = &self.worker {
+            return named(uri);
+        }
+        let component = match (&self.component, &self.component_name) {
+            (Some(uri), _) => named::<ComponentUrn>(uri)?.component,
+            (None, name) => ComponentRef::Name(name.clone().unwrap_or_default()),
+        };
+        Ok(WorkerUrn {
+            component,
             worker_name: self.worker_name.clone(),
             function: None,
         })
@@ -93,12 +109,12 @@ impl WorkerArgs {
 
     /// The target of an invocation; a component name is looked up.
     pub(crate) fn target(&self, client: &Client) -> Result<Target, Failure> {
-        target(&self.urn(), client)
+        target(&self.urn()?, client)
     }
 
     /// The worker; a component name is looked up. Errors: `NoName`.
     pub(crate) fn worker(&self, client: &Client) -> Result<WorkerId, Failure> {
-        worker(&self.urn(), client)
+        worker(&self.urn()?, client)
     }
 }
 
@@ -133,12 +149,15 @@ mod tests {
         worker: WorkerArgs,
     }
 
+    /// `expect`: the URN, or the code of the error; none for a line that makes no command.
     #[track_caller]
     fn check(line: &str, expect: Option<&str>) {
         let words = std::iter::once("x").chain(line.split_whitespace());
-        let urn = Line::try_parse_from(words)
-            .ok()
-            .map(|line| line.worker.urn().to_string());
+        let urn = Line::try_parse_from(words).ok().map(|line| {
+            line.worker
+                .urn()
+                .map_or_else(|failure| failure.problem.code, |urn| urn.to_string())
+        });
         assert_eq!(urn.as_deref(), expect, "{line}");
     }
 
@@ -163,13 +182,14 @@ mod tests {
             Some("worker:///counter/w"),
         );
         check("-W worker:///counter/w", Some("worker:///counter/w"));
+        check("-W nonsense", Some("URN-001"));
+        check("-W component:///counter", Some("URN-009"));
         for line in [
             "",
             "-w w",
             "-c counter",
             "-W worker:///a/b -w w",
             "-c a -C component:///a -w w",
-            "-W nonsense",
         ] {
             check(line, None);
         }

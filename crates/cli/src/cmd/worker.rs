@@ -8,6 +8,7 @@ mod params;
 use std::collections::BTreeMap;
 
 use golem_model::api::{ScanCursor, WorkerCreationRequest, WorkersMetadataResponse};
+use golem_model::filter::Filter;
 use golem_model::urn::WorkerUrn;
 use golem_model::{IdempotencyKey, WorkerId};
 
@@ -15,7 +16,8 @@ use super::classic::classic;
 use super::refs::{ComponentArgs, WorkerArgs};
 use crate::args::Global;
 use crate::client::{Client, Page};
-use crate::error::Outcome;
+use crate::error::{Failure, Outcome};
+use crate::exit;
 use crate::output::Out;
 use crate::view::{WorkerMetadataView, WorkersView, created_worker_text};
 
@@ -175,7 +177,7 @@ fn done(outcome: Outcome, word: &str, out: &Out) -> Outcome {
 }
 
 fn add(args: Add, client: &Client, out: &Out) -> Outcome {
-    let component = client.find_id(&args.component.urn().component)?;
+    let component = client.find_id(&args.component.urn()?.component)?;
     let env: BTreeMap<String, String> = args.env.into_iter().collect();
     let request = WorkerCreationRequest {
         name: args.worker_name,
@@ -207,7 +209,12 @@ pub(crate) fn show(worker: &WorkerId, client: &Client, out: &Out) -> Outcome {
 }
 
 fn list(args: List, client: &Client, out: &Out) -> Outcome {
-    let component = client.find_id(&args.component.urn().component)?;
+    for filter in &args.filter {
+        filter
+            .parse::<Filter>()
+            .map_err(Failure::exit_with(exit::USAGE))?;
+    }
+    let component = client.find_id(&args.component.urn()?.component)?;
     let mut page = Page {
         filters: args.filter,
         cursor: args.cursor,

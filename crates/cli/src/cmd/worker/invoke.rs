@@ -6,7 +6,7 @@
 use golem_model::api::InvokeParameters;
 use golem_model::function;
 
-use super::params::ParamArgs;
+use super::params::{ParamArgs, typed};
 use crate::client::{Client, Target};
 use crate::cmd::refs::WorkerArgs;
 use crate::error::{Failure, Outcome};
@@ -65,8 +65,9 @@ pub(super) fn invoke(args: &Args, client: &Client, out: &Out) -> Outcome {
 }
 
 fn prepare(args: &Args, client: &Client) -> Result<Call, Failure> {
+    let json = args.params.json()?;
     let target = args.worker.target(client)?;
-    if let Some(parameters) = args.params.typed() {
+    if let Some(parameters) = json.as_deref().and_then(typed) {
         return Ok(Call {
             target,
             function: args.function.clone(),
@@ -76,7 +77,7 @@ fn prepare(args: &Args, client: &Client) -> Result<Call, Failure> {
     let component = client.component(target.component(), version(&target, client)?)?;
     let found = function::find(&component.metadata.exports, &args.function)
         .map_err(Failure::exit_with(exit::NOT_FOUND))?;
-    let parameters = args.params.checked(&found.function)?;
+    let parameters = args.params.checked(json.as_deref(), &found.function)?;
     Ok(Call {
         target,
         function: found.name,

@@ -10,6 +10,7 @@ use golem_model::wave::from_wave;
 use serde_json::Value as Json;
 
 use crate::error::Failure;
+use crate::exit;
 
 /// The parameters on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,7 +18,7 @@ use crate::error::Failure;
 pub(crate) struct ParamArgs {
     /// All parameters as a JSON array
     #[arg(short = 'j', long, value_name = "JSON")]
-    parameters: Option<Json>,
+    parameters: Option<String>,
     /// One parameter as WAVE; repeat for more
     #[arg(short = 'a', long, value_name = "WAVE", allow_negative_numbers = true)]
     arg: Vec<String>,
@@ -29,54 +30,63 @@ pub(crate) enum ParamError {
     /// JSON, but no array.
     #[error("Parameters must be an array")]
     NoArray,
+    /// No JSON at all.
+    #[error("the parameters `{text}` are not JSON")]
+    NoJson {
+        /// The text.
+        text: String,
+        /// Why.
+        source: serde_json::Error,
+    },
 }
 
 impl Coded for ParamError {
     fn code(&self) -> &'static str {
         match self {
             Self::NoArray => "CLI-024",
+            Self::NoJson { .. } => "CLI-025",
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoArray => {
-                Some("put the parameters in brackets: --parameters '[3, \"text\"]'".to_owned())
+        Some(match self {
+            Self::NoArray | Self::NoJson { .. } => {
+                "pass a JSON array in quotes: --parameters '[3, \"text\"]'; for WAVE use --arg"
+                    .to_owned()
             }
-        }
+        })
     }
 }
 
 impl ParamArgs {
-    /// The parameters, when each of them says its own type: they are sent as they are.
-    pub(crate) fn typed(&self) -> Option<InvokeParameters> {
-        let items = self
-            .parameters
-            .as_ref()?
-            .as_array()
-            .filter(|items| !items.is_empty())?;
-        let typed = |item: &Json| {
-            item.as_object().filter(|fields| fields.len() == 2)?;
-            serde_json::from_value::<TypeAnnotatedValue>(item.clone()).ok()?;
-            serde_json::from_value::<Param>(item.clone()).ok()
+    /// The JSON array of `--parameters`, if that is there. Errors: `NoJson` (exit code `USAGE`), `NoArray`.
+    pub(crate) fn json(&self) -> Result<Option<Vec<Json>>, Failure> {
+        let Some(text) = &self.parameters else {
+            return Ok(None);
         };
-        items
-            .iter()
-            .map(typed)
-            .collect::<Option<_>>()
-            .map(|params| InvokeParameters { params })
+        let no_json = |source| ParamError::NoJson {
+            text: text.clone(),
+            source,
+        };
+        match serde_json::from_str(text)
+            .map_err(no_json)
+            .map_err(Failure::exit_with(exit::USAGE))?
+        {
+            Json::Array(items) => Ok(Some(items)),
+            _ => Err(ParamError::NoArray.into()),
+        }
     }
 
-    /// The parameters, checked against the signature. None on the command line means none.
+    /// The parameters, checked against the signature: `json` of [`Self::json`], else the WAVE of `--arg`.
     ///
-    /// Errors: `NoArray`, and those of JSON and WAVE.
-    pub(crate) fn checked(&self, function: &Function) -> Result<InvokeParameters, Failure> {
-        let parsed = match &self.parameters {
-            Some(json) => {
-                let items: Vec<&Json> =
-                    json.as_array().ok_or(ParamError::NoArray)?.iter().collect();
-                params_from_json(&items, function)?
-            }
+    /// Errors: those of JSON and WAVE.
+    pub(crate) fn checked(
+        &self,
+        json: Option<&[Json]>,
+        function: &Function,
+    ) -> Result<InvokeParameters, Failure> {
+        let parsed = match json {
+            Some(items) => params_from_json(&items.iter().collect::<Vec<_>>(), function)?,
             None => {
                 let (got, expected) = (self.arg.len(), function.parameters.len());
                 if got != expected {
@@ -113,6 +123,17 @@ impl ParamArgs {
     }
 }
 
+/// The parameters, when each of them says its own type: they are sent as they are.
+pub(crate) fn typed(items: &[Json]) -> Option<InvokeParameters> {
+    let typed = |item: &Json| {
+        item.as_object().filter(|fields| fields.len() == 2)?;
+        serde_json::from_value::<TypeAnnotatedValue>(item.clone()).ok()?;
+        serde_json::from_value::<Param>(item.clone()).ok()
+    };
+    let params = items.iter().map(typed).collect::<Option<Vec<_>>>()?;
+    Some(InvokeParameters { params }).filter(|body| !body.params.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,16 +160,20 @@ mod tests {
         }
     }
 
-    fn json_args(json: Json) -> ParamArgs {
+    fn json_args(json: &Json) -> ParamArgs {
         ParamArgs {
-            parameters: Some(json),
+            parameters: Some(json.to_string()),
             arg: vec![],
         }
     }
 
+    fn body(args: &ParamArgs, types: &[WitType]) -> Result<InvokeParameters, Failure> {
+        args.checked(args.json()?.as_deref(), &function(types))
+    }
+
     #[track_caller]
     fn check(args: &ParamArgs, types: &[WitType], expect: &[Json]) {
-        let params = args.checked(&function(types)).unwrap().params;
+        let params = body(args, types).unwrap().params;
         assert_eq!(
             params
                 .into_iter()
@@ -169,7 +194,7 @@ mod tests {
             &[json!(3), json!(5)],
         );
         check(
-            &json_args(json!([3, 5])),
+            &json_args(&json!([3, 5])),
             &[WitType::U64, option],
             &[json!(3), json!(5)],
         );
@@ -179,36 +204,43 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let code = |args: &ParamArgs, types: &[WitType]| {
-            args.checked(&function(types)).unwrap_err().problem
+        let problem = |args: &ParamArgs, types: &[WitType]| body(args, types).unwrap_err().problem;
+        assert_eq!(problem(&json_args(&json!({})), &[]).code, "CLI-024");
+        let broken = ParamArgs {
+            parameters: Some("[1".into()),
+            arg: vec![],
         };
-        assert_eq!(code(&json_args(json!({})), &[]).code, "CLI-024");
-        let problem = code(&wave(&[]), &[WitType::U8]);
+        let failure = body(&broken, &[]).unwrap_err();
         assert_eq!(
-            problem.message,
+            (failure.problem.code.as_str(), failure.exit),
+            ("CLI-025", exit::USAGE)
+        );
+        let count = problem(&wave(&[]), &[WitType::U8]);
+        assert_eq!(
+            count.message,
             "params: unexpected number of parameters: got 0, expected 1"
         );
-        let problem = code(&json_args(json!([-1])), &[WitType::U64]);
+        let range = problem(&json_args(&json!([-1])), &[WitType::U64]);
         assert_eq!(
-            (problem.code.as_str(), problem.message.as_str()),
+            (range.code.as_str(), range.message.as_str()),
             ("VAL-002", "params[0]: cannot convert -1 to u64")
         );
-        assert_eq!(code(&wave(&["x"]), &[WitType::U64]).code, "VAL-030");
+        assert_eq!(problem(&wave(&["x"]), &[WitType::U64]).code, "VAL-030");
     }
 
     #[test]
     fn parameters_that_say_their_type_are_sent_as_they_are() {
-        let typed = json!([{"typ": {"type": "U64"}, "value": 3}]);
-        let body = serde_json::to_value(json_args(typed.clone()).typed().unwrap()).unwrap();
-        assert_eq!(body, json!({ "params": typed }));
+        let items = json!([{"typ": {"type": "U64"}, "value": 3}]);
+        let body = serde_json::to_value(typed(items.as_array().unwrap()).unwrap()).unwrap();
+        assert_eq!(body, json!({ "params": items }));
+        let one = json!({"typ": {"type": "U64"}, "value": 3});
         for other in [
             json!([]),
             json!([3]),
             json!([{"typ": "x", "value": 3}]),
-            json!([{"typ": {"type": "U64"}, "value": 3}, 4]),
+            json!([one, 4]),
         ] {
-            assert_eq!(json_args(other).typed(), None);
+            assert_eq!(typed(other.as_array().unwrap()), None);
         }
-        assert_eq!(wave(&["3"]).typed(), None);
     }
 }
