@@ -6,6 +6,7 @@ pub mod blobs;
 pub mod committer;
 #[cfg(test)]
 mod conformance;
+mod files;
 pub mod fjall;
 pub mod mem;
 mod merge;

@@ -2,12 +2,12 @@
 //! THE SHELVES / home: the data directory as a whole: who uses it, and which format it has. In: a path. Out: a lock that
 //! lives as long as [`Home`]. Never reads the database. Read next: `mod.rs`. Format: docs/formats/store.md.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use golem_model::ids::SHARDS;
 
+use crate::files::{private_dir, write_durably};
 use crate::fjall::layout::{Space, corrupt};
 use crate::store::StoreError;
 
@@ -30,7 +30,7 @@ pub(crate) struct Home {
     shards: u16,
     is_new: bool,
     /// Locked until dropped.
-    _lock: File,
+    lock: File,
 }
 
 impl Home {
@@ -82,7 +82,7 @@ impl Home {
             path: path.to_owned(),
             shards,
             is_new: format.is_none(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -141,6 +141,15 @@ fn check_keyspaces(database: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Not left to the closing of the file: a child process that is being started has a copy of it for a moment.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "could not unlock the data directory; the end of the process does");
+        }
+    }
+}
+
 /// The number of shards that a format file names. Error: `UnknownFormat`.
 fn parse_format(path: &Path, text: &str) -> Result<u16, StoreError> {
     let value = |name: &str| {
@@ -162,42 +171,6 @@ fn parse_format(path: &Path, text: &str) -> Result<u16, StoreError> {
             expected: format!("`format = {FORMAT_VERSION}, engine = {ENGINE}`"),
         }),
     }
-}
-
-/// Makes a directory that only its owner may read, with its parents; fine when it is there.
-pub(crate) fn private_dir(path: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Writes a file so that after a crash it is there as a whole or not at all, and stays once this returns: a temporary
-/// file beside it, sync, rename, sync of the directory.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // The process id keeps apart two writers of one directory; the rename makes the last one win.
-    let temporary = directory.join(format!(".{name}.{}-{}.tmp", std::process::id(), unique()));
-    let written = (|| {
-        let mut file = File::create_new(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(directory)?.sync_all()
-    })();
-    if written.is_err() {
-        // Best effort: the error that matters is the first one.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// A number that no other call in this process gets.
-fn unique() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
 #[cfg(test)]

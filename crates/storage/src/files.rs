@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE SHELVES / files: how this room makes directories and whole files. In: paths and bytes. Out: files that are there as
+//! a whole or not at all. Never touches the database. Read next: `blobs.rs`, `fjall/home.rs`.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::path::Path;
+
+/// What the names of unfinished files end with: one that is left over from a crash may be removed.
+pub(crate) const TEMPORARY: &str = ".tmp";
+
+/// Makes a directory that only its owner may read, with its parents; fine when it is there.
+pub(crate) fn private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Writes a file so that after a crash it is there as a whole or not at all, and stays once this returns: a temporary
+/// file beside it, sync, rename, sync of the directory.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // The process id keeps apart two writers of one directory; the rename makes the last one win.
+    let temporary = directory.join(format!(
+        ".{name}.{}-{}{TEMPORARY}",
+        std::process::id(),
+        unique()
+    ));
+    let written = (|| {
+        let mut file = File::create_new(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        File::open(directory)?.sync_all()
+    })();
+    if written.is_err() {
+        // Best effort: the error that matters is the first one.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A number that no other call in this process gets.
+fn unique() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
