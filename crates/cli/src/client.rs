@@ -27,6 +27,11 @@ pub(crate) struct Client {
     transport: Transport,
 }
 
+/// Checks the address of a server, without talking to it; `origin` says in errors where it comes from.
+pub(crate) fn check_url(url: &str, origin: &str) -> Result<(), Failure> {
+    Transport::at(url, origin).map(drop)
+}
+
 /// Whom an invocation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {

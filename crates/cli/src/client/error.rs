@@ -92,6 +92,10 @@ impl Coded for ClientError {
                 "start a server: golem-cli server run (or name another: --url http://host:9881)"
                     .to_owned(),
             ),
+            Self::Address { url, .. } if url.starts_with("https:") => Some(
+                "this program speaks plain HTTP only: name a port of this machine that a TLS proxy or ssh tunnel forwards"
+                    .to_owned(),
+            ),
             Self::Address { .. } => {
                 Some("write http://host:port, such as --url http://localhost:9881".to_owned())
             }

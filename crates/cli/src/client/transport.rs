@@ -111,7 +111,8 @@ impl Transport {
         Self::at(&url, &origin)
     }
 
-    fn at(url: &str, origin: &str) -> Result<Self, Failure> {
+    /// The server at `url`; `origin` says in errors where that comes from. Errors: an address that is none.
+    pub(super) fn at(url: &str, origin: &str) -> Result<Self, Failure> {
         let address = || {
             ClientError::Address {
                 url: url.to_owned(),

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::classic::classic;
-use crate::client::DEFAULT_URL;
+use crate::client::{DEFAULT_URL, check_url};
 use crate::config::{Config, ConfigError, Profile, ProfileConfig, Server, StoredFormat};
 use crate::error::Outcome;
 use crate::output::Out;
@@ -194,6 +194,7 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
     let mut config = Config::load()?;
     match verb {
         Verb::Add(add) => {
+            check_url(&add.component_url, "from --component-url")?;
             let server = Server {
                 url: add.component_url,
                 worker_url: add.worker_url,
@@ -280,6 +281,7 @@ fn chosen(config: &Config, name: Option<String>) -> Result<String, ConfigError> 
 /// Makes the profile `default`, if there is none, and asks nothing.
 pub(crate) fn init(args: InitArgs, out: &Out) -> Outcome {
     let make = || {
+        check_url(&args.component_url, "from --component-url")?;
         let mut config = Config::load()?;
         if let Some(name) = config.active() {
             out.data(&format!("Profile {name} is in use already"));

@@ -5,8 +5,9 @@
 
 use golem_model::api::InvokeParameters;
 use golem_model::function;
+use golem_model::types::FoundFunction;
 
-use super::params::{ParamArgs, typed};
+use super::params::{ParamArgs, hinted, typed};
 use crate::client::{Client, Target};
 use crate::cmd::refs::WorkerArgs;
 use crate::error::{Failure, Outcome};
@@ -77,7 +78,21 @@ fn prepare(args: &Args, client: &Client) -> Result<Call, Failure> {
     let component = client.component(target.component(), version(&target, client)?)?;
     let found = function::find(&component.metadata.exports, &args.function)
         .map_err(Failure::exit_with(exit::NOT_FOUND))?;
-    let parameters = args.params.checked(json.as_deref(), &found.function)?;
+    let parameters = args
+        .params
+        .checked(json.as_deref(), &found.function)
+        .map_err(|failure| {
+            if failure.problem.code != "VAL-006" {
+                return failure;
+            }
+            let interface = found.name.split_once(".{").map(|(interface, _)| interface);
+            let signature = FoundFunction {
+                interface,
+                function: &found.function,
+            }
+            .signature();
+            hinted(failure, &format!("the function is {signature}"))
+        })?;
     Ok(Call {
         target,
         function: found.name,

@@ -101,9 +101,16 @@ impl ParamArgs {
                     }
                     .into());
                 }
-                let pairs = self.arg.iter().zip(&function.parameters);
+                let pairs = self.arg.iter().zip(&function.parameters).enumerate();
                 pairs
-                    .map(|(text, parameter)| from_wave(text, &parameter.typ))
+                    .map(|(at, (text, parameter))| {
+                        from_wave(text, &parameter.typ).map_err(|error| {
+                            hinted(
+                                error.into(),
+                                &format!("parameter {} is `{}`", at + 1, parameter.name),
+                            )
+                        })
+                    })
                     .collect::<Result<_, _>>()?
             }
         };
@@ -121,6 +128,15 @@ impl ParamArgs {
             params: params.collect::<Result<_, JsonError>>()?,
         })
     }
+}
+
+/// The failure with a word in front of its hint.
+pub(crate) fn hinted(mut failure: Failure, word: &str) -> Failure {
+    failure.problem.hint = Some(match failure.problem.hint {
+        Some(hint) => format!("{word}: {hint}"),
+        None => word.to_owned(),
+    });
+    failure
 }
 
 /// The parameters, when each of them says its own type: they are sent as they are.
@@ -225,7 +241,13 @@ mod tests {
             (range.code.as_str(), range.message.as_str()),
             ("VAL-002", "params[0]: cannot convert -1 to u64")
         );
-        assert_eq!(problem(&wave(&["x"]), &[WitType::U64]).code, "VAL-030");
+        let wave = problem(&wave(&["1", "x"]), &[WitType::U64, WitType::U64]);
+        assert_eq!(wave.code, "VAL-030");
+        assert!(
+            wave.hint
+                .unwrap()
+                .starts_with("parameter 2 is `p`: the type is u64")
+        );
     }
 
     #[test]
