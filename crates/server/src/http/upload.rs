@@ -47,10 +47,9 @@ impl Upload {
                 }
                 Some("files") => {
                     // An empty archive asks for nothing; anything else must not be lost in silence.
-                    if !bytes(field, "the initial files", limits::COMPONENT_BYTES_MAX)
-                        .await?
-                        .is_empty()
-                    {
+                    let archive =
+                        bytes(field, "the initial files", limits::COMPONENT_BYTES_MAX).await?;
+                    if !archive.is_empty() {
                         return Err(RequestError::Unsupported {
                             what: "initial files of components",
                         });
