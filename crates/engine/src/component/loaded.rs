@@ -130,13 +130,23 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> Result<Linker<Ho
     let mut linker = Linker::new(engine);
     link_wasi(&mut linker)?;
     link_golem_rpc(&mut linker)?;
-    let mut numbers = 0;
-    for (name, item) in component.component_type().imports(engine) {
-        if let ComponentItem::ComponentInstance(instance) = item.ty
-            && stub_name(name).is_some()
-        {
-            link_stub(&mut linker, engine, name, &instance, &mut numbers)?;
+    let typ = component.component_type();
+    let (mut foreign, mut stubs) = (Vec::new(), Vec::new());
+    for (name, item) in typ.imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        if stub_name(name).is_some() {
+            stubs.push((name, instance));
+        } else {
+            let resources = instance.exports(engine).filter_map(|(_, item)| match item.ty {
+                ComponentItem::Resource(resource) => Some(resource),
+                _ => None,
+            });
+            foreign.extend(resources);
         }
+    }
+    let mut numbers = 0;
+    for (name, instance) in stubs {
+        link_stub(&mut linker, engine, name, &instance, &foreign, &mut numbers)?;
     }
     Ok(linker)
 }

@@ -38,12 +38,14 @@ struct Method {
 }
 
 /// Defines everything that the stub interface `import` exports. `numbers` gives every resource type of the component its
-/// own number, so that handles of two stubs never mix.
+/// own number, so that handles of two stubs never mix; `foreign` are those that other interfaces define. A component
+/// imports only what its guest uses, so nothing is concluded from a function that is missing.
 pub(crate) fn link_stub(
     linker: &mut Linker<HostState>,
     engine: &Engine,
     import: &str,
     instance: &ComponentInstance,
+    foreign: &[ResourceType],
     numbers: &mut u32,
 ) -> Result<()> {
     let Some(name) = stub_name(import) else { return Ok(()) };
@@ -58,9 +60,8 @@ pub(crate) fn link_stub(
     let mut resources = HashMap::new();
     for (resource, item) in instance.exports(engine) {
         let ComponentItem::Resource(typ) = item.ty else { continue };
-        // A resource that is only used here (pollable) has no function in this interface: it comes from its own one.
-        let own = functions.iter().any(|(function, _)| resource_of(function) == Some(resource));
-        if !own {
+        // A resource that is only used here (pollable) comes from its own interface.
+        if foreign.contains(&typ) {
             continue;
         }
         *numbers += 1;
@@ -69,7 +70,7 @@ pub(crate) fn link_stub(
         resources.insert(resource.to_owned(), (typ, *numbers, future));
     }
     for (function, func) in &functions {
-        define_function(&mut into, &name, function, func, &functions, &resources)?;
+        define_function(&mut into, &name, function, func, &resources)?;
     }
     Ok(())
 }
@@ -80,7 +81,7 @@ fn resource_of(function: &str) -> Option<&str> {
     Some(rest.split_once('.').map_or(rest, |(resource, _)| resource))
 }
 
-/// A resource `future-…-result` whose only methods are `get` and `subscribe`.
+/// A resource `future-…-result` with no other methods than `get` and `subscribe`.
 fn is_future(resource: &str, functions: &[(String, ComponentFunc)]) -> bool {
     let mut methods = functions.iter().filter(|(function, _)| resource_of(function) == Some(resource));
     resource.starts_with("future-")
@@ -105,7 +106,6 @@ fn define_function(
     stub: &StubName<'_>,
     name: &str,
     func: &ComponentFunc,
-    functions: &[(String, ComponentFunc)],
     resources: &HashMap<String, (ResourceType, u32, bool)>,
 ) -> Result<()> {
     if let Some(resource) = name.strip_prefix("[constructor]") {
@@ -124,13 +124,12 @@ fn define_function(
             _ => define_subscribe(into, name),
         };
     }
-    let blocking = method.strip_prefix("blocking-").filter(|plain| {
-        functions.iter().any(|(other, _)| resource_of(other) == Some(resource) && other.ends_with(&format!(".{plain}")))
-    });
     let answer = match &result {
         Some(Type::Own(own)) => resources.values().find(|(typ, _, future)| *future && typ == own).map(|(_, number, _)| *number),
         _ => None,
     };
+    // A function of the target that is itself called `blocking-…` is told by its future.
+    let blocking = method.strip_prefix("blocking-").filter(|_| answer.is_none());
     let method = Method {
         function: Function::Stub {
             package: stub.package.to_owned(),
