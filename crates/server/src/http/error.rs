@@ -172,7 +172,9 @@ impl Coded for RequestError {
             Self::BadQuery { name, expected, .. } => format!("pass {expected} as `{name}`, or leave it out"),
             Self::MissingQuery { name } => format!("add it to the path: ?{name}=rpcdemo%3Acomponent2%2Fcomponent2-api.%7Badd%7D"),
             Self::BadJson { .. } => "an invocation takes {\"params\": [{\"value\": 3}]}, the others are in docs/rest.md".into(),
-            Self::BodyTooLarge { .. } => "send large data in parts".into(),
+            Self::BodyTooLarge { .. } => {
+                "send large data in parts; golem-cli build leaves symbols out of a component".into()
+            }
             Self::BodyTimeout { .. } | Self::BodyBroken { .. } => "send the whole body at once, then try again".into(),
             Self::BadForm { .. } | Self::MissingPart { .. } => {
                 "curl -F name=NAME -F componentType=Durable -F component=@FILE http://127.0.0.1:9881/v1/components".into()

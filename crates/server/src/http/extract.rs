@@ -95,7 +95,7 @@ fn bad_path(text: &str, expected: &'static str) -> RequestError {
 
 /// The start of a text that a client sent, for an error.
 pub(crate) fn short(text: &str) -> String {
-    const CHARS: usize = 60;
+    const CHARS: usize = 120;
     let mut shown: String = text.chars().take(CHARS).collect();
     if shown.len() < text.len() {
         shown.push('…');
