@@ -45,7 +45,13 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// The server to talk to [default: that of the active profile, else http://localhost:9881]
-    #[arg(long, global = true, value_name = "URL", env = "GOLEM_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "GOLEM_URL",
+        hide_env_values = true
+    )]
     pub(crate) url: Option<String>,
     /// No colours (also with the environment variable NO_COLOR)
     #[arg(long, global = true)]

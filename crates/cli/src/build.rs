@@ -11,7 +11,7 @@ mod summary;
 
 pub(crate) use bindings::{Bindings, bindings};
 pub(crate) use error::BuildError;
-pub(crate) use go::{Go, Version};
+pub(crate) use go::Go;
 pub(crate) use plan::{Options, Unit, of_directory, of_manifest};
 pub(crate) use steps::{build, build_from_module};
 pub(crate) use summary::{Summary, short, size};

@@ -20,9 +20,9 @@ pub(crate) struct Failure {
 /// Errors of the command line itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// No event queue, no thread.
-    #[error("the system gives no event queue or thread: {0}")]
-    Runtime(std::io::Error),
+    /// A broken invariant; what it says is above.
+    #[error("this is a bug of golem-cli")]
+    Bug,
     /// The words of the command line make no command.
     #[error("{message}")]
     Usage {
@@ -36,14 +36,16 @@ pub(crate) enum CliError {
 impl Coded for CliError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Runtime(_) => "CLI-001",
+            Self::Bug => "CLI-001",
             Self::Usage { .. } => "CLI-002",
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Runtime(_) => Some("raise the limit of open files: ulimit -n 4096".to_owned()),
+            Self::Bug => {
+                Some("please report it with the lines above and the command line".to_owned())
+            }
             Self::Usage { more, .. } => more.clone(),
         }
     }

@@ -25,7 +25,8 @@ pub(crate) const BUILD_TOOL: u8 = 9;
 /// A bug of this program.
 pub(crate) const INTERNAL: u8 = 70;
 
-/// The table of the codes, for `--help` and for the test that keeps the documentation right.
+/// The table of the codes, for the tests that keep the help and the documentation right.
+#[cfg(test)]
 pub(crate) const TABLE: &[(u8, &str)] = &[
     (OK, "ok"),
     (GENERIC, "failed"),

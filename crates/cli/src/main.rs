@@ -12,7 +12,6 @@ mod error;
 mod exit;
 mod manifest;
 mod output;
-mod suggest;
 mod template;
 mod view;
 
@@ -33,7 +32,10 @@ fn main() -> ExitCode {
     };
     args.global.start_log();
     let out = args.global.out();
-    match dispatch(args, &out) {
+    // What the verbs leave behind when they panic is files under temporary names, nothing that a second run would trip over.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(args, &out)))
+        .unwrap_or_else(|_| Err(Failure::from(CliError::Bug).with_exit(exit::INTERNAL)));
+    match outcome {
         Ok(()) => ExitCode::from(exit::OK),
         Err(failure) => {
             out.failure(&failure);
@@ -42,14 +44,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the chosen verb; the verbs that talk to a server run on a small runtime of their own.
+/// Runs the chosen verb.
 fn dispatch(args: Args, out: &Out) -> Outcome {
     let Args { global, command } = args;
     match command {
         Command::New(a) => cmd::new::run(a, out),
         Command::ListExamples(a) => cmd::list_examples::run(&a, out),
         Command::Build(a) => cmd::build::run(a, out),
-        Command::Deploy(a) => block_on(cmd::deploy::run(a, &global, out)),
+        Command::Deploy(a) => cmd::deploy::run(a, &global, out),
         Command::Bindings(a) => cmd::bindings::run(a, out),
         Command::Stubgen(a) => cmd::stubgen::run(a, out),
         Command::Component(a) => cmd::component::run(a, &global, out),
@@ -61,17 +63,6 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Diagnose(a) => cmd::diagnose::run(&a, out),
         #[cfg(feature = "server")]
         Command::Server(a) => cmd::server::run(a, out),
-    }
-}
-
-/// Runs a verb that talks to a server, on this thread.
-fn block_on(verb: impl Future<Output = Outcome>) -> Outcome {
-    match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime.block_on(verb),
-        Err(error) => Err(Failure::from(CliError::Runtime(error)).with_exit(exit::INTERNAL)),
     }
 }
 

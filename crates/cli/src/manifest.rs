@@ -8,4 +8,4 @@ mod read;
 
 pub(crate) use error::ManifestError;
 pub(crate) use raw::ComponentKind;
-pub(crate) use read::{Component, ExternalCommand, Manifest, find, load};
+pub(crate) use read::{Component, ExternalCommand, Manifest};

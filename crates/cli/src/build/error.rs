@@ -76,6 +76,14 @@ pub(crate) enum BuildError {
         /// The file that is missing.
         path: PathBuf,
     },
+    /// A component of the manifest has no file yet.
+    #[error("component `{component}` is not built: there is no `{}`", path.display())]
+    NotBuilt {
+        /// The component.
+        component: String,
+        /// The file that is missing.
+        path: PathBuf,
+    },
 }
 
 impl BuildError {
@@ -87,7 +95,7 @@ impl BuildError {
             | Self::Tool { .. }
             | Self::Start { .. }
             | Self::NoArtefact { .. } => exit::BUILD_TOOL,
-            Self::NoComponent { .. } | Self::Io { .. } => exit::GENERIC,
+            Self::NoComponent { .. } | Self::Io { .. } | Self::NotBuilt { .. } => exit::GENERIC,
         };
         Failure::from(self).with_exit(code)
     }
@@ -106,6 +114,7 @@ impl Coded for BuildError {
             Self::NoComponent { .. } => "BLD-005",
             Self::Io { .. } => "BLD-006",
             Self::NoArtefact { .. } => "BLD-007",
+            Self::NotBuilt { .. } => "BLD-008",
         }
     }
 
@@ -119,6 +128,7 @@ impl Coded for BuildError {
             Self::NoComponent { .. } => "go to a component (with `wit/` and `go.mod`), or make one: golem-cli new --language go counter".to_owned(),
             Self::Io { .. } => "check the path, its permissions, and that the disk has room".to_owned(),
             Self::NoArtefact { .. } => "let the last command write it, or correct `componentWasm` in golem.yaml".to_owned(),
+            Self::NotBuilt { component, .. } => format!("golem-cli build {component}"),
         })
     }
 }

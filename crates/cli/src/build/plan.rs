@@ -74,9 +74,12 @@ pub(crate) fn of_manifest(
         .iter()
         .filter(|component| needed.contains(component.name.as_str()))
     {
-        for target in &component.calls {
-            steps::add_stub(&stub_dir(manifest, target).join("wit"), component, out)?;
-        }
+        let stubs: Vec<PathBuf> = component
+            .calls
+            .iter()
+            .map(|target| stub_dir(manifest, target).join("wit"))
+            .collect();
+        steps::add_stubs(&stubs, component, out)?;
         if called.contains(component.name.as_str()) {
             let dir = stub_dir(manifest, &component.name);
             steps::build_stub(component, &dir.join("wit"), &dir.join("stub.wasm"), out)?;

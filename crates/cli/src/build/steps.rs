@@ -16,39 +16,53 @@ use super::{
 };
 use crate::{error::Failure, manifest::Component, output::Out};
 
-/// Adds the stub in `stub_wit` to the WIT of `component`; says so when its world does not import the stub yet.
-pub(super) fn add_stub(stub_wit: &Path, component: &Component, out: &Out) -> Result<(), Failure> {
-    let report = deps::add_stub_dependency(stub_wit, &component.wit, true, false)?;
-    for warning in &report.warnings {
-        out.warn(warning);
-    }
-    let changed = report.created.len() + report.overwritten.len() + report.removed.len();
-    if changed > 0 {
-        out.note(&format!(
-            "{}: added the stub {} ({changed} files)",
-            component.name, report.stub
-        ));
+/// Adds stubs to the WIT of `component`, and says which of them its world does not import yet.
+pub(super) fn add_stubs(
+    stub_wits: &[PathBuf],
+    component: &Component,
+    out: &Out,
+) -> Result<(), Failure> {
+    let mut lines = Vec::new();
+    for stub_wit in stub_wits {
+        let report = deps::add_stub_dependency(stub_wit, &component.wit, true, false)?;
+        for warning in &report.warnings {
+            out.warn(warning);
+        }
+        let changed = report.created.len() + report.overwritten.len() + report.removed.len();
+        if changed > 0 {
+            out.note(&format!(
+                "{}: added the stub {} ({changed} files)",
+                component.name, report.stub
+            ));
+        }
+        lines.push(report.import);
     }
     let loaded = resolve::load(&component.wit)?;
     let world = loaded.world(component.world.as_deref())?;
-    let wanted = report
-        .import
-        .trim_start_matches("import ")
-        .trim_end_matches(';')
-        .trim();
-    let imported = loaded.resolve.worlds.get(world).is_some_and(|world| {
-        world
-            .imports
-            .keys()
-            .any(|key| loaded.resolve.name_world_key(key) == wanted)
-    });
-    if !imported {
-        out.warn(&format!(
-            "{}: its world does not use the stub; to call it, add this line to the world in {}: {}",
-            component.name,
-            short(&component.wit),
-            report.import
-        ));
+    let imports: Vec<String> = loaded
+        .resolve
+        .worlds
+        .get(world)
+        .into_iter()
+        .flat_map(|world| {
+            world
+                .imports
+                .keys()
+                .map(|key| loaded.resolve.name_world_key(key))
+        })
+        .collect();
+    for line in lines {
+        let wanted = line
+            .trim_start_matches("import ")
+            .trim_end_matches(';')
+            .trim();
+        if !imports.iter().any(|import| import == wanted) {
+            out.warn(&format!(
+                "{}: its world does not use the stub; to call it, add this line to the world in {}: {line}",
+                component.name,
+                short(&component.wit),
+            ));
+        }
     }
     Ok(())
 }

@@ -14,16 +14,13 @@ use super::{
     ManifestError,
     raw::{ComponentKind, DependencyKind, FOREIGN_KEYS, Raw, RawComponent, VERSION},
 };
-use crate::suggest;
 
 /// The name of the file.
 const FILE: &str = "golem.yaml";
 
-/// A manifest that was understood; all paths start from `root`.
+/// A manifest that was understood; all paths start from its directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Manifest {
-    /// The directory of the file.
-    pub(crate) root: PathBuf,
     /// Where everything goes that can be made again.
     pub(crate) temp_dir: PathBuf,
     /// The components, each after the ones that it calls.
@@ -76,7 +73,7 @@ impl Component {
 }
 
 /// The outermost `golem.yaml` in `dir` or above.
-pub(crate) fn find(dir: &Path) -> Option<PathBuf> {
+fn find(dir: &Path) -> Option<PathBuf> {
     dir.ancestors()
         .map(|dir| dir.join(FILE))
         .filter(|path| path.is_file())
@@ -84,7 +81,7 @@ pub(crate) fn find(dir: &Path) -> Option<PathBuf> {
 }
 
 /// Reads the manifest at `path`. Errors: all of [`ManifestError`] but `Missing`.
-pub(crate) fn load(path: &Path) -> Result<Manifest, ManifestError> {
+fn load(path: &Path) -> Result<Manifest, ManifestError> {
     let text = fs::read_to_string(path).map_err(|source| ManifestError::Read {
         path: path.to_owned(),
         source,
@@ -136,7 +133,6 @@ impl Reader {
             )?);
         }
         Ok(Manifest {
-            root: root.to_owned(),
             temp_dir: root.join(temp_dir),
             components,
         })
@@ -333,7 +329,7 @@ impl Reader {
                 .iter()
                 .find(|(key, _)| key == field)
                 .map(|(_, help)| (*help).to_owned());
-            let nearest = suggest::nearest(field, expected.iter().copied())
+            let nearest = golem_model::suggest::closest(field, expected.iter().copied())
                 .map(|nearest| format!("did you mean `{nearest}`?"));
             let help = foreign
                 .or(nearest)
@@ -353,7 +349,7 @@ impl Reader {
 
 /// "did you mean", or the names there are.
 fn known_help<'a>(name: &str, known: impl Iterator<Item = &'a String> + Clone) -> String {
-    match suggest::nearest(name, known.clone().map(String::as_str)) {
+    match golem_model::suggest::closest(name, known.clone().map(String::as_str)) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!(
             "there are: {}",
@@ -517,9 +513,9 @@ dependencies:
         check("components: [\n", "MAN-003", "golem.yaml:", "manifest.md");
         check("components:\n  a: {}\n", "MAN-003", "sourceWit", "");
         check(
-            &THREE.replace("target: two", "target: tow"),
+            &THREE.replace("target: two", "target: twoo"),
             "MAN-007",
-            "golem.yaml:7: there is no component `tow`",
+            "golem.yaml:7: there is no component `twoo`",
             "`two`",
         );
         check(

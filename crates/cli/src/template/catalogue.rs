@@ -130,7 +130,11 @@ pub(crate) fn find(name: &str) -> Result<&'static Template, TemplateError> {
         .find(|template| template.name == name)
         .ok_or_else(|| TemplateError::Unknown {
             name: name.to_owned(),
-            nearest: crate::suggest::nearest(name, CATALOGUE.iter().map(|template| template.name)),
+            nearest: golem_model::suggest::closest(
+                name,
+                CATALOGUE.iter().map(|template| template.name),
+            )
+            .map(str::to_owned),
         })
 }
 

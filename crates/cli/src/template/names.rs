@@ -306,20 +306,24 @@ impl Names {
     }
 }
 
-/// The module path: `namespace/name`, kept apart from Go's own packages and from version suffixes such as `/v1`.
+/// The module path: `namespace/name`, kept apart from Go's own packages, from version suffixes such as `/v1`, and from
+/// `vendor`, which no import path may contain.
 fn go_module(ns: &str, name: &str) -> String {
-    let version_like = name
-        .strip_prefix('v')
-        .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()));
-    let name = if version_like {
-        format!("{name}-component")
-    } else {
-        name.to_owned()
+    let plain = |word: &str| {
+        let version = word
+            .strip_prefix('v')
+            .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()));
+        if version || word == "vendor" {
+            format!("{word}-component")
+        } else {
+            word.to_owned()
+        }
     };
+    let module = format!("{}/{}", plain(ns), plain(name));
     if GO_ROOTS.contains(&ns) {
-        format!("wit/{ns}/{name}")
+        format!("wit/{module}")
     } else {
-        format!("{ns}/{name}")
+        module
     }
 }
 
