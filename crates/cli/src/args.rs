@@ -174,6 +174,11 @@ mod tests {
                 EXAMPLES.contains(&format!(" {code} ")),
                 "exit code {code} is missing"
             );
+            let readme = include_str!("../README.md");
+            assert!(
+                readme.contains(&format!("| {code} | ")),
+                "exit code {code} is missing in README.md"
+            );
         }
     }
 
