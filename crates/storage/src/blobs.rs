@@ -185,7 +185,7 @@ mod tests {
             .join("blobs")
             .join(format!(".{hash}.1-0{TEMPORARY}"));
         fs::write(&half, b"hel").unwrap();
-        assert_eq!(blobs.list().unwrap(), [hash.clone()]);
+        assert_eq!(blobs.list().unwrap(), std::slice::from_ref(&hash));
         Blobs::open(directory.path().join("blobs")).unwrap();
         assert!(!half.exists());
         assert!(blobs.exists(&hash));

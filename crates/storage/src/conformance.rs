@@ -2,12 +2,12 @@
 //! THE SHELVES / conformance: what every backend must do, run on each by one macro. In: a [`Bench`] per backend. Out: tests.
 //! Never looks behind the trait. Read next: `conformance/cases.rs`; `conformance/histories.rs` compares backends on random
 //! histories. Source: storage design §2 (I1–I5), §6.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod cases;
 mod damage;
 mod histories;
 mod kill;
+mod sync;
 
 use golem_model::{ComponentId, LogId, OplogIndex, ShardId, WorkerId};
 
