@@ -54,7 +54,10 @@ fn check_totals(rest: &Rest, component: &str, case: &str) -> Result<()> {
     let a = rest.call(component, "a", &name("sent"), &[])?;
     let c = rest.call(component, "c", &name("sent"), &[])?;
     ensure!(b == json!(TOTAL), "{case}: b has {b} instead of {TOTAL}");
-    ensure!(a == json!(SENT_BY_A), "{case}: a has sent {a} instead of {SENT_BY_A}");
+    ensure!(
+        a == json!(SENT_BY_A),
+        "{case}: a has sent {a} instead of {SENT_BY_A}"
+    );
     ensure!(c == json!(10_000), "{case}: c has sent {c}");
     Ok(())
 }
@@ -86,10 +89,14 @@ fn crash_case(wasm: &[u8], point: &str) -> Result<bool> {
     let server = Server::start(data.path())?;
     let rest = server.rest();
     for (at, before) in answers.iter().enumerate() {
-        let now = step(&rest, &component, at).with_context(|| format!("{case}: after the restart"))?;
+        let now =
+            step(&rest, &component, at).with_context(|| format!("{case}: after the restart"))?;
         // An answer that was given is never taken back.
         if let Some(before) = before {
-            ensure!(*before == now, "{case}: step {at} answered {before} before the crash and {now} after it");
+            ensure!(
+                *before == now,
+                "{case}: step {at} answered {before} before the crash and {now} after it"
+            );
         }
     }
     check_totals(&rest, &component, &case)?;
@@ -123,10 +130,16 @@ fn random_sigkills_under_load_keep_every_acknowledged_call_exactly_once() -> Res
     if needs_go("random_sigkills_under_load_keep_every_acknowledged_call_exactly_once") {
         return Ok(());
     }
-    let number = |variable: &str| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |variable: &str| {
+        std::env::var(variable)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     let seed = number(SEED).unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let rounds = number(ROUNDS).unwrap_or(ROUNDS_QUICK);
-    let repeat = format!("repeat with {SEED}={seed} {ROUNDS}={rounds} cargo test --workspace --test it -- random_sigkills");
+    let repeat = format!(
+        "repeat with {SEED}={seed} {ROUNDS}={rounds} cargo test --workspace --test it -- random_sigkills"
+    );
     eprintln!("{repeat}");
     random_kills(seed, rounds).context(repeat)
 }
@@ -155,27 +168,46 @@ fn random_kills(seed: u64, rounds: u64) -> Result<()> {
         });
         // Calls until the server is gone; the last one may or may not have been done.
         for key in keys.by_ref() {
-            let (function, n) = (["send", "send-quietly"][usize::from(next(2) == 1)], 1 + next(9));
+            let (function, n) = (
+                ["send", "send-quietly"][usize::from(next(2) == 1)],
+                1 + next(9),
+            );
             given.push((key, function, n));
             let params = [json!("b"), json!(n)];
-            let sent = rest.try_call(&component, "a", &name(function), &params, Some(&format!("k-{key}")));
+            let sent = rest.try_call(
+                &component,
+                "a",
+                &name(function),
+                &params,
+                Some(&format!("k-{key}")),
+            );
             if !matches!(sent, Ok((200, _))) {
                 break;
             }
         }
-        kill.join().map_err(|_| anyhow::anyhow!("the killer panicked"))??;
+        kill.join()
+            .map_err(|_| anyhow::anyhow!("the killer panicked"))??;
         server = Server::start(data.path())?;
         let rest = server.rest();
         // Everything is repeated with its key: what was done is not done again, what was not is done now.
         for (key, function, n) in given {
             let params = [json!("b"), json!(n)];
-            let (status, body) = rest.try_call(&component, "a", &name(function), &params, Some(&format!("k-{key}")))?;
+            let (status, body) = rest.try_call(
+                &component,
+                "a",
+                &name(function),
+                &params,
+                Some(&format!("k-{key}")),
+            )?;
             ensure!(status == 200, "call {key} answered {status}: {body}");
             expected += n;
         }
         let b = rest.call(&component, "b", &name("get"), &[])?;
         let a = rest.call(&component, "a", &name("sent"), &[])?;
-        ensure!(b == json!(expected) && a == json!(expected), "sent {expected}: a says {a}, b has {b}");
+        ensure!(
+            b == json!(expected) && a == json!(expected),
+            "sent {expected}: a says {a}, b has {b}"
+        );
     }
     Ok(())
 }

@@ -29,9 +29,15 @@ fn a_key_runs_once_also_after_a_restart_and_never_for_another_call() -> Result<(
     let probe = Probe::start()?;
     let first = probe.try_call("w", "add", &[json!(5)], Some("key-1"))?;
     assert_eq!(first.0, 200);
-    assert_eq!(probe.try_call("w", "add", &[json!(5)], Some("key-1"))?, first);
+    assert_eq!(
+        probe.try_call("w", "add", &[json!(5)], Some("key-1"))?,
+        first
+    );
     let probe = probe.restart()?;
-    assert_eq!(probe.try_call("w", "add", &[json!(5)], Some("key-1"))?, first);
+    assert_eq!(
+        probe.try_call("w", "add", &[json!(5)], Some("key-1"))?,
+        first
+    );
     assert_eq!(probe.call("w", "get", &[])?, json!(5));
     let (status, body) = probe.try_call("w", "add", &[json!(6)], Some("key-1"))?;
     assert_eq!(status, 409, "{body}");
@@ -48,7 +54,8 @@ fn a_running_key_is_joined() -> Result<()> {
     let twice = std::thread::scope(|scope| {
         let call = || scope.spawn(|| probe.try_call("w", "sleep", &[json!(300)], Some("slow")));
         let (one, two) = (call(), call());
-        [one.join(), two.join()].map(|joined| joined.map_err(|_| anyhow::anyhow!("a thread panicked")))
+        [one.join(), two.join()]
+            .map(|joined| joined.map_err(|_| anyhow::anyhow!("a thread panicked")))
     });
     for answer in twice {
         assert_eq!(answer??.0, 200);
@@ -82,14 +89,27 @@ fn a_panic_is_told_in_the_words_of_go_and_the_worker_takes_no_more() -> Result<(
     let probe = Probe::start()?;
     let (status, body) = probe.try_call("w", "fail", &[json!("boom from Go")], None)?;
     assert_eq!(status, 500, "{body}");
-    assert!(body["message"].as_str().is_some_and(|text| text.contains("panic: boom from Go")), "{body}");
+    assert!(
+        body["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("panic: boom from Go")),
+        "{body}"
+    );
     let (status, body) = probe.try_call("w", "get", &[], None)?;
     assert_eq!((status, &body["code"]), (500, &json!("WRK-007")), "{body}");
     assert_eq!(probe.rest().get(&probe.worker("w"))?.1["status"], "Failed");
-    for (function, words) in [("recurse", "recursed too deep"), ("allocate", "out of memory")] {
+    for (function, words) in [
+        ("recurse", "recursed too deep"),
+        ("allocate", "out of memory"),
+    ] {
         let (status, body) = probe.try_call(function, function, &[], None)?;
         assert_eq!(status, 500, "{body}");
-        assert!(body["message"].as_str().is_some_and(|text| text.contains(words)), "{body}");
+        assert!(
+            body["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(words)),
+            "{body}"
+        );
     }
     // The server is unharmed, and so are the other workers.
     assert_eq!(probe.call("healthy", "add", &[json!(1)])?, json!(1));
@@ -108,11 +128,22 @@ fn create_list_get_and_delete() -> Result<()> {
     assert_eq!(rest.post(&workers, &body, None)?.0, 200);
     assert_eq!(rest.post(&workers, &body, None)?.1["code"], "WRK-002");
     assert_eq!(probe.call("w", "env", &[json!("COLOUR")])?, json!("red"));
-    assert_eq!(probe.call("w", "env", &[json!("GOLEM_WORKER_NAME")])?, json!("w"));
-    assert_eq!(probe.call("w", "env", &[json!("GOLEM_COMPONENT_ID")])?, json!(probe.component));
+    assert_eq!(
+        probe.call("w", "env", &[json!("GOLEM_WORKER_NAME")])?,
+        json!("w")
+    );
+    assert_eq!(
+        probe.call("w", "env", &[json!("GOLEM_COMPONENT_ID")])?,
+        json!(probe.component)
+    );
     probe.call("v", "add", &[json!(1)])?;
     let (_, list) = rest.get(&workers)?;
-    let names: Vec<_> = list["workers"].as_array().into_iter().flatten().map(|w| w["workerId"]["workerName"].clone()).collect();
+    let names: Vec<_> = list["workers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|w| w["workerId"]["workerName"].clone())
+        .collect();
     assert_eq!(names, [json!("v"), json!("w")]);
     assert_eq!(rest.delete(&probe.worker("v"))?.0, 200);
     assert_eq!(rest.get(&probe.worker("v"))?.0, 404);
@@ -130,14 +161,31 @@ fn an_interrupted_worker_goes_on_where_it_was() -> Result<()> {
     }
     let probe = Probe::start()?;
     probe.call("w", "add", &[json!(7)])?;
-    assert_eq!(probe.post("w", "sleep", &[json!(2_000)], Some("long"))?.0, 200);
+    assert_eq!(
+        probe.post("w", "sleep", &[json!(2_000)], Some("long"))?.0,
+        200
+    );
     let worker = probe.worker("w");
     let rest = probe.rest();
-    assert_eq!(rest.post(&format!("{worker}/interrupt?recovery-immediately=false"), &json!({}), None)?.0, 200);
+    assert_eq!(
+        rest.post(
+            &format!("{worker}/interrupt?recovery-immediately=false"),
+            &json!({}),
+            None
+        )?
+        .0,
+        200
+    );
     assert_eq!(rest.get(&worker)?.1["status"], "Interrupted");
     let probe = probe.restart()?;
     assert_eq!(probe.rest().get(&worker)?.1["status"], "Interrupted");
-    assert_eq!(probe.rest().post(&format!("{worker}/resume"), &json!({}), None)?.0, 200);
+    assert_eq!(
+        probe
+            .rest()
+            .post(&format!("{worker}/resume"), &json!({}), None)?
+            .0,
+        200
+    );
     let (status, body) = probe.try_call("w", "sleep", &[json!(2_000)], Some("long"))?;
     assert_eq!(status, 200, "{body}");
     assert_eq!(body["result"]["value"], json!([7]));
@@ -151,15 +199,30 @@ fn an_ephemeral_component_keeps_nothing() -> Result<()> {
     }
     let probe = Probe::start()?;
     let rest = probe.rest();
-    let (status, body) = rest.upload("/v1/components", Some("fleeting"), "Ephemeral", &crate::support::probe()?.wasm)?;
+    let (status, body) = rest.upload(
+        "/v1/components",
+        Some("fleeting"),
+        "Ephemeral",
+        &crate::support::probe()?.wasm,
+    )?;
     assert_eq!(status, 200, "{body}");
-    let id = body["versionedComponentId"]["componentId"].as_str().unwrap_or_default();
-    let path = format!("/v1/components/{id}/invoke-and-await?function=it%3Aprobe%2Fprobe-api.%7Badd%7D");
+    let id = body["versionedComponentId"]["componentId"]
+        .as_str()
+        .unwrap_or_default();
+    let path =
+        format!("/v1/components/{id}/invoke-and-await?function=it%3Aprobe%2Fprobe-api.%7Badd%7D");
     for _ in 0..2 {
         let (status, body) = rest.post(&path, &json!({ "params": [{ "value": 4 }] }), None)?;
-        assert_eq!((status, &body["result"]["value"]), (200, &json!([4])), "{body}");
+        assert_eq!(
+            (status, &body["result"]["value"]),
+            (200, &json!([4])),
+            "{body}"
+        );
     }
     // A durable worker can call it as well, without a name.
-    assert_eq!(probe.call("w", "call-uri", &[json!(format!("urn:worker:{id}"))])?, json!(1));
+    assert_eq!(
+        probe.call("w", "call-uri", &[json!(format!("urn:worker:{id}"))])?,
+        json!(1)
+    );
     Ok(())
 }

@@ -18,21 +18,65 @@ fn build(go: &str, root: &Path) -> Result<Vec<u8>> {
     copy_tree(&guests().join("go-matrix"), root)?;
     for (part, world) in [("echo", "echo-world"), ("matrix", "matrix-world")] {
         let out = format!("{part}/{part}");
-        run(root, &["bindings", "go", "--world", world, "--out-dir", &out, "--rename-package", part, "./wit"])?;
+        run(
+            root,
+            &[
+                "bindings",
+                "go",
+                "--world",
+                world,
+                "--out-dir",
+                &out,
+                "--rename-package",
+                part,
+                "./wit",
+            ],
+        )?;
         let module = format!("../{part}.core.wasm");
         let output = Command::new(go)
-            .args(["build", "-trimpath", "-buildmode=c-shared", "-ldflags=-s -w", "-o", &module, "."])
+            .args([
+                "build",
+                "-trimpath",
+                "-buildmode=c-shared",
+                "-ldflags=-s -w",
+                "-o",
+                &module,
+                ".",
+            ])
             .current_dir(root.join(part))
-            .envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", "-mod=mod")])
+            .envs([
+                ("GOOS", "wasip1"),
+                ("GOARCH", "wasm"),
+                ("GOTOOLCHAIN", "local"),
+                ("GOFLAGS", "-mod=mod"),
+            ])
             .output()
             .with_context(|| format!("cannot run {go}"))?;
-        ensure!(output.status.success(), "{go}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "{go}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let (module, wasm) = (format!("{part}.core.wasm"), format!("{part}.wasm"));
-        run(root, &["build", "--module", &module, "--world", world, "--output", &wasm])?;
+        run(
+            root,
+            &[
+                "build", "--module", &module, "--world", world, "--output", &wasm,
+            ],
+        )?;
     }
     run(
         root,
-        &["stubgen", "compose", "--source-wasm", "matrix.wasm", "--stub-wasm", "echo.wasm", "--dest-wasm", "composed.wasm"],
+        &[
+            "stubgen",
+            "compose",
+            "--source-wasm",
+            "matrix.wasm",
+            "--stub-wasm",
+            "echo.wasm",
+            "--dest-wasm",
+            "composed.wasm",
+        ],
     )?;
     Ok(std::fs::read(root.join("composed.wasm"))?)
 }
@@ -43,17 +87,40 @@ fn exercise(wasm: &[u8]) -> Result<()> {
     let rest = server.rest();
     let component = rest.create_component("matrix", wasm)?;
     let call = |worker: &str, function: &str, params: &[Value]| {
-        rest.call(&component, worker, &format!("it:matrix/run@1.2.0.{{{function}}}"), params)
+        rest.call(
+            &component,
+            worker,
+            &format!("it:matrix/run@1.2.0.{{{function}}}"),
+            params,
+        )
     };
-    ensure!(call("types", "check", &[])? == json!([]), "check: {}", call("types", "check", &[])?);
-    ensure!(call("types", "check-resources", &[])? == json!([]), "check-resources");
-    let kinds = [("gc", 50), ("strings", 100), ("blob", 10), ("args", 10), ("points", 30), ("stack", 100), ("calls", 12_000)];
+    ensure!(
+        call("types", "check", &[])? == json!([]),
+        "check: {}",
+        call("types", "check", &[])?
+    );
+    ensure!(
+        call("types", "check-resources", &[])? == json!([]),
+        "check-resources"
+    );
+    let kinds = [
+        ("gc", 50),
+        ("strings", 100),
+        ("blob", 10),
+        ("args", 10),
+        ("points", 30),
+        ("stack", 100),
+        ("calls", 12_000),
+    ];
     for (kind, n) in kinds {
         let answer = call("stress", "stress", &[json!(kind), json!(n)])?;
         ensure!(answer == json!("ok"), "stress {kind}: {answer}");
     }
     let collections = call("stress", "collections", &[])?;
-    ensure!(collections.as_u64().is_some_and(|count| count > 0), "no garbage was collected: {collections}");
+    ensure!(
+        collections.as_u64().is_some_and(|count| count > 0),
+        "no garbage was collected: {collections}"
+    );
     // From outside: what goes in comes out, through both components and the log.
     let echo = |function: &str, value: Value| -> Result<()> {
         let name = format!("it:matrix/echo@1.2.0.{{{function}}}");
@@ -76,8 +143,16 @@ fn exercise(wasm: &[u8]) -> Result<()> {
     // The whole history again, in a new process, compared step by step.
     server.kill()?;
     let server = Server::start(data.path())?;
-    let again = server.rest().call(&component, "stress", "it:matrix/run@1.2.0.{collections}", &[])?;
-    ensure!(again == collections, "the replay collected garbage {again} times, the run {collections} times");
+    let again = server.rest().call(
+        &component,
+        "stress",
+        "it:matrix/run@1.2.0.{collections}",
+        &[],
+    )?;
+    ensure!(
+        again == collections,
+        "the replay collected garbage {again} times, the run {collections} times"
+    );
     Ok(())
 }
 
@@ -87,7 +162,9 @@ fn every_type_crosses_in_both_directions_and_the_garbage_collector_breaks_nothin
         return Ok(());
     }
     let more = std::env::var(GOS).unwrap_or_default();
-    let compilers: Vec<&str> = std::iter::once("go").chain(more.split(':').filter(|go| !go.is_empty())).collect();
+    let compilers: Vec<&str> = std::iter::once("go")
+        .chain(more.split(':').filter(|go| !go.is_empty()))
+        .collect();
     if compilers.len() == 1 {
         eprintln!("only the Go on the PATH is tested: name others in {GOS}");
     }

@@ -15,7 +15,17 @@ fn the_example_builds_deploys_and_passes_its_own_integration_test() -> Result<()
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
-    run(folder.path(), &["new", "--example", "go-multi-rpc", "--package-name", "golem:demo", "go-example"])?;
+    run(
+        folder.path(),
+        &[
+            "new",
+            "--example",
+            "go-multi-rpc",
+            "--package-name",
+            "golem:demo",
+            "go-example",
+        ],
+    )?;
     let project = folder.path().join("go-example");
     run(&project, &["build"])?;
     let data = tempfile::tempdir()?;
@@ -23,14 +33,22 @@ fn the_example_builds_deploys_and_passes_its_own_integration_test() -> Result<()
     run(&project, &["--url", server.url(), "deploy"])?;
     let tools = golem_cli()?;
     let tools = tools.parent().context("where is golem-cli?")?;
-    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
+    let path = format!(
+        "{}:{}",
+        tools.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
     let test = Command::new("go")
         .args(["test", "./integration", "-count=1", "-v"])
         .current_dir(&project)
         .env("PATH", path)
         .env("GOLEM_URL", server.url())
         .output()?;
-    let text = format!("{}{}", String::from_utf8_lossy(&test.stdout), String::from_utf8_lossy(&test.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&test.stdout),
+        String::from_utf8_lossy(&test.stderr)
+    );
     ensure!(test.status.success() && text.contains("PASS"), "{text}");
     Ok(())
 }

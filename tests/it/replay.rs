@@ -26,7 +26,11 @@ fn a_replay_gives_the_same_memory_and_the_same_answers() -> Result<()> {
     let before = probe.call("w", "memory-hash", &[])?;
     let worker = probe.worker("w");
     for _ in 0..2 {
-        let (status, _) = probe.rest().post(&format!("{worker}/interrupt?recovery-immediately=true"), &json!({}), None)?;
+        let (status, _) = probe.rest().post(
+            &format!("{worker}/interrupt?recovery-immediately=true"),
+            &json!({}),
+            None,
+        )?;
         assert_eq!(status, 200);
         // Nothing has happened since, so the repeated memory has the same hash: hashing leaves the same traces again.
         assert_eq!(probe.call("w", "get", &[])?, json!(1035));

@@ -14,14 +14,23 @@ fn blocking_triggered_and_awaited_calls_count_once() -> Result<()> {
         return Ok(());
     }
     let probe = Probe::start()?;
-    assert_eq!(probe.call("a", "call-add", &[json!("b"), json!(3)])?, json!(3));
+    assert_eq!(
+        probe.call("a", "call-add", &[json!("b"), json!(3)])?,
+        json!(3)
+    );
     assert_eq!(probe.call("a", "send", &[json!("b"), json!(4)])?, json!(4));
-    assert_eq!(probe.call("a", "send-quietly", &[json!("b"), json!(5)])?, json!(9));
+    assert_eq!(
+        probe.call("a", "send-quietly", &[json!("b"), json!(5)])?,
+        json!(9)
+    );
     // Accepted before the invocation that made it ended, so it runs before this one.
     assert_eq!(probe.call("b", "get", &[])?, json!(12));
     let names: Vec<String> = (0..20).map(|n| format!("fan-{n}")).collect();
     let ones = vec![json!(1); 20];
-    assert_eq!(probe.call("a", "fan-add", &[json!(names), json!(1)])?, json!(ones));
+    assert_eq!(
+        probe.call("a", "fan-add", &[json!(names), json!(1)])?,
+        json!(ones)
+    );
     let probe = probe.restart()?;
     assert_eq!(probe.call("a", "sent", &[])?, json!(9));
     assert_eq!(probe.call("b", "get", &[])?, json!(12));
@@ -35,8 +44,14 @@ fn a_future_and_a_timer_race_in_one_poll() -> Result<()> {
         return Ok(());
     }
     let probe = Probe::start()?;
-    assert_eq!(probe.call("a", "race", &[json!("b"), json!(1), json!(5_000)])?, json!("call"));
-    assert_eq!(probe.call("a", "race", &[json!("b"), json!(2_000), json!(5)])?, json!("timer"));
+    assert_eq!(
+        probe.call("a", "race", &[json!("b"), json!(1), json!(5_000)])?,
+        json!("call")
+    );
+    assert_eq!(
+        probe.call("a", "race", &[json!("b"), json!(2_000), json!(5)])?,
+        json!("timer")
+    );
     let probe = probe.restart()?;
     // The outcome of both races is history now: the worker still answers.
     assert_eq!(probe.call("a", "add", &[json!(1)])?, json!(1));
@@ -50,11 +65,30 @@ fn a_worker_that_a_call_creates_inherits_the_environment() -> Result<()> {
     }
     let probe = Probe::start()?;
     let body = json!({ "name": "parent", "args": [], "env": { "COLOUR": "red", "GOLEM_WORKER_NAME": "liar" } });
-    assert_eq!(probe.rest().post(&format!("/v1/components/{}/workers", probe.component), &body, None)?.0, 200);
+    assert_eq!(
+        probe
+            .rest()
+            .post(
+                &format!("/v1/components/{}/workers", probe.component),
+                &body,
+                None
+            )?
+            .0,
+        200
+    );
     probe.call("parent", "call-add", &[json!("child"), json!(1)])?;
-    assert_eq!(probe.call("child", "env", &[json!("COLOUR")])?, json!("red"));
-    assert_eq!(probe.call("child", "env", &[json!("GOLEM_WORKER_NAME")])?, json!("child"));
-    assert_eq!(probe.call("parent", "env", &[json!("GOLEM_WORKER_NAME")])?, json!("parent"));
+    assert_eq!(
+        probe.call("child", "env", &[json!("COLOUR")])?,
+        json!("red")
+    );
+    assert_eq!(
+        probe.call("child", "env", &[json!("GOLEM_WORKER_NAME")])?,
+        json!("child")
+    );
+    assert_eq!(
+        probe.call("parent", "env", &[json!("GOLEM_WORKER_NAME")])?,
+        json!("parent")
+    );
     Ok(())
 }
 
@@ -76,7 +110,11 @@ fn every_form_of_a_worker_urn_reaches_the_worker() -> Result<()> {
         "worker:///probe/t".to_owned(),
     ];
     for (count, uri) in (1..).zip(&forms) {
-        assert_eq!(probe.call("a", "call-uri", &[json!(uri)])?, json!(count), "{uri}");
+        assert_eq!(
+            probe.call("a", "call-uri", &[json!(uri)])?,
+            json!(count),
+            "{uri}"
+        );
     }
     // Without a name a durable component makes up a fresh worker each time.
     let unnamed = json!(format!("urn:worker:{id}"));
@@ -100,7 +138,12 @@ fn a_bad_urn_and_a_missing_target_fail_the_caller_with_words() -> Result<()> {
     ] {
         let (status, body) = probe.try_call(worker, "call-uri", &[json!(uri)], None)?;
         assert_eq!(status, 500, "{body}");
-        assert!(body["message"].as_str().is_some_and(|text| text.contains(words)), "{body}");
+        assert!(
+            body["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(words)),
+            "{body}"
+        );
     }
     Ok(())
 }
@@ -111,7 +154,10 @@ fn a_call_to_oneself_and_a_cycle_fail_fast_with_the_path() -> Result<()> {
         return Ok(());
     }
     let probe = Probe::start()?;
-    assert_eq!(probe.call("x", "chain", &[json!(["y", "z"]), json!(2)])?, json!(2));
+    assert_eq!(
+        probe.call("x", "chain", &[json!(["y", "z"]), json!(2)])?,
+        json!(2)
+    );
     let begun = Instant::now();
     for (start, path, cycle) in [
         ("a", json!(["a"]), vec!["a", "a"]),
@@ -120,8 +166,14 @@ fn a_call_to_oneself_and_a_cycle_fail_fast_with_the_path() -> Result<()> {
         let (status, body) = probe.try_call(start, "chain", &[path, json!(1)], None)?;
         assert_eq!(status, 500, "{body}");
         let text = body["message"].as_str().unwrap_or_default().to_owned();
-        let urns: Vec<String> = cycle.iter().map(|name| format!("urn:worker:{}/{name}", probe.component)).collect();
-        assert!(text.contains(&format!("deadlock: {}", urns.join(" → "))), "{text}");
+        let urns: Vec<String> = cycle
+            .iter()
+            .map(|name| format!("urn:worker:{}/{name}", probe.component))
+            .collect();
+        assert!(
+            text.contains(&format!("deadlock: {}", urns.join(" → "))),
+            "{text}"
+        );
     }
     // The bound is that it ends at all; a hang would run into the limit of the client.
     assert!(begun.elapsed() < Duration::from_secs(30));

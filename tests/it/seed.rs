@@ -130,7 +130,11 @@ func main() {}
 
 fn edit(path: &Path, from: &str, to: &str) -> Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("no {}", path.display()))?;
-    ensure!(text.contains(from), "{} has no {from:?}:\n{text}", path.display());
+    ensure!(
+        text.contains(from),
+        "{} has no {from:?}:\n{text}",
+        path.display()
+    );
     std::fs::write(path, text.replace(from, to))?;
     Ok(())
 }
@@ -138,10 +142,27 @@ fn edit(path: &Path, from: &str, to: &str) -> Result<()> {
 fn make(directory: &Path, target: &str) -> Result<()> {
     let tools = golem_cli()?;
     let tools = tools.parent().context("where is golem-cli?")?;
-    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("make").arg(target).current_dir(directory).env("PATH", path).output().context("no make")?;
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "make {target} in {}:\n{text}", directory.display());
+    let path = format!(
+        "{}:{}",
+        tools.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let output = Command::new("make")
+        .arg(target)
+        .current_dir(directory)
+        .env("PATH", path)
+        .output()
+        .context("no make")?;
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    ensure!(
+        output.status.success(),
+        "make {target} in {}:\n{text}",
+        directory.display()
+    );
     Ok(())
 }
 
@@ -154,39 +175,75 @@ fn every_command_and_snippet_of_the_page_works() -> Result<()> {
     let root = folder.path();
     // Create components
     for name in ["component1", "component2"] {
-        run(root, &["new", "--example", "go-default", "--package-name", &format!("rpcdemo:{name}"), name])?;
+        run(
+            root,
+            &[
+                "new",
+                "--example",
+                "go-default",
+                "--package-name",
+                &format!("rpcdemo:{name}"),
+                name,
+            ],
+        )?;
         // "Then to avoid naming problems, we rename the exported interfaces"
         let wit = root.join(name).join(format!("wit/{name}.wit"));
         edit(&wit, "interface api {", &format!("interface {name}-api {{"))?;
         edit(&wit, "export api;", &format!("export {name}-api;"))?;
     }
     // "Updating the main.go component implementations is also needed based on the above."
-    edit(&root.join("component2/main.go"), "SetExportsRpcdemoComponent2Api(", "SetExportsRpcdemoComponent2Component2Api(")?;
+    edit(
+        &root.join("component2/main.go"),
+        "SetExportsRpcdemoComponent2Api(",
+        "SetExportsRpcdemoComponent2Component2Api(",
+    )?;
     // Generate RPC client stub definition and component
     run(
         root,
         &[
-            "stubgen", "build", "--source-wit-root", "component2/wit", "--dest-wasm", "component2-stub/component2_stub.wasm",
-            "--dest-wit-root", "component2-stub/wit",
+            "stubgen",
+            "build",
+            "--source-wit-root",
+            "component2/wit",
+            "--dest-wasm",
+            "component2-stub/component2_stub.wasm",
+            "--dest-wit-root",
+            "component2-stub/wit",
         ],
     )?;
-    for file in ["component2-stub/component2_stub.wasm", "component2-stub/wit/_stub.wit", "component2-stub/wit/deps"] {
+    for file in [
+        "component2-stub/component2_stub.wasm",
+        "component2-stub/wit/_stub.wit",
+        "component2-stub/wit/deps",
+    ] {
         ensure!(root.join(file).exists(), "no {file}");
     }
     // Add the stub dependency to the caller project
     run(
         root,
         &[
-            "stubgen", "add-stub-dependency", "--stub-wit-root", "component2-stub/wit", "--dest-wit-root", "component1/wit",
+            "stubgen",
+            "add-stub-dependency",
+            "--stub-wit-root",
+            "component2-stub/wit",
+            "--dest-wit-root",
+            "component1/wit",
             "--overwrite",
         ],
     )?;
-    for file in ["component1/wit/deps/rpcdemo_component2/component2.wit", "component1/wit/deps/rpcdemo_component2-stub/_stub.wit"] {
+    for file in [
+        "component1/wit/deps/rpcdemo_component2/component2.wit",
+        "component1/wit/deps/rpcdemo_component2-stub/_stub.wit",
+    ] {
         ensure!(root.join(file).exists(), "no {file}");
     }
     // Import the stub definition in the caller world
     let wit = root.join("component1/wit/component1.wit");
-    edit(&wit, "export component1-api;", "import rpcdemo:component2-stub/stub-component2;\n  export component1-api;")?;
+    edit(
+        &wit,
+        "export component1-api;",
+        "import rpcdemo:component2-stub/stub-component2;\n  export component1-api;",
+    )?;
     // Regenerate bindings
     make(&root.join("component1"), "bindings")?;
     // Creating the worker client, calling worker client functions
@@ -197,12 +254,21 @@ fn every_command_and_snippet_of_the_page_works() -> Result<()> {
     run(
         &root.join("component1"),
         &[
-            "stubgen", "compose", "--source-wasm", "component1.wasm", "--stub-wasm", "../component2-stub/component2_stub.wasm",
-            "--dest-wasm", "component1-with-component2-stub.wasm",
+            "stubgen",
+            "compose",
+            "--source-wasm",
+            "component1.wasm",
+            "--stub-wasm",
+            "../component2-stub/component2_stub.wasm",
+            "--dest-wasm",
+            "component1-with-component2-stub.wasm",
         ],
     )?;
     // "then component1-with-component2-stub.wasm is ready to be deployed", and so is component1.wasm as it is.
-    for caller in ["component1/component1-with-component2-stub.wasm", "component1/component1.wasm"] {
+    for caller in [
+        "component1/component1-with-component2-stub.wasm",
+        "component1/component1.wasm",
+    ] {
         deploy_and_call(root, caller)?;
     }
     Ok(())
@@ -212,23 +278,64 @@ fn deploy_and_call(root: &Path, caller: &str) -> Result<()> {
     let data = tempfile::tempdir()?;
     let server = Server::start(data.path())?;
     let cli = |server: &Server, arguments: &[&str]| -> Result<Value> {
-        let text = run(root, &[&["--url", server.url(), "--format", "json"], arguments].concat())?;
-        serde_json::from_str(&text).with_context(|| format!("golem-cli {arguments:?} printed {text}"))
+        let text = run(
+            root,
+            &[&["--url", server.url(), "--format", "json"], arguments].concat(),
+        )?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("golem-cli {arguments:?} printed {text}"))
     };
-    cli(&server, &["component", "add", "--component-name", "component2", "component2/component2.wasm"])?;
-    cli(&server, &["component", "add", "--component-name", "component1", caller])?;
-    let component2 = cli(&server, &["component", "get", "--component-name", "component2"])?;
-    let urn = component2["componentUrn"].as_str().context("no componentUrn")?;
+    cli(
+        &server,
+        &[
+            "component",
+            "add",
+            "--component-name",
+            "component2",
+            "component2/component2.wasm",
+        ],
+    )?;
+    cli(
+        &server,
+        &["component", "add", "--component-name", "component1", caller],
+    )?;
+    let component2 = cli(
+        &server,
+        &["component", "get", "--component-name", "component2"],
+    )?;
+    let urn = component2["componentUrn"]
+        .as_str()
+        .context("no componentUrn")?;
     let id = urn.split(':').nth(2).context("no id in the URN")?;
     let env = format!("COMPONENT2_ID={id}");
-    cli(&server, &["worker", "add", "--component-name", "component1", "--worker-name", "w", "--env", &env])?;
-    let invoke = |server: &Server, component: &str, worker: &str, function: &str, arguments: &[&str]| {
-        let function = format!("rpcdemo:{component}/{component}-api.{{{function}}}");
-        let mut call = vec!["worker", "invoke-and-await", "--component-name", component, "--worker-name", worker];
-        call.extend(["--function", &function]);
-        call.extend(arguments.iter().flat_map(|argument| ["--arg", argument]));
-        cli(server, &call)
-    };
+    cli(
+        &server,
+        &[
+            "worker",
+            "add",
+            "--component-name",
+            "component1",
+            "--worker-name",
+            "w",
+            "--env",
+            &env,
+        ],
+    )?;
+    let invoke =
+        |server: &Server, component: &str, worker: &str, function: &str, arguments: &[&str]| {
+            let function = format!("rpcdemo:{component}/{component}-api.{{{function}}}");
+            let mut call = vec![
+                "worker",
+                "invoke-and-await",
+                "--component-name",
+                component,
+                "--worker-name",
+                worker,
+            ];
+            call.extend(["--function", &function]);
+            call.extend(arguments.iter().flat_map(|argument| ["--arg", argument]));
+            cli(server, &call)
+        };
     invoke(&server, "component1", "w", "add", &["3"])?;
     invoke(&server, "component1", "w", "add", &["4"])?;
     server.kill()?;
@@ -236,8 +343,14 @@ fn deploy_and_call(root: &Path, caller: &str) -> Result<()> {
     let total = invoke(&server, "component1", "w", "get", &[])?;
     // Like the page's, the loop puts a result at the place that its future has at the moment, so the second one to be
     // ready may overwrite the first: 6 from the target worker, 0 from the other, in either order.
-    ensure!(total["value"] == json!([7006]) || total["value"] == json!([7000]), "{caller}: component1 answers {total}");
+    ensure!(
+        total["value"] == json!([7006]) || total["value"] == json!([7000]),
+        "{caller}: component1 answers {total}"
+    );
     let target = invoke(&server, "component2", "target-worker", "get", &[])?;
-    ensure!(target["value"] == json!([6]), "{caller}: component2 answers {target}");
+    ensure!(
+        target["value"] == json!([6]),
+        "{caller}: component2 answers {target}"
+    );
     Ok(())
 }

@@ -41,14 +41,22 @@ impl Probe {
         let data = tempfile::tempdir()?;
         let server = Server::start_with(data.path(), options)?;
         let component = server.rest().create_component("probe", &wasm)?;
-        Ok(Self { data, server, component })
+        Ok(Self {
+            data,
+            server,
+            component,
+        })
     }
 
     /// Kills the server and starts it again on the same directory.
     pub(crate) fn restart(self) -> Result<Self> {
         self.server.kill()?;
         let server = Server::start(self.data.path())?;
-        Ok(Self { data: self.data, server, component: self.component })
+        Ok(Self {
+            data: self.data,
+            server,
+            component: self.component,
+        })
     }
 
     /// A client.
@@ -58,19 +66,39 @@ impl Probe {
 
     /// Calls a function of the probe on a worker.
     pub(crate) fn call(&self, worker: &str, function: &str, params: &[Value]) -> Result<Value> {
-        self.rest().call(&self.component, worker, &name(function), params)
+        self.rest()
+            .call(&self.component, worker, &name(function), params)
     }
 
     /// The same, with the status and the whole answer.
-    pub(crate) fn try_call(&self, worker: &str, function: &str, params: &[Value], key: Option<&str>) -> Result<(u16, Value)> {
-        self.rest().try_call(&self.component, worker, &name(function), params, key)
+    pub(crate) fn try_call(
+        &self,
+        worker: &str,
+        function: &str,
+        params: &[Value],
+        key: Option<&str>,
+    ) -> Result<(u16, Value)> {
+        self.rest()
+            .try_call(&self.component, worker, &name(function), params, key)
     }
 
     /// Hands in an invocation without waiting for it.
-    pub(crate) fn post(&self, worker: &str, function: &str, params: &[Value], key: Option<&str>) -> Result<(u16, Value)> {
-        let params: Vec<Value> = params.iter().map(|value| json!({ "value": value })).collect();
+    pub(crate) fn post(
+        &self,
+        worker: &str,
+        function: &str,
+        params: &[Value],
+        key: Option<&str>,
+    ) -> Result<(u16, Value)> {
+        let params: Vec<Value> = params
+            .iter()
+            .map(|value| json!({ "value": value }))
+            .collect();
         let function = name(function).replace('{', "%7B").replace('}', "%7D");
-        let path = format!("/v1/components/{}/workers/{worker}/invoke?function={function}", self.component);
+        let path = format!(
+            "/v1/components/{}/workers/{worker}/invoke?function={function}",
+            self.component
+        );
         self.rest().post(&path, &json!({ "params": params }), key)
     }
 

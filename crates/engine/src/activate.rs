@@ -47,7 +47,13 @@ pub(crate) async fn activate(parts: Activation) -> Result<(Instance, Option<Resu
     let mut reader = Reader::new(parts.store, log, OplogIndex(1));
     match reader.next()? {
         Some((_, Event::Create(_))) => {}
-        other => return Err(corrupt(format!("the first entry is {}", other.map_or("missing".into(), |(_, e)| describe(&e)))).into()),
+        other => {
+            return Err(corrupt(format!(
+                "the first entry is {}",
+                other.map_or("missing".into(), |(_, e)| describe(&e))
+            ))
+            .into());
+        }
     }
     let journal = Journal::replaying(reader, parts.writer, parts.payloads.clone());
     let state = HostState::new(parts.guest, journal, parts.rpc, store_limits());
@@ -71,7 +77,9 @@ pub(crate) async fn activate(parts: Activation) -> Result<(Instance, Option<Resu
                 return Ok((instance, Some(Resumed { result, recorded })));
             }
             (Ok(value), Some((index, Event::Completed(completed)))) => {
-                let recorded = parts.payloads.load(completed.output, completed.output_blob)?;
+                let recorded = parts
+                    .payloads
+                    .load(completed.output, completed.output_blob)?;
                 if recorded != value.to_bytes() {
                     return Err(Stopped::from(Halt::Divergence {
                         index,
@@ -82,7 +90,11 @@ pub(crate) async fn activate(parts: Activation) -> Result<(Instance, Option<Resu
             }
             (Ok(_), Some((index, event))) => {
                 let found = "the end of the invocation".into();
-                return Err(Stopped::from(Halt::Divergence { index, expected: describe(&event), found }));
+                return Err(Stopped::from(Halt::Divergence {
+                    index,
+                    expected: describe(&event),
+                    found,
+                }));
             }
             (Err(stopped), Some(_)) => return Err(stopped),
         }
@@ -90,16 +102,34 @@ pub(crate) async fn activate(parts: Activation) -> Result<(Instance, Option<Resu
 }
 
 /// Runs one recorded invocation.
-async fn repeat(instance: &mut Instance, started: &Started, payloads: &Payloads) -> Result<Value, Stopped> {
-    let accepted = instance.state().journal()?.seen().pending.remove(&OplogIndex(started.accepted));
-    let accepted = accepted.ok_or_else(|| corrupt(format!("entry {} is not an accepted invocation", started.accepted)))?;
+async fn repeat(
+    instance: &mut Instance,
+    started: &Started,
+    payloads: &Payloads,
+) -> Result<Value, Stopped> {
+    let accepted = instance
+        .state()
+        .journal()?
+        .seen()
+        .pending
+        .remove(&OplogIndex(started.accepted));
+    let accepted = accepted.ok_or_else(|| {
+        corrupt(format!(
+            "entry {} is not an accepted invocation",
+            started.accepted
+        ))
+    })?;
     let (key, function, input) = unpack(accepted, payloads)?;
-    let input = Value::from_bytes(&input).map_err(|error| corrupt(format!("arguments: {error}")))?;
+    let input =
+        Value::from_bytes(&input).map_err(|error| corrupt(format!("arguments: {error}")))?;
     run(instance, key, &function, &input, started.now).await
 }
 
 /// Key, function and arguments of an accepted invocation.
-pub(crate) fn unpack(accepted: Accepted, payloads: &Payloads) -> Result<(IdempotencyKey, String, Vec<u8>), StoreError> {
+pub(crate) fn unpack(
+    accepted: Accepted,
+    payloads: &Payloads,
+) -> Result<(IdempotencyKey, String, Vec<u8>), StoreError> {
     let input = payloads.load(accepted.input, accepted.input_blob)?;
     Ok((IdempotencyKey(accepted.key), accepted.function, input))
 }
@@ -113,7 +143,10 @@ pub(crate) async fn run(
     now: u64,
 ) -> Result<Value, Stopped> {
     let Some(exported) = instance.loaded.function(function).cloned() else {
-        return Err(Stopped::failed(FailureKind::InvalidRequest, format!("the component has no function `{function}`")));
+        return Err(Stopped::failed(
+            FailureKind::InvalidRequest,
+            format!("the component has no function `{function}`"),
+        ));
     };
     let state = instance.state();
     state.clock.advance(now);
@@ -122,5 +155,8 @@ pub(crate) async fn run(
 }
 
 fn corrupt(detail: String) -> StoreError {
-    StoreError::Corrupt { what: "the oplog of a worker".into(), detail }
+    StoreError::Corrupt {
+        what: "the oplog of a worker".into(),
+        detail,
+    }
 }

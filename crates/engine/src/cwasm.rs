@@ -24,30 +24,53 @@ impl CodeCache {
         let mut hasher = Fingerprint(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let hash = hasher.0.finalize();
-        let compatibility = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { directory, compatibility })
+        let compatibility = hash
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok(Self {
+            directory,
+            compatibility,
+        })
     }
 
     /// The component of `wasm` (whose SHA-256 is `hash`, hex), from the cache or compiled now. Takes seconds when it
     /// compiles: call it from a thread that may block.
-    pub(crate) fn load(&self, engine: &Engine, hash: &str, wasm: impl FnOnce() -> Result<Vec<u8>>) -> Result<Component> {
-        let path = self.directory.join(format!("{hash}-{}.cwasm", self.compatibility));
+    pub(crate) fn load(
+        &self,
+        engine: &Engine,
+        hash: &str,
+        wasm: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<Component> {
+        let path = self
+            .directory
+            .join(format!("{hash}-{}.cwasm", self.compatibility));
         if path.exists() {
             match open_compiled(engine, &path) {
                 Ok(component) => return Ok(component),
-                Err(error) => tracing::warn!(path = %path.display(), %error, "compiled code cannot be used, compiling again"),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "compiled code cannot be used, compiling again")
+                }
             }
         }
         let compiled = engine.precompile_component(&wasm()?)?;
         // A name of our own and a rename: a crash never leaves half a file under the final name.
-        let temporary = self.directory.join(format!("{hash}-{}.{}.tmp", self.compatibility, std::process::id()));
+        let temporary = self.directory.join(format!(
+            "{hash}-{}.{}.tmp",
+            self.compatibility,
+            std::process::id()
+        ));
         std::fs::write(&temporary, &compiled)?;
         std::fs::rename(&temporary, &path)?;
         open_compiled(engine, &path)
     }
 }
 
-#[expect(unsafe_code, reason = "compiled code is loaded from our own cache directory")]
+#[expect(
+    unsafe_code,
+    reason = "compiled code is loaded from our own cache directory"
+)]
 fn open_compiled(engine: &Engine, path: &Path) -> Result<Component> {
     // SAFETY: the file was written by `CodeCache::load` of a process that owned this data directory (file lock), from
     // the output of this engine's compiler; nobody can upload such a file. wasmtime checks version and settings itself.
@@ -78,8 +101,15 @@ mod tests {
         let cache = CodeCache::open(directory.path().join("code"), &engine).unwrap();
         let wasm = wat::parse_str("(component)").unwrap();
         cache.load(&engine, "aa", || Ok(wasm.clone())).unwrap();
-        cache.load(&engine, "aa", || panic!("must come from the cache")).unwrap();
-        let file = std::fs::read_dir(directory.path().join("code")).unwrap().next().unwrap().unwrap().path();
+        cache
+            .load(&engine, "aa", || panic!("must come from the cache"))
+            .unwrap();
+        let file = std::fs::read_dir(directory.path().join("code"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         std::fs::write(&file, b"junk").unwrap();
         cache.load(&engine, "aa", || Ok(wasm)).unwrap();
     }

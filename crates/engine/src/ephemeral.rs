@@ -30,23 +30,40 @@ impl Node {
         create: CreateWith,
     ) -> Result<Value, WorkerError> {
         let worker = WorkerId::new(component, uuid::Uuid::new_v4().to_string());
-        let version = self.component(component, None)?.versioned_component_id.version;
+        let version = self
+            .component(component, None)?
+            .versioned_component_id
+            .version;
         let loaded = self.component_loaded(component, version)?;
-        let guest = Guest { worker: worker.clone(), version, args: create.args, env: create.env, ephemeral: true };
+        let guest = Guest {
+            worker: worker.clone(),
+            version,
+            args: create.args,
+            env: create.env,
+            ephemeral: true,
+        };
         let journal = Journal::off(self.payloads());
-        let mut state = HostState::new(Arc::new(guest), journal, Rpc::new(Arc::clone(self)), store_limits());
+        let mut state = HostState::new(
+            Arc::new(guest),
+            journal,
+            Rpc::new(Arc::clone(self)),
+            store_limits(),
+        );
         state.clock.advance(real_nanos());
-        let input = Value::from_bytes(&input)
-            .map_err(|error| WorkerError::BadArguments { function: exported.name.clone(), detail: error.to_string() })?;
+        let input = Value::from_bytes(&input).map_err(|error| WorkerError::BadArguments {
+            function: exported.name.clone(),
+            detail: error.to_string(),
+        })?;
         let result = async {
             let mut instance = Instance::start(loaded, state).await?;
             run(&mut instance, key, &exported.name, &input, real_nanos()).await
         };
         result.await.map_err(|stopped| match stopped {
             Stopped::Failed { kind, message } => WorkerError::Failed { kind, message },
-            Stopped::Exited(status) => {
-                WorkerError::Failed { kind: FailureKind::Trap, message: format!("the guest exited with status {status}") }
-            }
+            Stopped::Exited(status) => WorkerError::Failed {
+                kind: FailureKind::Trap,
+                message: format!("the guest exited with status {status}"),
+            },
             Stopped::Store(error) => WorkerError::Store(error),
         })
     }

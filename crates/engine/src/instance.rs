@@ -34,7 +34,10 @@ pub(crate) enum Stopped {
 impl Stopped {
     /// A failure of the guest.
     pub(crate) fn failed(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self::Failed { kind, message: message.into() }
+        Self::Failed {
+            kind,
+            message: message.into(),
+        }
     }
 }
 
@@ -69,7 +72,11 @@ impl Instance {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
         match loaded.pre.instantiate_async(&mut store).await {
-            Ok(instance) => Ok(Self { store, instance, loaded }),
+            Ok(instance) => Ok(Self {
+                store,
+                instance,
+                loaded,
+            }),
             Err(error) => Err(stopped(&mut store, error)),
         }
     }
@@ -80,32 +87,65 @@ impl Instance {
     }
 
     /// Calls an exported function with a `Value::Tuple` of its arguments; returns a tuple of no or one value.
-    pub(crate) async fn call(&mut self, function: &ExportedFunction, input: &Value) -> Result<Value, Stopped> {
+    pub(crate) async fn call(
+        &mut self,
+        function: &ExportedFunction,
+        input: &Value,
+    ) -> Result<Value, Stopped> {
         self.store.data().output.lock().forget_tail();
-        let Some(index) = &function.index else { return self.drop_resource(input).await };
+        let Some(index) = &function.index else {
+            return self.drop_resource(input).await;
+        };
         let Some(func) = self.instance.get_func(&mut self.store, index) else {
-            return Err(Stopped::failed(FailureKind::InvalidRequest, format!("`{}` is not a function", function.name)));
+            return Err(Stopped::failed(
+                FailureKind::InvalidRequest,
+                format!("`{}` is not a function", function.name),
+            ));
         };
         let params = self.params(function, input)?;
         let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
-        if let Err(error) = func.call_async(&mut self.store, &params, &mut results).await {
+        if let Err(error) = func
+            .call_async(&mut self.store, &params, &mut results)
+            .await
+        {
             return Err(stopped(&mut self.store, error));
         }
         self.store.data_mut().settle_calls().await?;
         self.store.data_mut().flush_output()?;
-        let values = results.iter().zip(&function.result).map(|(val, typ)| from_val(val, typ, self.store.data_mut()));
+        let values = results
+            .iter()
+            .zip(&function.result)
+            .map(|(val, typ)| from_val(val, typ, self.store.data_mut()));
         let values = values.collect::<Result<Vec<_>, _>>();
-        Ok(Value::Tuple(values.map_err(|error| Stopped::failed(FailureKind::InvalidRequest, error.to_string()))?))
+        Ok(Value::Tuple(values.map_err(|error| {
+            Stopped::failed(FailureKind::InvalidRequest, error.to_string())
+        })?))
     }
 
     fn params(&self, function: &ExportedFunction, input: &Value) -> Result<Vec<Val>, Stopped> {
-        let wrong = |detail: String| Stopped::failed(FailureKind::InvalidRequest, format!("arguments of `{}`: {detail}", function.name));
-        let Value::Tuple(values) = input else { return Err(wrong("no tuple".into())) };
+        let wrong = |detail: String| {
+            Stopped::failed(
+                FailureKind::InvalidRequest,
+                format!("arguments of `{}`: {detail}", function.name),
+            )
+        };
+        let Value::Tuple(values) = input else {
+            return Err(wrong("no tuple".into()));
+        };
         if values.len() != function.params.len() {
-            return Err(wrong(format!("{} values for {} parameters", values.len(), function.params.len())));
+            return Err(wrong(format!(
+                "{} values for {} parameters",
+                values.len(),
+                function.params.len()
+            )));
         }
-        let params = values.iter().zip(&function.params).map(|(value, typ)| to_val(value, typ, self.store.data()));
-        params.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))
+        let params = values
+            .iter()
+            .zip(&function.params)
+            .map(|(value, typ)| to_val(value, typ, self.store.data()));
+        params
+            .collect::<Result<_, _>>()
+            .map_err(|error| wrong(error.to_string()))
     }
 
     /// Drops a resource that the guest has given away: what `iface.{r.drop}` does.
@@ -141,11 +181,23 @@ fn stopped(store: &mut Store<HostState>, error: wasmtime::Error) -> Stopped {
     let last_words = store.data().output.lock().last_words();
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
         if *trap == wasmtime::Trap::StackOverflow {
-            return Stopped::failed(FailureKind::StackOverflow, "the guest recursed too deep: call stack exhausted");
+            return Stopped::failed(
+                FailureKind::StackOverflow,
+                "the guest recursed too deep: call stack exhausted",
+            );
         }
-        let memory = last_words.as_deref().is_some_and(|words| words.contains("out of memory"));
-        let kind = if memory { FailureKind::OutOfMemory } else { FailureKind::Trap };
+        let memory = last_words
+            .as_deref()
+            .is_some_and(|words| words.contains("out of memory"));
+        let kind = if memory {
+            FailureKind::OutOfMemory
+        } else {
+            FailureKind::Trap
+        };
         return Stopped::failed(kind, last_words.unwrap_or_else(|| format!("{trap}")));
     }
-    Stopped::failed(FailureKind::Trap, last_words.unwrap_or_else(|| format!("{error:#}")))
+    Stopped::failed(
+        FailureKind::Trap,
+        last_words.unwrap_or_else(|| format!("{error:#}")),
+    )
 }

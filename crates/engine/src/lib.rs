@@ -19,5 +19,7 @@ mod wasm;
 mod worker;
 
 pub use error::{ComponentError, WorkerError};
-pub use node::{CreatedWorker, FoundSignature, Node, NodeConfig, Outcome, Request, StartError, WorkerView};
+pub use node::{
+    CreatedWorker, FoundSignature, Node, NodeConfig, Outcome, Request, StartError, WorkerView,
+};
 pub use queue::Target;

@@ -11,7 +11,8 @@ use golem_model::component::{Component, ComponentType};
 use golem_model::types::Function as Signature;
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
 use golem_model::{
-    ComponentId, ComponentVersion, IdempotencyKey, LogId, ShardId, Timestamp, Value, WitType, WorkerId,
+    ComponentId, ComponentVersion, IdempotencyKey, LogId, ShardId, Timestamp, Value, WitType,
+    WorkerId,
 };
 use golem_storage::store::StoredWorker;
 use golem_storage::{Blobs, CommitError, Committer, CrashPoint, Seq, Store, StoreError, Token};
@@ -52,7 +53,11 @@ impl NodeConfig {
     /// The defaults, with compiled code in `code_dir`.
     #[must_use]
     pub fn new(code_dir: PathBuf) -> Self {
-        Self { code_dir, resident_max: RESIDENT_MAX, crash_at: None }
+        Self {
+            code_dir,
+            resident_max: RESIDENT_MAX,
+            crash_at: None,
+        }
     }
 }
 
@@ -82,8 +87,12 @@ impl golem_model::Coded for StartError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Runtime(_) => Some("this processor or kernel is not supported by the runtime".into()),
-            Self::Io(_) => Some("check free disk space and the permissions of the data directory".into()),
+            Self::Runtime(_) => {
+                Some("this processor or kernel is not supported by the runtime".into())
+            }
+            Self::Io(_) => {
+                Some("check free disk space and the permissions of the data directory".into())
+            }
         }
     }
 }
@@ -138,7 +147,11 @@ impl WorkerView {
         Ok(Self {
             worker: worker.clone(),
             args: row.args.clone(),
-            env: row.env.iter().map(|var| (var.name.clone(), var.value.clone())).collect(),
+            env: row
+                .env
+                .iter()
+                .map(|var| (var.name.clone(), var.value.clone()))
+                .collect(),
             status,
             component_version: row.version,
             retry_count: u64::from(failures.max(row.retry_count)),
@@ -237,7 +250,9 @@ impl Node {
             let mut after = None;
             loop {
                 let running = self.store.scan_running(token.shard, after, WAKE_BATCH)?;
-                let Some((_, last)) = running.last() else { break };
+                let Some((_, last)) = running.last() else {
+                    break;
+                };
                 after = Some(*last);
                 for (worker, _) in running {
                     self.tell(&worker, Message::Wake);
@@ -262,7 +277,12 @@ impl Node {
     // --- components
 
     /// Takes a new component. Durable on return.
-    pub async fn create_component(&self, name: &str, kind: ComponentType, wasm: Vec<u8>) -> Result<Arc<Component>, ComponentError> {
+    pub async fn create_component(
+        &self,
+        name: &str,
+        kind: ComponentType,
+        wasm: Vec<u8>,
+    ) -> Result<Arc<Component>, ComponentError> {
         self.catalog.create(name, kind, wasm).await
     }
 
@@ -277,12 +297,19 @@ impl Node {
     }
 
     /// A version of a component, the newest by default.
-    pub fn component(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Arc<Component>, ComponentError> {
+    pub fn component(
+        &self,
+        id: ComponentId,
+        version: Option<ComponentVersion>,
+    ) -> Result<Arc<Component>, ComponentError> {
         self.catalog.get(id, version)
     }
 
     /// Every version of a component, oldest first.
-    pub fn component_versions(&self, id: ComponentId) -> Result<Vec<Arc<Component>>, ComponentError> {
+    pub fn component_versions(
+        &self,
+        id: ComponentId,
+    ) -> Result<Vec<Arc<Component>>, ComponentError> {
         self.catalog.versions(id)
     }
 
@@ -292,7 +319,11 @@ impl Node {
     }
 
     /// The wasm of a version as it was uploaded.
-    pub fn component_wasm(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Vec<u8>, ComponentError> {
+    pub fn component_wasm(
+        &self,
+        id: ComponentId,
+        version: Option<ComponentVersion>,
+    ) -> Result<Vec<u8>, ComponentError> {
         self.catalog.wasm(id, version)
     }
 
@@ -303,10 +334,16 @@ impl Node {
 
     /// Whether the newest version of a component is ephemeral; one that does not exist is not.
     pub(crate) fn is_ephemeral(&self, id: ComponentId) -> bool {
-        self.catalog.get(id, None).is_ok_and(|component| component.component_type == ComponentType::Ephemeral)
+        self.catalog
+            .get(id, None)
+            .is_ok_and(|component| component.component_type == ComponentType::Ephemeral)
     }
 
-    pub(crate) fn component_loaded(&self, id: ComponentId, version: ComponentVersion) -> Result<Arc<Loaded>, ComponentError> {
+    pub(crate) fn component_loaded(
+        &self,
+        id: ComponentId,
+        version: ComponentVersion,
+    ) -> Result<Arc<Loaded>, ComponentError> {
         self.catalog.loaded(id, Some(version))
     }
 
@@ -321,7 +358,17 @@ impl Node {
     ) -> Result<CreatedWorker, WorkerError> {
         self.catalog.get(worker.component_id, None)?;
         let (sender, receiver) = oneshot::channel();
-        self.tell(&worker, Message::Create(CreateWith { args, env, parent: None }, sender));
+        self.tell(
+            &worker,
+            Message::Create(
+                CreateWith {
+                    args,
+                    env,
+                    parent: None,
+                },
+                sender,
+            ),
+        );
         let (created, seq) = receiver.await.map_err(|_| WorkerError::Stopping)??;
         self.durable(seq).await?;
         Ok(created)
@@ -330,7 +377,10 @@ impl Node {
     /// Describes a worker.
     pub async fn worker(self: &Arc<Self>, worker: &WorkerId) -> Result<WorkerView, WorkerError> {
         if !self.is_active(worker) {
-            let stored = self.store.worker(worker)?.ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
+            let stored = self
+                .store
+                .worker(worker)?
+                .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
             return self.view(&stored);
         }
         let (sender, receiver) = oneshot::channel();
@@ -348,7 +398,11 @@ impl Node {
         self.catalog.get(component, None)?;
         let mut views = Vec::new();
         for stored in self.store.scan_workers(component, after, limit)? {
-            views.push(if self.is_active(&stored.worker) { self.worker(&stored.worker).await? } else { self.view(&stored)? });
+            views.push(if self.is_active(&stored.worker) {
+                self.worker(&stored.worker).await?
+            } else {
+                self.view(&stored)?
+            });
         }
         Ok(views)
     }
@@ -362,7 +416,11 @@ impl Node {
 
     /// Stops what a worker runs. With `recover_immediately` it starts again at once from its log, as after a crash;
     /// otherwise it waits for a resume or the next invocation.
-    pub async fn interrupt_worker(self: &Arc<Self>, worker: &WorkerId, recover_immediately: bool) -> Result<(), WorkerError> {
+    pub async fn interrupt_worker(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        recover_immediately: bool,
+    ) -> Result<(), WorkerError> {
         let (sender, receiver) = oneshot::channel();
         self.tell(worker, Message::Interrupt(recover_immediately, sender));
         receiver.await.map_err(|_| WorkerError::Stopping)?
@@ -378,46 +436,102 @@ impl Node {
     // --- invocations
 
     /// The function that an invocation would run: of the version that the worker runs, or of the newest.
-    pub fn signature(&self, target: &Target, function: &str) -> Result<FoundSignature, WorkerError> {
+    pub fn signature(
+        &self,
+        target: &Target,
+        function: &str,
+    ) -> Result<FoundSignature, WorkerError> {
         let exported = self.exported(target, function)?;
-        Ok(FoundSignature { name: exported.name.clone(), function: exported.signature.clone() })
+        Ok(FoundSignature {
+            name: exported.name.clone(),
+            function: exported.signature.clone(),
+        })
     }
 
     /// Accepts an invocation. Its acceptance is durable on return (rule H1). An ephemeral one has run by then.
-    pub async fn invoke(self: &Arc<Self>, target: Target, request: Request) -> Result<IdempotencyKey, WorkerError> {
+    pub async fn invoke(
+        self: &Arc<Self>,
+        target: Target,
+        request: Request,
+    ) -> Result<IdempotencyKey, WorkerError> {
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let Target::Worker(worker) = target else {
-            self.run_ephemeral(target.component(), &exported, key.clone(), input, CreateWith::default()).await?;
+            self.run_ephemeral(
+                target.component(),
+                &exported,
+                key.clone(),
+                input,
+                CreateWith::default(),
+            )
+            .await?;
             return Ok(key);
         };
         let (sender, receiver) = oneshot::channel();
         let accepted = Some(Accepting::Door(sender));
-        self.hand_in(&worker, &exported, key.clone(), repeatable, input, accepted, None);
+        self.hand_in(
+            &worker,
+            &exported,
+            key.clone(),
+            repeatable,
+            input,
+            accepted,
+            None,
+        );
         let seq = receiver.await.map_err(|_| WorkerError::Stopping)??;
         self.durable(seq).await?;
         Ok(key)
     }
 
     /// Runs an invocation, or joins it if its key is known, and returns its result when that is durable.
-    pub async fn invoke_and_await(self: &Arc<Self>, target: Target, request: Request) -> Result<Outcome, WorkerError> {
+    pub async fn invoke_and_await(
+        self: &Arc<Self>,
+        target: Target,
+        request: Request,
+    ) -> Result<Outcome, WorkerError> {
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let finished = match target {
             Target::Worker(worker) => {
                 let (reply, receiver) = door();
-                self.hand_in(&worker, &exported, key.clone(), repeatable, input, None, Some(reply));
+                self.hand_in(
+                    &worker,
+                    &exported,
+                    key.clone(),
+                    repeatable,
+                    input,
+                    None,
+                    Some(reply),
+                );
                 let finished: Finished = receiver.await.map_err(|_| WorkerError::Stopping)??;
                 self.durable(finished.seq).await?;
                 finished.value
             }
             Target::Ephemeral(component) => {
-                self.run_ephemeral(component, &exported, key.clone(), input, CreateWith::default()).await?
+                self.run_ephemeral(
+                    component,
+                    &exported,
+                    key.clone(),
+                    input,
+                    CreateWith::default(),
+                )
+                .await?
             }
         };
-        let results = if let Value::Tuple(results) = finished { results } else { Vec::new() };
-        Ok(Outcome { key, results, types: exported.result.iter().cloned().collect() })
+        let results = if let Value::Tuple(results) = finished {
+            results
+        } else {
+            Vec::new()
+        };
+        Ok(Outcome {
+            key,
+            results,
+            types: exported.result.iter().cloned().collect(),
+        })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an invocation has that many parts, and two kinds of listeners")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an invocation has that many parts, and two kinds of listeners"
+    )]
     fn hand_in(
         self: &Arc<Self>,
         worker: &WorkerId,
@@ -430,7 +544,16 @@ impl Node {
     ) {
         let function = exported.name.clone();
         let create = CreateWith::default();
-        let invocation = Invocation { key, repeatable, function, input, caller: None, create, accepted, reply };
+        let invocation = Invocation {
+            key,
+            repeatable,
+            function,
+            input,
+            caller: None,
+            create,
+            accepted,
+            reply,
+        };
         self.tell(worker, Message::Invoke(Box::new(invocation)));
     }
 
@@ -441,24 +564,48 @@ impl Node {
     ) -> Result<(Arc<ExportedFunction>, IdempotencyKey, bool, Vec<u8>), WorkerError> {
         let exported = self.exported(target, &request.function)?;
         let fits = request.params.len() == exported.params.len()
-            && request.params.iter().zip(&exported.params).all(|(value, typ)| value.matches(typ));
+            && request
+                .params
+                .iter()
+                .zip(&exported.params)
+                .all(|(value, typ)| value.matches(typ));
         if !fits {
-            let detail = format!("{} values for {} parameters, or of other types", request.params.len(), exported.params.len());
-            return Err(WorkerError::BadArguments { function: exported.name.clone(), detail });
+            let detail = format!(
+                "{} values for {} parameters, or of other types",
+                request.params.len(),
+                exported.params.len()
+            );
+            return Err(WorkerError::BadArguments {
+                function: exported.name.clone(),
+                detail,
+            });
         }
         let input = Value::Tuple(request.params).to_bytes();
         check_size("input", input.len())?;
         let repeatable = request.key.is_some();
-        Ok((exported, request.key.unwrap_or_else(IdempotencyKey::random), repeatable, input))
+        Ok((
+            exported,
+            request.key.unwrap_or_else(IdempotencyKey::random),
+            repeatable,
+            input,
+        ))
     }
 
-    fn exported(&self, target: &Target, function: &str) -> Result<Arc<ExportedFunction>, WorkerError> {
+    fn exported(
+        &self,
+        target: &Target,
+        function: &str,
+    ) -> Result<Arc<ExportedFunction>, WorkerError> {
         let component = target.component();
         let loaded = self.catalog.loaded(component, self.version_of(target)?)?;
         if let Some(exported) = loaded.function(function) {
             return Ok(Arc::clone(exported));
         }
-        let unknown = |suggestion| WorkerError::UnknownFunction { component, function: function.to_owned(), suggestion };
+        let unknown = |suggestion| WorkerError::UnknownFunction {
+            component,
+            function: function.to_owned(),
+            suggestion,
+        };
         match golem_model::function::resolve(&loaded.info.metadata.exports, function) {
             Ok(name) => loaded.function(&name).cloned().ok_or_else(|| unknown(None)),
             Err(error) => Err(unknown(error.suggestion())),
@@ -467,26 +614,56 @@ impl Node {
 
     /// The version that a worker runs; `None` (the newest) when it does not exist or there is only one.
     fn version_of(&self, target: &Target) -> Result<Option<ComponentVersion>, WorkerError> {
-        let newest = self.catalog.get(target.component(), None)?.versioned_component_id.version;
-        let Target::Worker(worker) = target else { return Ok(None) };
+        let newest = self
+            .catalog
+            .get(target.component(), None)?
+            .versioned_component_id
+            .version;
+        let Target::Worker(worker) = target else {
+            return Ok(None);
+        };
         if newest == 0 {
             return Ok(None);
         }
-        let Some(stored) = self.store.worker(worker)? else { return Ok(None) };
-        Ok(WorkerRow::from_bytes(&stored.row).ok().map(|row| row.version))
+        let Some(stored) = self.store.worker(worker)? else {
+            return Ok(None);
+        };
+        Ok(WorkerRow::from_bytes(&stored.row)
+            .ok()
+            .map(|row| row.version))
     }
 
     // --- calls between workers
 
     /// The function that a worker means.
-    pub(crate) fn remote_function(&self, target: &Target, function: &Function) -> Result<Arc<ExportedFunction>, RpcError> {
-        let loaded = self.catalog.loaded(target.component(), None).map_err(|error| RpcError::NotFound(error.to_string()))?;
+    pub(crate) fn remote_function(
+        &self,
+        target: &Target,
+        function: &Function,
+    ) -> Result<Arc<ExportedFunction>, RpcError> {
+        let loaded = self
+            .catalog
+            .loaded(target.component(), None)
+            .map_err(|error| RpcError::NotFound(error.to_string()))?;
         match function {
-            Function::Named(name) => self.exported(target, name).map_err(|error| rpc_error(&error)),
-            Function::Stub { package, version, resource, function: name } => {
-                let found = loaded.stub_function(package, version, resource, name).cloned();
+            Function::Named(name) => self
+                .exported(target, name)
+                .map_err(|error| rpc_error(&error)),
+            Function::Stub {
+                package,
+                version,
+                resource,
+                function: name,
+            } => {
+                let found = loaded
+                    .stub_function(package, version, resource, name)
+                    .cloned();
                 let component = target.component();
-                found.ok_or_else(|| RpcError::NotFound(format!("component {component} has no function `{function}`")))
+                found.ok_or_else(|| {
+                    RpcError::NotFound(format!(
+                        "component {component} has no function `{function}`"
+                    ))
+                })
             }
         }
     }
@@ -516,14 +693,20 @@ impl Node {
                 self.tell(worker, Message::Invoke(Box::new(invocation)));
             }
             Target::Ephemeral(component) => {
-                let (node, component, call, create) = (Arc::clone(self), *component, call.clone(), guest.heir());
+                let (node, component, call, create) =
+                    (Arc::clone(self), *component, call.clone(), guest.heir());
                 if let Some(accepted) = accepted {
                     drop(accepted.send(Ok(())));
                 }
                 tokio::spawn(async move {
-                    let outcome = node.run_ephemeral(component, &exported, call.key, call.input, create).await;
+                    let outcome = node
+                        .run_ephemeral(component, &exported, call.key, call.input, create)
+                        .await;
                     if let Some(reply) = reply {
-                        reply.send(outcome.map(|value| Finished { value, seq: node.committer.durable() }));
+                        reply.send(outcome.map(|value| Finished {
+                            value,
+                            seq: node.committer.durable(),
+                        }));
                     }
                 });
             }
@@ -552,9 +735,18 @@ impl Node {
     /// A log that was never used, for a new worker.
     pub(crate) fn new_log(&self, worker: &WorkerId) -> Result<LogId, StoreError> {
         let shard = ShardId::of(worker, self.store.shards());
-        let full = || StoreError::Io(format!("shard {} has no log numbers left in this run: start the server again", shard.0));
+        let full = || {
+            StoreError::Io(format!(
+                "shard {} has no log numbers left in this run: start the server again",
+                shard.0
+            ))
+        };
         let at = usize::from(shard.0);
-        let (token, counter) = self.tokens.get(at).zip(self.log_counters.get(at)).ok_or_else(full)?;
+        let (token, counter) = self
+            .tokens
+            .get(at)
+            .zip(self.log_counters.get(at))
+            .ok_or_else(full)?;
         LogId::pack(shard, token.epoch, counter.fetch_add(1, Ordering::Relaxed)).ok_or_else(full)
     }
 
@@ -585,7 +777,11 @@ impl Node {
     }
 
     /// Lets the task of a worker end, unless somebody has just told it something.
-    pub(crate) fn leave(&self, worker: &WorkerId, messages: &mpsc::UnboundedReceiver<Message>) -> bool {
+    pub(crate) fn leave(
+        &self,
+        worker: &WorkerId,
+        messages: &mpsc::UnboundedReceiver<Message>,
+    ) -> bool {
         let mut part = self.part(worker).lock();
         if messages.is_empty() {
             part.remove(worker);
@@ -598,7 +794,9 @@ impl Node {
         let mut hasher = FxHasher::default();
         worker.hash(&mut hasher);
         let at = usize::try_from(hasher.finish() >> 32).unwrap_or(0) % REGISTRY_PARTS;
-        let [first, ..] = self.registry.as_slice() else { unreachable!("the registry has {REGISTRY_PARTS} parts") };
+        let [first, ..] = self.registry.as_slice() else {
+            unreachable!("the registry has {REGISTRY_PARTS} parts")
+        };
         self.registry.get(at).unwrap_or(first)
     }
 
@@ -627,7 +825,10 @@ impl Node {
 
     fn view(&self, stored: &StoredWorker) -> Result<WorkerView, WorkerError> {
         let worker = &stored.worker;
-        let damaged = |detail: String| WorkerError::Damaged { worker: worker.clone(), detail };
+        let damaged = |detail: String| WorkerError::Damaged {
+            worker: worker.clone(),
+            detail,
+        };
         let row = WorkerRow::from_bytes(&stored.row).map_err(|error| damaged(error.to_string()))?;
         let status = match row.state() {
             RowState::Live | RowState::Retrying => WorkerStatus::Idle,
@@ -639,14 +840,21 @@ impl Node {
     }
 
     async fn durable(&self, seq: Seq) -> Result<(), WorkerError> {
-        self.committer.wait(seq).await.map_err(|_| WorkerError::Stopping)
+        self.committer
+            .wait(seq)
+            .await
+            .map_err(|_| WorkerError::Stopping)
     }
 }
 
 /// Refuses payloads over the limit.
 pub(crate) fn check_size(what: &'static str, bytes: usize) -> Result<(), WorkerError> {
     if bytes > PAYLOAD_BYTES_MAX {
-        return Err(WorkerError::TooLarge { what, bytes, limit: PAYLOAD_BYTES_MAX });
+        return Err(WorkerError::TooLarge {
+            what,
+            bytes,
+            limit: PAYLOAD_BYTES_MAX,
+        });
     }
     Ok(())
 }

@@ -92,15 +92,21 @@ impl Reply {
 }
 
 fn rpc_outcome(outcome: Result<Finished, WorkerError>) -> Result<Value, RpcError> {
-    outcome.map(|finished| finished.value).map_err(|error| rpc_error(&error))
+    outcome
+        .map(|finished| finished.value)
+        .map_err(|error| rpc_error(&error))
 }
 
 /// A worker's error as its caller may know it.
 pub(crate) fn rpc_error(error: &WorkerError) -> RpcError {
     let message = error.to_string();
     match error {
-        WorkerError::Component(_) | WorkerError::NotFound(_) | WorkerError::UnknownFunction { .. } => RpcError::NotFound(message),
-        WorkerError::BadArguments { .. } | WorkerError::TooLarge { .. } => RpcError::Protocol(message),
+        WorkerError::Component(_)
+        | WorkerError::NotFound(_)
+        | WorkerError::UnknownFunction { .. } => RpcError::NotFound(message),
+        WorkerError::BadArguments { .. } | WorkerError::TooLarge { .. } => {
+            RpcError::Protocol(message)
+        }
         _ => RpcError::CalleeFailed(message),
     }
 }
@@ -138,7 +144,9 @@ impl Accepting {
     pub(crate) fn send(self, outcome: Result<Seq, WorkerError>) {
         match self {
             Self::Door(sender) => drop(sender.send(outcome)),
-            Self::Caller(sender) => drop(sender.send(outcome.map(|_| ()).map_err(|error| rpc_error(&error)))),
+            Self::Caller(sender) => {
+                drop(sender.send(outcome.map(|_| ()).map_err(|error| rpc_error(&error))))
+            }
         }
     }
 }
@@ -174,12 +182,21 @@ struct Waiting {
 impl Queue {
     /// An invocation with a key that is pending or running: where it was accepted, and what it calls.
     pub(crate) fn find(&self, key: &IdempotencyKey) -> Option<(OplogIndex, u64)> {
-        self.waiting.get(key).map(|waiting| (waiting.accepted, waiting.call))
+        self.waiting
+            .get(key)
+            .map(|waiting| (waiting.accepted, waiting.call))
     }
 
     /// Remembers an accepted invocation.
     pub(crate) fn accept(&mut self, key: IdempotencyKey, accepted: OplogIndex, call: u64) {
-        self.waiting.insert(key, Waiting { accepted, call, replies: Vec::new() });
+        self.waiting.insert(
+            key,
+            Waiting {
+                accepted,
+                call,
+                replies: Vec::new(),
+            },
+        );
     }
 
     /// Lets somebody wait for a key.
@@ -191,11 +208,17 @@ impl Queue {
 
     /// Takes those who wait for a finished key.
     pub(crate) fn finish(&mut self, key: &IdempotencyKey) -> Vec<Reply> {
-        self.waiting.remove(key).map(|waiting| waiting.replies).unwrap_or_default()
+        self.waiting
+            .remove(key)
+            .map(|waiting| waiting.replies)
+            .unwrap_or_default()
     }
 
     /// Takes everybody who waits; the keys stay known.
     pub(crate) fn take_all(&mut self) -> Vec<Reply> {
-        self.waiting.values_mut().flat_map(|waiting| std::mem::take(&mut waiting.replies)).collect()
+        self.waiting
+            .values_mut()
+            .flat_map(|waiting| std::mem::take(&mut waiting.replies))
+            .collect()
     }
 }

@@ -23,7 +23,10 @@ struct Inner {
 impl Resident {
     /// Keeps at most `max` idle instances.
     pub(crate) fn new(max: usize) -> Self {
-        Self { max: max.max(1), inner: Mutex::default() }
+        Self {
+            max: max.max(1),
+            inner: Mutex::default(),
+        }
     }
 
     /// The worker runs something.

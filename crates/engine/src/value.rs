@@ -28,7 +28,12 @@ fn mismatch(typ: &WitType, found: &impl std::fmt::Debug) -> Mismatch {
 
 /// A value for the guest.
 pub(crate) fn to_val(value: &Value, typ: &WitType, handles: &dyn Handles) -> Result<Val, Mismatch> {
-    let many = |items: &[Value], inner: &WitType| items.iter().map(|v| to_val(v, inner, handles)).collect::<Result<Vec<_>, _>>();
+    let many = |items: &[Value], inner: &WitType| {
+        items
+            .iter()
+            .map(|v| to_val(v, inner, handles))
+            .collect::<Result<Vec<_>, _>>()
+    };
     let payload = |value: &Option<Box<Value>>, typ: Option<&WitType>| match (value, typ) {
         (Some(value), Some(typ)) => Ok(Some(Box::new(to_val(value, typ, handles)?))),
         (None, None) => Ok(None),
@@ -56,35 +61,56 @@ pub(crate) fn to_val(value: &Value, typ: &WitType, handles: &dyn Handles) -> Res
             Some(v) => Some(Box::new(to_val(v, inner, handles)?)),
             None => None,
         }),
-        (Value::Tuple(v), WitType::Tuple { items }) if v.len() == items.len() => {
-            Val::Tuple(v.iter().zip(items).map(|(v, t)| to_val(v, t, handles)).collect::<Result<_, _>>()?)
-        }
+        (Value::Tuple(v), WitType::Tuple { items }) if v.len() == items.len() => Val::Tuple(
+            v.iter()
+                .zip(items)
+                .map(|(v, t)| to_val(v, t, handles))
+                .collect::<Result<_, _>>()?,
+        ),
         (Value::Record(v), WitType::Record { fields }) if v.len() == fields.len() => Val::Record(
-            v.iter().zip(fields).map(|(v, f)| Ok((f.name.clone(), to_val(v, &f.typ, handles)?))).collect::<Result<_, _>>()?,
+            v.iter()
+                .zip(fields)
+                .map(|(v, f)| Ok((f.name.clone(), to_val(v, &f.typ, handles)?)))
+                .collect::<Result<_, _>>()?,
         ),
         (Value::Variant(case, v), WitType::Variant { cases }) => {
-            let case = cases.get(*case as usize).ok_or_else(|| mismatch(typ, value))?;
+            let case = cases
+                .get(*case as usize)
+                .ok_or_else(|| mismatch(typ, value))?;
             Val::Variant(case.name.clone(), payload(v, case.typ.as_ref())?)
         }
-        (Value::Enum(case), WitType::Enum { cases }) => {
-            Val::Enum(cases.get(*case as usize).ok_or_else(|| mismatch(typ, value))?.clone())
-        }
-        (Value::Flags(set), WitType::Flags { names }) if set.len() == names.len() => {
-            Val::Flags(set.iter().zip(names).filter(|(set, _)| **set).map(|(_, name)| name.clone()).collect())
-        }
+        (Value::Enum(case), WitType::Enum { cases }) => Val::Enum(
+            cases
+                .get(*case as usize)
+                .ok_or_else(|| mismatch(typ, value))?
+                .clone(),
+        ),
+        (Value::Flags(set), WitType::Flags { names }) if set.len() == names.len() => Val::Flags(
+            set.iter()
+                .zip(names)
+                .filter(|(set, _)| **set)
+                .map(|(_, name)| name.clone())
+                .collect(),
+        ),
         (Value::Result(v), WitType::Result { ok, err }) => Val::Result(match v {
             Ok(v) => Ok(payload(v, ok.as_deref())?),
             Err(v) => Err(payload(v, err.as_deref())?),
         }),
-        (Value::Handle { uri, id }, WitType::Handle { .. }) => {
-            Val::Resource(handles.find(uri, *id).ok_or_else(|| Mismatch(format!("{uri} has no resource {id}")))?)
-        }
+        (Value::Handle { uri, id }, WitType::Handle { .. }) => Val::Resource(
+            handles
+                .find(uri, *id)
+                .ok_or_else(|| Mismatch(format!("{uri} has no resource {id}")))?,
+        ),
         _ => return Err(mismatch(typ, value)),
     })
 }
 
 /// A value from the guest.
-pub(crate) fn from_val(val: &Val, typ: &WitType, handles: &mut dyn Handles) -> Result<Value, Mismatch> {
+pub(crate) fn from_val(
+    val: &Val,
+    typ: &WitType,
+    handles: &mut dyn Handles,
+) -> Result<Value, Mismatch> {
     Ok(match (val, typ) {
         (Val::Bool(v), WitType::Bool) => Value::Bool(*v),
         (Val::U8(v), WitType::U8) => Value::U8(*v),
@@ -100,29 +126,58 @@ pub(crate) fn from_val(val: &Val, typ: &WitType, handles: &mut dyn Handles) -> R
         (Val::Char(v), WitType::Chr) => Value::Char(*v),
         (Val::String(v), WitType::Str) => Value::String(v.clone()),
         (Val::List(v), WitType::List { inner }) if **inner == WitType::U8 => Value::Bytes(
-            v.iter().map(|v| if let Val::U8(byte) = v { Ok(*byte) } else { Err(mismatch(typ, v)) }).collect::<Result<_, _>>()?,
+            v.iter()
+                .map(|v| {
+                    if let Val::U8(byte) = v {
+                        Ok(*byte)
+                    } else {
+                        Err(mismatch(typ, v))
+                    }
+                })
+                .collect::<Result<_, _>>()?,
         ),
-        (Val::List(v), WitType::List { inner }) => {
-            Value::List(v.iter().map(|v| from_val(v, inner, handles)).collect::<Result<_, _>>()?)
-        }
+        (Val::List(v), WitType::List { inner }) => Value::List(
+            v.iter()
+                .map(|v| from_val(v, inner, handles))
+                .collect::<Result<_, _>>()?,
+        ),
         (Val::Option(v), WitType::Option { inner }) => Value::Option(match v {
             Some(v) => Some(Box::new(from_val(v, inner, handles)?)),
             None => None,
         }),
-        (Val::Tuple(v), WitType::Tuple { items }) if v.len() == items.len() => {
-            Value::Tuple(v.iter().zip(items).map(|(v, t)| from_val(v, t, handles)).collect::<Result<_, _>>()?)
-        }
-        (Val::Record(v), WitType::Record { fields }) if v.len() == fields.len() => {
-            Value::Record(v.iter().zip(fields).map(|((_, v), f)| from_val(v, &f.typ, handles)).collect::<Result<_, _>>()?)
-        }
+        (Val::Tuple(v), WitType::Tuple { items }) if v.len() == items.len() => Value::Tuple(
+            v.iter()
+                .zip(items)
+                .map(|(v, t)| from_val(v, t, handles))
+                .collect::<Result<_, _>>()?,
+        ),
+        (Val::Record(v), WitType::Record { fields }) if v.len() == fields.len() => Value::Record(
+            v.iter()
+                .zip(fields)
+                .map(|((_, v), f)| from_val(v, &f.typ, handles))
+                .collect::<Result<_, _>>()?,
+        ),
         (Val::Variant(name, v), WitType::Variant { cases }) => {
-            let (case, number) = (0..).zip(cases).find(|(_, c)| c.name == *name).map(|(n, c)| (c, n)).ok_or_else(|| mismatch(typ, val))?;
-            Value::Variant(number, from_payload(v.as_deref(), case.typ.as_ref(), handles)?)
+            let (case, number) = (0..)
+                .zip(cases)
+                .find(|(_, c)| c.name == *name)
+                .map(|(n, c)| (c, n))
+                .ok_or_else(|| mismatch(typ, val))?;
+            Value::Variant(
+                number,
+                from_payload(v.as_deref(), case.typ.as_ref(), handles)?,
+            )
         }
-        (Val::Enum(name), WitType::Enum { cases }) => {
-            Value::Enum((0..).zip(cases).find(|(_, case)| *case == name).map(|(n, _)| n).ok_or_else(|| mismatch(typ, val))?)
+        (Val::Enum(name), WitType::Enum { cases }) => Value::Enum(
+            (0..)
+                .zip(cases)
+                .find(|(_, case)| *case == name)
+                .map(|(n, _)| n)
+                .ok_or_else(|| mismatch(typ, val))?,
+        ),
+        (Val::Flags(set), WitType::Flags { names }) => {
+            Value::Flags(names.iter().map(|name| set.contains(name)).collect())
         }
-        (Val::Flags(set), WitType::Flags { names }) => Value::Flags(names.iter().map(|name| set.contains(name)).collect()),
         (Val::Result(v), WitType::Result { ok, err }) => Value::Result(match v {
             Ok(v) => Ok(from_payload(v.as_deref(), ok.as_deref(), handles)?),
             Err(v) => Err(from_payload(v.as_deref(), err.as_deref(), handles)?),
@@ -135,7 +190,11 @@ pub(crate) fn from_val(val: &Val, typ: &WitType, handles: &mut dyn Handles) -> R
     })
 }
 
-fn from_payload(val: Option<&Val>, typ: Option<&WitType>, handles: &mut dyn Handles) -> Result<Option<Box<Value>>, Mismatch> {
+fn from_payload(
+    val: Option<&Val>,
+    typ: Option<&WitType>,
+    handles: &mut dyn Handles,
+) -> Result<Option<Box<Value>>, Mismatch> {
     match (val, typ) {
         (Some(val), Some(typ)) => Ok(Some(Box::new(from_val(val, typ, handles)?))),
         (None, None) => Ok(None),

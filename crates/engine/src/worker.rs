@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use golem_model::oplog::{
-    Accepted, Completed, Create, EnvVar, Event, Exited, Failed, FailureKind, Interrupted, OplogEntry, Resumed as ResumedEntry,
-    Started,
+    Accepted, Completed, Create, EnvVar, Event, Exited, Failed, FailureKind, Interrupted,
+    OplogEntry, Resumed as ResumedEntry, Started,
 };
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
 use golem_model::{IdempotencyKey, LogId, OplogIndex, Timestamp, Value, WorkerId};
@@ -42,7 +42,10 @@ const RETRY_FACTOR: u32 = 3;
 /// What a worker is asked.
 pub(crate) enum Message {
     /// Create it.
-    Create(CreateWith, oneshot::Sender<Result<(CreatedWorker, golem_storage::Seq), WorkerError>>),
+    Create(
+        CreateWith,
+        oneshot::Sender<Result<(CreatedWorker, golem_storage::Seq), WorkerError>>,
+    ),
     /// Invoke it.
     Invoke(Box<Invocation>),
     /// Describe it.
@@ -102,15 +105,30 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// The task of worker `id`.
-    pub(crate) fn new(node: Arc<Node>, id: WorkerId, messages: mpsc::UnboundedReceiver<Message>) -> Self {
-        Self { node, id, messages, alive: None, instance: None, running: None }
+    pub(crate) fn new(
+        node: Arc<Node>,
+        id: WorkerId,
+        messages: mpsc::UnboundedReceiver<Message>,
+    ) -> Self {
+        Self {
+            node,
+            id,
+            messages,
+            alive: None,
+            instance: None,
+            running: None,
+        }
     }
 
     /// Runs until nothing of the worker is left in memory.
     pub(crate) async fn run(mut self) {
         loop {
             self.start_next();
-            if self.running.is_none() && self.instance.is_none() && !self.has_work() && self.node.leave(&self.id, &self.messages) {
+            if self.running.is_none()
+                && self.instance.is_none()
+                && !self.has_work()
+                && self.node.leave(&self.id, &self.messages)
+            {
                 return;
             }
             let retry_at = self.alive.as_ref().and_then(|alive| alive.retry_at);
@@ -152,7 +170,10 @@ impl Worker {
         }
         self.node.instance_busy(&self.id);
         let Some(mut instance) = self.instance.take() else {
-            let parts = match self.node.component_loaded(self.id.component_id, alive.row.version) {
+            let parts = match self
+                .node
+                .component_loaded(self.id.component_id, alive.row.version)
+            {
                 Ok(loaded) => Activation {
                     loaded,
                     guest: Arc::clone(&alive.guest),
@@ -162,8 +183,17 @@ impl Worker {
                     rpc: Rpc::new(Arc::clone(&self.node)),
                 },
                 Err(error) => {
-                    let result = Err(Stopped::failed(FailureKind::InvalidRequest, error.to_string()));
-                    self.running = Some(Box::pin(async { Ran::Ended { instance: None, result, recorded: 0 } }));
+                    let result = Err(Stopped::failed(
+                        FailureKind::InvalidRequest,
+                        error.to_string(),
+                    ));
+                    self.running = Some(Box::pin(async {
+                        Ran::Ended {
+                            instance: None,
+                            result,
+                            recorded: 0,
+                        }
+                    }));
                     return;
                 }
             };
@@ -176,10 +206,16 @@ impl Worker {
                 }
                 match activate(parts).await {
                     Ok((instance, None)) => Ran::Activated(instance),
-                    Ok((instance, Some(resumed))) => {
-                        Ran::Ended { instance: Some(instance), result: resumed.result, recorded: resumed.recorded }
-                    }
-                    Err(stopped) => Ran::Ended { instance: None, result: Err(stopped), recorded: 0 },
+                    Ok((instance, Some(resumed))) => Ran::Ended {
+                        instance: Some(instance),
+                        result: resumed.result,
+                        recorded: resumed.recorded,
+                    },
+                    Err(stopped) => Ran::Ended {
+                        instance: None,
+                        result: Err(stopped),
+                        recorded: 0,
+                    },
                 }
             }));
             return;
@@ -189,16 +225,29 @@ impl Worker {
             return;
         };
         let now = real_nanos();
-        alive.writer.lock().append(Event::Started(Started { accepted: next.accepted.0, now }));
-        alive.current = Some(Current { accepted: next.accepted, key: next.key.clone() });
+        alive.writer.lock().append(Event::Started(Started {
+            accepted: next.accepted.0,
+            now,
+        }));
+        alive.current = Some(Current {
+            accepted: next.accepted,
+            key: next.key.clone(),
+        });
         self.running = Some(Box::pin(async move {
             let before = instance.recorded().unwrap_or(0);
             let result = match Value::from_bytes(&next.input) {
                 Ok(input) => run(&mut instance, next.key, &next.function, &input, now).await,
-                Err(error) => Err(Stopped::failed(FailureKind::InvalidRequest, format!("arguments: {error}"))),
+                Err(error) => Err(Stopped::failed(
+                    FailureKind::InvalidRequest,
+                    format!("arguments: {error}"),
+                )),
             };
             let recorded = instance.recorded().unwrap_or(0) - before;
-            Ran::Ended { instance: Some(instance), result, recorded }
+            Ran::Ended {
+                instance: Some(instance),
+                result,
+                recorded,
+            }
         }));
     }
 
@@ -213,11 +262,19 @@ impl Worker {
                 }
                 self.instance = Some(instance);
             }
-            Ran::Ended { instance, result: Ok(value), .. } => {
+            Ran::Ended {
+                instance,
+                result: Ok(value),
+                ..
+            } => {
                 alive.complete(&self.node, value);
                 self.instance = instance;
             }
-            Ran::Ended { result: Err(stopped), recorded, .. } => alive.stop(&self.node, &self.id, stopped, recorded),
+            Ran::Ended {
+                result: Err(stopped),
+                recorded,
+                ..
+            } => alive.stop(&self.node, &self.id, stopped, recorded),
         }
         if self.instance.is_some() {
             self.node.instance_idle(&self.id);
@@ -272,24 +329,37 @@ impl Worker {
         if self.alive.is_some() {
             return Ok(true);
         }
-        let Some(stored) = self.node.store().worker(&self.id)? else { return Ok(false) };
-        let row = WorkerRow::from_bytes(&stored.row).map_err(|error| self.damage(&error.to_string()))?;
-        let ledger = Ledger::read(self.node.store().as_ref(), stored.log).map_err(|error| self.damage(&error.to_string()))?;
+        let Some(stored) = self.node.store().worker(&self.id)? else {
+            return Ok(false);
+        };
+        let row =
+            WorkerRow::from_bytes(&stored.row).map_err(|error| self.damage(&error.to_string()))?;
+        let ledger = Ledger::read(self.node.store().as_ref(), stored.log)
+            .map_err(|error| self.damage(&error.to_string()))?;
         let alive = Alive::from_ledger(&self.node, &self.id, row, stored.log, ledger);
         self.alive = Some(alive.map_err(|error| self.damage(&error.to_string()))?);
         Ok(true)
     }
 
     fn damage(&self, detail: &str) -> WorkerError {
-        WorkerError::Damaged { worker: self.id.clone(), detail: detail.to_owned() }
+        WorkerError::Damaged {
+            worker: self.id.clone(),
+            detail: detail.to_owned(),
+        }
     }
 
-    fn create(&mut self, with: CreateWith) -> Result<(CreatedWorker, golem_storage::Seq), WorkerError> {
+    fn create(
+        &mut self,
+        with: CreateWith,
+    ) -> Result<(CreatedWorker, golem_storage::Seq), WorkerError> {
         if self.open()? {
             return Err(WorkerError::AlreadyExists(self.id.clone()));
         }
         let alive = Alive::create(&self.node, &self.id, with)?;
-        let created = CreatedWorker { worker: self.id.clone(), version: alive.row.version };
+        let created = CreatedWorker {
+            worker: self.id.clone(),
+            version: alive.row.version,
+        };
         let seq = alive.writer.lock().last();
         self.alive = Some(alive);
         Ok((created, seq))
@@ -328,22 +398,44 @@ impl Worker {
 
     async fn accept(&mut self, invocation: Invocation) -> Result<Admission, WorkerError> {
         if !self.open()? {
-            self.alive = Some(Alive::create(&self.node, &self.id, invocation.create.clone())?);
+            self.alive = Some(Alive::create(
+                &self.node,
+                &self.id,
+                invocation.create.clone(),
+            )?);
         }
-        let Some(alive) = &mut self.alive else { return Err(WorkerError::NotFound(self.id.clone())) };
+        let Some(alive) = &mut self.alive else {
+            return Err(WorkerError::NotFound(self.id.clone()));
+        };
         if let Some(detail) = &alive.damaged {
-            return Err(WorkerError::Damaged { worker: self.id.clone(), detail: detail.clone() });
+            return Err(WorkerError::Damaged {
+                worker: self.id.clone(),
+                detail: detail.clone(),
+            });
         }
         let call = call_hash(&invocation.function, &invocation.input);
-        let reused = || WorkerError::KeyReused { worker: self.id.clone(), key: invocation.key.0.clone() };
+        let reused = || WorkerError::KeyReused {
+            worker: self.id.clone(),
+            key: invocation.key.0.clone(),
+        };
         if let Some((_, known)) = alive.queue.find(&invocation.key) {
             let last = alive.writer.lock().last();
-            return if known == call { Ok(Admission::Accepted(invocation.key, last)) } else { Err(reused()) };
+            return if known == call {
+                Ok(Admission::Accepted(invocation.key, last))
+            } else {
+                Err(reused())
+            };
         }
         if invocation.repeatable
-            && let Some((outcome, known, seq)) = alive.finished(&self.node, &self.id, &invocation.key).await?
+            && let Some((outcome, known, seq)) = alive
+                .finished(&self.node, &self.id, &invocation.key)
+                .await?
         {
-            return if known == call { Ok(Admission::Done(outcome, seq)) } else { Err(reused()) };
+            return if known == call {
+                Ok(Admission::Done(outcome, seq))
+            } else {
+                Err(reused())
+            };
         }
         match alive.row.state() {
             RowState::Live | RowState::Retrying => {}
@@ -351,27 +443,48 @@ impl Worker {
             RowState::Interrupted => alive.resume(&self.id),
             RowState::Failed => {
                 let message = alive.row.last_error.clone().unwrap_or_default();
-                return Err(WorkerError::PreviousFailed { worker: self.id.clone(), message });
+                return Err(WorkerError::PreviousFailed {
+                    worker: self.id.clone(),
+                    message,
+                });
             }
             RowState::Exited => return Err(WorkerError::Exited(self.id.clone())),
         }
         if alive.queue.pending.len() >= QUEUE_MAX {
-            return Err(WorkerError::QueueFull { worker: self.id.clone(), limit: QUEUE_MAX });
+            return Err(WorkerError::QueueFull {
+                worker: self.id.clone(),
+                limit: QUEUE_MAX,
+            });
         }
         alive.admit(&self.node, &self.id, invocation, call)
     }
 
     fn view(&mut self) -> Result<WorkerView, WorkerError> {
-        let Some(alive) = &self.alive else { return Err(WorkerError::NotFound(self.id.clone())) };
+        let Some(alive) = &self.alive else {
+            return Err(WorkerError::NotFound(self.id.clone()));
+        };
         let status = match alive.row.state() {
             RowState::Failed => WorkerStatus::Failed,
             RowState::Exited => WorkerStatus::Exited,
             RowState::Interrupted => WorkerStatus::Interrupted,
-            RowState::Live | RowState::Retrying if alive.retry_at.is_some() => WorkerStatus::Retrying,
-            RowState::Live | RowState::Retrying if self.running.is_some() || alive.current.is_some() => WorkerStatus::Running,
+            RowState::Live | RowState::Retrying if alive.retry_at.is_some() => {
+                WorkerStatus::Retrying
+            }
+            RowState::Live | RowState::Retrying
+                if self.running.is_some() || alive.current.is_some() =>
+            {
+                WorkerStatus::Running
+            }
             RowState::Live | RowState::Retrying => WorkerStatus::Idle,
         };
-        WorkerView::new(&self.node, &self.id, &alive.row, status, alive.queue.pending.len(), alive.failures)
+        WorkerView::new(
+            &self.node,
+            &self.id,
+            &alive.row,
+            status,
+            alive.queue.pending.len(),
+            alive.failures,
+        )
     }
 
     async fn interrupt(&mut self, again: bool) -> Result<(), WorkerError> {
@@ -382,7 +495,9 @@ impl Worker {
         self.running = None;
         self.instance = None;
         self.node.instance_gone(&self.id);
-        let Some(alive) = &mut self.alive else { return Ok(()) };
+        let Some(alive) = &mut self.alive else {
+            return Ok(());
+        };
         alive.retry_at = None;
         if again || !matches!(alive.row.state(), RowState::Live | RowState::Retrying) {
             return Ok(());
@@ -397,28 +512,46 @@ impl Worker {
         for reply in alive.queue.take_all() {
             reply.send(Err(WorkerError::Interrupted(self.id.clone())));
         }
-        self.node.committer().wait(seq).await.map_err(|_| WorkerError::Stopping)
+        self.node
+            .committer()
+            .wait(seq)
+            .await
+            .map_err(|_| WorkerError::Stopping)
     }
 
     async fn resume(&mut self) -> Result<(), WorkerError> {
         if !self.open()? {
             return Err(WorkerError::NotFound(self.id.clone()));
         }
-        let Some(alive) = &mut self.alive else { return Ok(()) };
+        let Some(alive) = &mut self.alive else {
+            return Ok(());
+        };
         if alive.row.state() == RowState::Interrupted {
             alive.resume(&self.id);
         }
         let seq = alive.writer.lock().last();
-        self.node.committer().wait(seq).await.map_err(|_| WorkerError::Stopping)
+        self.node
+            .committer()
+            .wait(seq)
+            .await
+            .map_err(|_| WorkerError::Stopping)
     }
 
     async fn delete(&mut self) -> Result<(), WorkerError> {
         // A worker whose log is damaged can be deleted as well: its row is enough.
-        let Some(stored) = self.worker_row().await? else { return Err(WorkerError::NotFound(self.id.clone())) };
+        let Some(stored) = self.worker_row().await? else {
+            return Err(WorkerError::NotFound(self.id.clone()));
+        };
         self.running = None;
         self.instance = None;
         self.node.instance_gone(&self.id);
-        let ops = [Op::ClearRunning { log: stored }, Op::DropWorker { worker: self.id.clone(), log: stored }];
+        let ops = [
+            Op::ClearRunning { log: stored },
+            Op::DropWorker {
+                worker: self.id.clone(),
+                log: stored,
+            },
+        ];
         let seq = self.node.committer().submit(ops);
         if let Some(mut alive) = self.alive.take() {
             for reply in alive.queue.take_all() {
@@ -426,7 +559,11 @@ impl Worker {
             }
         }
         // Only then may a new worker of this name look into the store.
-        self.node.committer().wait(seq).await.map_err(|_| WorkerError::Stopping)
+        self.node
+            .committer()
+            .wait(seq)
+            .await
+            .map_err(|_| WorkerError::Stopping)
     }
 
     async fn worker_row(&mut self) -> Result<Option<LogId>, WorkerError> {
@@ -435,7 +572,11 @@ impl Worker {
                 let writer = alive.writer.lock();
                 (writer.log(), writer.last())
             };
-            self.node.committer().wait(last).await.map_err(|_| WorkerError::Stopping)?;
+            self.node
+                .committer()
+                .wait(last)
+                .await
+                .map_err(|_| WorkerError::Stopping)?;
             return Ok(Some(log));
         }
         Ok(self.node.store().worker(&self.id)?.map(|stored| stored.log))
@@ -459,7 +600,14 @@ impl Alive {
         let component = node.component(id.component_id, None)?;
         let version = component.versioned_component_id.version;
         let log = node.new_log(id)?;
-        let env: Vec<EnvVar> = with.env.iter().map(|(name, value)| EnvVar { name: name.clone(), value: value.clone() }).collect();
+        let env: Vec<EnvVar> = with
+            .env
+            .iter()
+            .map(|(name, value)| EnvVar {
+                name: name.clone(),
+                value: value.clone(),
+            })
+            .collect();
         let row = WorkerRow {
             log: log.0,
             version,
@@ -480,7 +628,10 @@ impl Alive {
         };
         let alive = Self::new(node, id, row, log, OplogIndex(0));
         let put = alive.put_row(id);
-        alive.writer.lock().append_with(Event::Create(create), vec![put]);
+        alive
+            .writer
+            .lock()
+            .append_with(Event::Create(create), vec![put]);
         Ok(alive)
     }
 
@@ -489,7 +640,11 @@ impl Alive {
             worker: id.clone(),
             version: row.version,
             args: row.args.clone(),
-            env: row.env.iter().map(|var| (var.name.clone(), var.value.clone())).collect(),
+            env: row
+                .env
+                .iter()
+                .map(|var| (var.name.clone(), var.value.clone()))
+                .collect(),
             ephemeral: false,
         };
         Self {
@@ -505,7 +660,13 @@ impl Alive {
         }
     }
 
-    fn from_ledger(node: &Arc<Node>, id: &WorkerId, row: WorkerRow, log: LogId, ledger: Ledger) -> Result<Self, StoreError> {
+    fn from_ledger(
+        node: &Arc<Node>,
+        id: &WorkerId,
+        row: WorkerRow,
+        log: LogId,
+        ledger: Ledger,
+    ) -> Result<Self, StoreError> {
         let mut alive = Self::new(node, id, row, log, ledger.tail);
         alive.failures = ledger.failures;
         if matches!(alive.row.state(), RowState::Failed | RowState::Exited) {
@@ -515,13 +676,22 @@ impl Alive {
         alive.marked = ledger.current.is_some() || !ledger.pending.is_empty();
         if let Some((accepted, entry)) = ledger.current {
             let (key, function, input) = unpack(entry, &node.payloads())?;
-            alive.queue.accept(key.clone(), accepted, call_hash(&function, &input));
+            alive
+                .queue
+                .accept(key.clone(), accepted, call_hash(&function, &input));
             alive.current = Some(Current { accepted, key });
         }
         for (accepted, entry) in ledger.pending {
             let (key, function, input) = unpack(entry, &node.payloads())?;
-            alive.queue.accept(key.clone(), accepted, call_hash(&function, &input));
-            alive.queue.pending.push_back(Queued { accepted, key, function, input });
+            alive
+                .queue
+                .accept(key.clone(), accepted, call_hash(&function, &input));
+            alive.queue.pending.push_back(Queued {
+                accepted,
+                key,
+                function,
+                input,
+            });
         }
         if let Some(retry_at) = ledger.last_failure.and_then(|failed| failed.retry_at) {
             let wait = Duration::from_micros(retry_at.saturating_sub(now_micros()));
@@ -531,21 +701,48 @@ impl Alive {
     }
 
     fn put_row(&self, id: &WorkerId) -> Op {
-        Op::PutWorker { worker: id.clone(), log: LogId(self.row.log), row: self.row.to_bytes() }
+        Op::PutWorker {
+            worker: id.clone(),
+            log: LogId(self.row.log),
+            row: self.row.to_bytes(),
+        }
     }
 
     fn resume(&mut self, id: &WorkerId) {
         self.row.set_state(RowState::Live);
         let put = self.put_row(id);
-        self.writer.lock().append_with(Event::Resumed(ResumedEntry {}), vec![put]);
+        self.writer
+            .lock()
+            .append_with(Event::Resumed(ResumedEntry {}), vec![put]);
     }
 
     /// Appends the acceptance of a new invocation and queues it.
-    fn admit(&mut self, node: &Node, id: &WorkerId, invocation: Invocation, call: u64) -> Result<Admission, WorkerError> {
-        let Invocation { key, function, input, caller, .. } = invocation;
+    fn admit(
+        &mut self,
+        node: &Node,
+        id: &WorkerId,
+        invocation: Invocation,
+        call: u64,
+    ) -> Result<Admission, WorkerError> {
+        let Invocation {
+            key,
+            function,
+            input,
+            caller,
+            ..
+        } = invocation;
         let (inline, input_blob) = node.payloads().store(input.clone())?;
-        let entry = Accepted { key: key.0.clone(), function: function.clone(), input: inline, input_blob, caller };
-        let mark = (!self.marked).then(|| Op::SetRunning { worker: id.clone(), log: LogId(self.row.log) });
+        let entry = Accepted {
+            key: key.0.clone(),
+            function: function.clone(),
+            input: inline,
+            input_blob,
+            caller,
+        };
+        let mark = (!self.marked).then(|| Op::SetRunning {
+            worker: id.clone(),
+            log: LogId(self.row.log),
+        });
         self.marked = true;
         let (accepted, seq) = {
             let mut writer = self.writer.lock();
@@ -553,7 +750,12 @@ impl Alive {
             (accepted, writer.last())
         };
         self.queue.accept(key.clone(), accepted, call);
-        self.queue.pending.push_back(Queued { accepted, key: key.clone(), function, input });
+        self.queue.pending.push_back(Queued {
+            accepted,
+            key: key.clone(),
+            function,
+            input,
+        });
         Ok(Admission::Accepted(key, seq))
     }
 
@@ -569,16 +771,26 @@ impl Alive {
             (writer.log(), writer.last())
         };
         // The store knows what is durable; what was written a moment ago is waited for.
-        node.committer().wait(seq).await.map_err(|_| WorkerError::Stopping)?;
-        let Some(found) = node.store().result(log, key)? else { return Ok(None) };
-        let damage = |error: StoreError| WorkerError::Damaged { worker: id.clone(), detail: error.to_string() };
+        node.committer()
+            .wait(seq)
+            .await
+            .map_err(|_| WorkerError::Stopping)?;
+        let Some(found) = node.store().result(log, key)? else {
+            return Ok(None);
+        };
+        let damage = |error: StoreError| WorkerError::Damaged {
+            worker: id.clone(),
+            detail: error.to_string(),
+        };
         let (outcome, call) = read_outcome(node, id, log, found, seq).map_err(damage)?;
         Ok(Some((outcome, call, seq)))
     }
 
     /// The current invocation has a result.
     fn complete(&mut self, node: &Node, value: Value) {
-        let Some(current) = self.current.take() else { return };
+        let Some(current) = self.current.take() else {
+            return;
+        };
         let stored = node.payloads().store(value.to_bytes());
         let (output, output_blob) = match stored {
             Ok(stored) => stored,
@@ -597,15 +809,24 @@ impl Alive {
             }];
             if self.queue.pending.is_empty() {
                 self.marked = false;
-                also.push(Op::ClearRunning { log: LogId(self.row.log) });
+                also.push(Op::ClearRunning {
+                    log: LogId(self.row.log),
+                });
             }
-            let entry = Completed { accepted: current.accepted.0, output, output_blob };
+            let entry = Completed {
+                accepted: current.accepted.0,
+                output,
+                output_blob,
+            };
             writer.append_with(Event::Completed(entry), also);
             writer.last()
         };
         self.failures = 0;
         for reply in self.queue.finish(&current.key) {
-            reply.send(Ok(Finished { value: value.clone(), seq }));
+            reply.send(Ok(Finished {
+                value: value.clone(),
+                seq,
+            }));
         }
     }
 
@@ -616,8 +837,12 @@ impl Alive {
             Stopped::Exited(status) => {
                 self.row.set_state(RowState::Exited);
                 let put = self.put_row(id);
-                let clear = Op::ClearRunning { log: LogId(self.row.log) };
-                self.writer.lock().append_with(Event::Exited(Exited { status }), vec![put, clear]);
+                let clear = Op::ClearRunning {
+                    log: LogId(self.row.log),
+                };
+                self.writer
+                    .lock()
+                    .append_with(Event::Exited(Exited { status }), vec![put, clear]);
                 for reply in self.queue.take_all() {
                     reply.send(Err(WorkerError::Exited(id.clone())));
                 }
@@ -626,21 +851,43 @@ impl Alive {
                 tracing::error!(worker = %id, %error, "the oplog cannot be used");
                 self.damaged = Some(error.to_string());
                 for reply in self.queue.take_all() {
-                    reply.send(Err(WorkerError::Damaged { worker: id.clone(), detail: error.to_string() }));
+                    reply.send(Err(WorkerError::Damaged {
+                        worker: id.clone(),
+                        detail: error.to_string(),
+                    }));
                 }
             }
         }
     }
 
-    fn fail(&mut self, node: &Node, id: &WorkerId, kind: FailureKind, message: String, recorded: u64) {
+    fn fail(
+        &mut self,
+        node: &Node,
+        id: &WorkerId,
+        kind: FailureKind,
+        message: String,
+        recorded: u64,
+    ) {
         let attempt = self.failures + 1;
         // A second attempt that met nothing new did the same as the first, and so would a third.
         let hopeless = attempt > 1 && recorded == 0;
-        let retry = matches!(kind, FailureKind::Trap | FailureKind::OutOfMemory) && attempt < ATTEMPTS_MAX && !hopeless;
+        let retry = matches!(kind, FailureKind::Trap | FailureKind::OutOfMemory)
+            && attempt < ATTEMPTS_MAX
+            && !hopeless;
         let delay = RETRY_DELAY * RETRY_FACTOR.saturating_pow(self.failures);
-        let accepted = self.current.as_ref().map_or(0, |current| current.accepted.0);
-        let retry_at = retry.then(|| now_micros() + u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
-        let entry = Event::Failed(Failed { accepted, kind: kind as i32, message: message.clone(), attempt, retry_at });
+        let accepted = self
+            .current
+            .as_ref()
+            .map_or(0, |current| current.accepted.0);
+        let retry_at =
+            retry.then(|| now_micros() + u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+        let entry = Event::Failed(Failed {
+            accepted,
+            kind: kind as i32,
+            message: message.clone(),
+            attempt,
+            retry_at,
+        });
         self.failures = attempt;
         self.row.last_error = Some(message.clone());
         self.row.retry_count = attempt;
@@ -660,12 +907,19 @@ impl Alive {
             let mut writer = self.writer.lock();
             if let Some(current) = &current {
                 let (key, accepted) = (current.key.clone(), current.accepted);
-                also.push(Op::PutResult { log, key, accepted, finished: writer.tail().next() });
+                also.push(Op::PutResult {
+                    log,
+                    key,
+                    accepted,
+                    finished: writer.tail().next(),
+                });
             }
             writer.append_with(entry, also);
             writer.last()
         };
-        let replies = current.map(|current| self.queue.finish(&current.key)).unwrap_or_default();
+        let replies = current
+            .map(|current| self.queue.finish(&current.key))
+            .unwrap_or_default();
         // A failure is told when it is durable, so that nobody hears of one that a crash turns into a success.
         let others = self.queue.take_all();
         let committer = node.committer();
@@ -673,11 +927,21 @@ impl Alive {
         tokio::spawn(async move {
             let durable = committer.wait(seq).await.is_ok();
             for reply in replies {
-                let failed = WorkerError::Failed { kind, message: message.clone() };
-                reply.send(Err(if durable { failed } else { WorkerError::Stopping }));
+                let failed = WorkerError::Failed {
+                    kind,
+                    message: message.clone(),
+                };
+                reply.send(Err(if durable {
+                    failed
+                } else {
+                    WorkerError::Stopping
+                }));
             }
             for reply in others {
-                reply.send(Err(WorkerError::PreviousFailed { worker: worker.clone(), message: message.clone() }));
+                reply.send(Err(WorkerError::PreviousFailed {
+                    worker: worker.clone(),
+                    message: message.clone(),
+                }));
             }
         });
     }
@@ -692,25 +956,43 @@ fn read_outcome(
     seq: golem_storage::Seq,
 ) -> Result<(Result<Finished, WorkerError>, u64), StoreError> {
     let entry = |index: OplogIndex| -> Result<Event, StoreError> {
-        let corrupt = |detail: String| StoreError::Corrupt { what: format!("entry {index} of worker {id}"), detail };
+        let corrupt = |detail: String| StoreError::Corrupt {
+            what: format!("entry {index} of worker {id}"),
+            detail,
+        };
         let bytes = node.store().read(log, index, 1, 0)?;
         let bytes = bytes.first().ok_or_else(|| corrupt("missing".into()))?;
         let entry = OplogEntry::from_bytes(bytes).map_err(|error| corrupt(error.to_string()))?;
-        entry.event.ok_or_else(|| corrupt("of a newer format".into()))
+        entry
+            .event
+            .ok_or_else(|| corrupt("of a newer format".into()))
     };
-    let wrong = |what: &str| StoreError::Corrupt { what: format!("result of worker {id}"), detail: what.to_owned() };
-    let Event::Accepted(accepted) = entry(found.accepted)? else { return Err(wrong("it names no accepted invocation")) };
+    let wrong = |what: &str| StoreError::Corrupt {
+        what: format!("result of worker {id}"),
+        detail: what.to_owned(),
+    };
+    let Event::Accepted(accepted) = entry(found.accepted)? else {
+        return Err(wrong("it names no accepted invocation"));
+    };
     let (_, function, input) = unpack(accepted, &node.payloads())?;
     let call = call_hash(&function, &input);
     match entry(found.finished)? {
         Event::Completed(completed) => {
-            let bytes = node.payloads().load(completed.output, completed.output_blob)?;
+            let bytes = node
+                .payloads()
+                .load(completed.output, completed.output_blob)?;
             let value = Value::from_bytes(&bytes).map_err(|error| wrong(&error.to_string()))?;
             Ok((Ok(Finished { value, seq }), call))
         }
         Event::Failed(failed) => {
             let kind = failed.kind();
-            Ok((Err(WorkerError::Failed { kind, message: failed.message }), call))
+            Ok((
+                Err(WorkerError::Failed {
+                    kind,
+                    message: failed.message,
+                }),
+                call,
+            ))
         }
         _ => Err(wrong("it names no outcome")),
     }

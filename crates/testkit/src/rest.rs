@@ -19,8 +19,13 @@ impl Rest {
     /// A client of the server at `base`.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Self { agent: config.into(), base: base.to_owned() }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build();
+        Self {
+            agent: config.into(),
+            base: base.to_owned(),
+        }
     }
 
     /// `GET path`.
@@ -35,7 +40,10 @@ impl Rest {
 
     /// `POST path` with a JSON body, and an idempotency key if there is one.
     pub fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<(u16, Value)> {
-        let mut request = self.agent.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let mut request = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("content-type", "application/json");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -43,10 +51,18 @@ impl Rest {
     }
 
     /// Uploads a component under `name` (a new one) or to `update` (a new version). `kind` is `Durable` or `Ephemeral`.
-    pub fn upload(&self, path: &str, name: Option<&str>, kind: &str, wasm: &[u8]) -> Result<(u16, Value)> {
+    pub fn upload(
+        &self,
+        path: &str,
+        name: Option<&str>,
+        kind: &str,
+        wasm: &[u8],
+    ) -> Result<(u16, Value)> {
         let mut body = Vec::with_capacity(wasm.len() + 1024);
         let mut text = |field: &str, value: &str| {
-            let part = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
+            let part = format!(
+                "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+            );
             body.extend_from_slice(part.as_bytes());
         };
         if let Some(name) = name {
@@ -61,13 +77,20 @@ impl Rest {
         body.extend_from_slice(wasm);
         body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
         let content = format!("multipart/form-data; boundary={BOUNDARY}");
-        answer(self.agent.post(format!("{}{path}", self.base)).header("content-type", content).send(&body[..])?)
+        answer(
+            self.agent
+                .post(format!("{}{path}", self.base))
+                .header("content-type", content)
+                .send(&body[..])?,
+        )
     }
 
     /// Uploads a new component and returns its id.
     pub fn create_component(&self, name: &str, wasm: &[u8]) -> Result<String> {
         let (status, body) = self.upload("/v1/components", Some(name), "Durable", wasm)?;
-        let id = body.pointer("/versionedComponentId/componentId").and_then(Value::as_str);
+        let id = body
+            .pointer("/versionedComponentId/componentId")
+            .and_then(Value::as_str);
         match (status, id) {
             (200, Some(id)) => Ok(id.to_owned()),
             _ => bail!("upload of `{name}` answered {status}: {body}"),
@@ -75,26 +98,58 @@ impl Rest {
     }
 
     /// Calls a function of a worker and returns the whole answer.
-    pub fn try_call(&self, component: &str, worker: &str, function: &str, params: &[Value], key: Option<&str>) -> Result<(u16, Value)> {
-        let function = function.replace('{', "%7B").replace('}', "%7D").replace('/', "%2F").replace(':', "%3A");
-        let path = format!("/v1/components/{component}/workers/{worker}/invoke-and-await?function={function}");
-        let params: Vec<Value> = params.iter().map(|value| json!({ "value": value })).collect();
+    pub fn try_call(
+        &self,
+        component: &str,
+        worker: &str,
+        function: &str,
+        params: &[Value],
+        key: Option<&str>,
+    ) -> Result<(u16, Value)> {
+        let function = function
+            .replace('{', "%7B")
+            .replace('}', "%7D")
+            .replace('/', "%2F")
+            .replace(':', "%3A");
+        let path = format!(
+            "/v1/components/{component}/workers/{worker}/invoke-and-await?function={function}"
+        );
+        let params: Vec<Value> = params
+            .iter()
+            .map(|value| json!({ "value": value }))
+            .collect();
         self.post(&path, &json!({ "params": params }), key)
     }
 
     /// Calls a function of a worker and returns its result, or null when it has none.
-    pub fn call(&self, component: &str, worker: &str, function: &str, params: &[Value]) -> Result<Value> {
+    pub fn call(
+        &self,
+        component: &str,
+        worker: &str,
+        function: &str,
+        params: &[Value],
+    ) -> Result<Value> {
         let (status, body) = self.try_call(component, worker, function, params, None)?;
         if status != 200 {
             bail!("{function} of {worker} answered {status}: {body}");
         }
-        let values = body.pointer("/result/value").and_then(Value::as_array).context("the answer has no result")?;
+        let values = body
+            .pointer("/result/value")
+            .and_then(Value::as_array)
+            .context("the answer has no result")?;
         Ok(values.first().cloned().unwrap_or(Value::Null))
     }
 }
 
 fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, Value)> {
     let status = response.status().as_u16();
-    let text = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
-    Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    let text = response
+        .body_mut()
+        .with_config()
+        .limit(64 << 20)
+        .read_to_string()?;
+    Ok((
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    ))
 }

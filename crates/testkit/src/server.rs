@@ -30,10 +30,18 @@ impl Server {
     /// The same with more options of `server run`, such as a fault to inject.
     pub fn start_with(data_dir: &Path, options: &[&str]) -> Result<Self> {
         let mut command = Command::new(golem_cli()?);
-        command.args(["server", "run", "--port", "0", "--data-dir"]).arg(data_dir);
+        command
+            .args(["server", "run", "--port", "0", "--data-dir"])
+            .arg(data_dir);
         command.args(options);
-        command.env("RUST_LOG", std::env::var("GOLEM_TEST_LOG").unwrap_or_else(|_| "error".into()));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.env(
+            "RUST_LOG",
+            std::env::var("GOLEM_TEST_LOG").unwrap_or_else(|_| "error".into()),
+        );
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no output")?;
         match ready_line(stdout) {
@@ -78,7 +86,10 @@ impl Server {
 
     /// Asks it to stop with SIGTERM and waits until it has.
     pub fn stop(mut self) -> Result<ExitStatus> {
-        let status = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        let status = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.child.id().to_string())
+            .status()?;
         if !status.success() {
             bail!("cannot signal the server");
         }
@@ -105,7 +116,18 @@ fn ready_line(stdout: ChildStdout) -> Result<String> {
         let mut rest = [0; 4096];
         while reader.read(&mut rest).is_ok_and(|read| read > 0) {}
     });
-    let line = receiver.recv_timeout(READY_TIMEOUT).context("the server did not say that it is ready")??;
-    let at = line.find("http://").with_context(|| format!("the server said {line:?} instead of its address"))?;
-    Ok(line.get(at..).unwrap_or_default().split_whitespace().next().unwrap_or_default().trim_end_matches('/').to_owned())
+    let line = receiver
+        .recv_timeout(READY_TIMEOUT)
+        .context("the server did not say that it is ready")??;
+    let at = line
+        .find("http://")
+        .with_context(|| format!("the server said {line:?} instead of its address"))?;
+    Ok(line
+        .get(at..)
+        .unwrap_or_default()
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('/')
+        .to_owned())
 }

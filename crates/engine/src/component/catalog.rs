@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use golem_model::component::{Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId};
+use golem_model::component::{
+    Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId,
+};
 use golem_model::{ComponentId, ComponentVersion, Timestamp};
 use golem_storage::{Blobs, Store, StoreError};
 use parking_lot::Mutex;
@@ -50,7 +52,12 @@ struct LoadedCache {
 
 impl Catalog {
     /// The catalogue of `store`.
-    pub(crate) fn open(engine: Engine, code: CodeCache, store: Arc<dyn Store>, blobs: Arc<Blobs>) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        engine: Engine,
+        code: CodeCache,
+        store: Arc<dyn Store>,
+        blobs: Arc<Blobs>,
+    ) -> Result<Self, StoreError> {
         let mut rows: HashMap<ComponentId, Versions> = HashMap::new();
         let mut after: Option<Vec<u8>> = None;
         loop {
@@ -58,38 +65,78 @@ impl Catalog {
             let Some(last) = found.last() else { break };
             after = Some(last.key.clone());
             for row in found {
-                let info: ComponentInfo = serde_json::from_slice(&row.value)
-                    .map_err(|error| StoreError::Corrupt { what: "a component row".into(), detail: error.to_string() })?;
+                let info: ComponentInfo =
+                    serde_json::from_slice(&row.value).map_err(|error| StoreError::Corrupt {
+                        what: "a component row".into(),
+                        detail: error.to_string(),
+                    })?;
                 let id = info.versioned_component_id;
-                rows.entry(id.component_id).or_default().insert(id.version, Arc::new(info));
+                rows.entry(id.component_id)
+                    .or_default()
+                    .insert(id.version, Arc::new(info));
             }
         }
-        Ok(Self { engine, code, store, blobs, rows: Mutex::new(rows), loaded: Mutex::default(), uploads: Semaphore::new(1) })
+        Ok(Self {
+            engine,
+            code,
+            store,
+            blobs,
+            rows: Mutex::new(rows),
+            loaded: Mutex::default(),
+            uploads: Semaphore::new(1),
+        })
     }
 
     /// The newest version, or the one that is asked for.
-    pub(crate) fn get(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Arc<ComponentInfo>, ComponentError> {
+    pub(crate) fn get(
+        &self,
+        id: ComponentId,
+        version: Option<ComponentVersion>,
+    ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let rows = self.rows.lock();
         let versions = rows.get(&id).ok_or(ComponentError::NotFound(id))?;
         match version {
-            None => versions.values().next_back().cloned().ok_or(ComponentError::NotFound(id)),
-            Some(version) => versions.get(&version).cloned().ok_or(ComponentError::VersionNotFound(id, version)),
+            None => versions
+                .values()
+                .next_back()
+                .cloned()
+                .ok_or(ComponentError::NotFound(id)),
+            Some(version) => versions
+                .get(&version)
+                .cloned()
+                .ok_or(ComponentError::VersionNotFound(id, version)),
         }
     }
 
     /// Every version, oldest first.
-    pub(crate) fn versions(&self, id: ComponentId) -> Result<Vec<Arc<ComponentInfo>>, ComponentError> {
+    pub(crate) fn versions(
+        &self,
+        id: ComponentId,
+    ) -> Result<Vec<Arc<ComponentInfo>>, ComponentError> {
         let rows = self.rows.lock();
-        Ok(rows.get(&id).ok_or(ComponentError::NotFound(id))?.values().cloned().collect())
+        Ok(rows
+            .get(&id)
+            .ok_or(ComponentError::NotFound(id))?
+            .values()
+            .cloned()
+            .collect())
     }
 
     /// Every version of every component, or of the one that is called `name`; by name, oldest first.
     pub(crate) fn list(&self, name: Option<&str>) -> Vec<Arc<ComponentInfo>> {
         let rows = self.rows.lock();
         let all = rows.values().flat_map(BTreeMap::values);
-        let mut found: Vec<_> = all.filter(|info| name.is_none_or(|name| info.component_name == name)).cloned().collect();
+        let mut found: Vec<_> = all
+            .filter(|info| name.is_none_or(|name| info.component_name == name))
+            .cloned()
+            .collect();
         found.sort_by(|a, b| {
-            let key = |info: &ComponentInfo| (info.component_name.clone(), info.versioned_component_id.version);
+            let key = |info: &ComponentInfo| {
+                (
+                    info.component_name.clone(),
+                    info.versioned_component_id.version,
+                )
+            };
             key(a).cmp(&key(b))
         });
         found
@@ -98,11 +145,18 @@ impl Catalog {
     /// The component that is called `name`.
     pub(crate) fn named(&self, name: &str) -> Result<ComponentId, ComponentError> {
         let found = self.list(Some(name));
-        found.first().map(|info| info.versioned_component_id.component_id).ok_or_else(|| ComponentError::NameNotFound(name.to_owned()))
+        found
+            .first()
+            .map(|info| info.versioned_component_id.component_id)
+            .ok_or_else(|| ComponentError::NameNotFound(name.to_owned()))
     }
 
     /// The wasm as it was uploaded.
-    pub(crate) fn wasm(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Vec<u8>, ComponentError> {
+    pub(crate) fn wasm(
+        &self,
+        id: ComponentId,
+        version: Option<ComponentVersion>,
+    ) -> Result<Vec<u8>, ComponentError> {
         Ok(self.blobs.get(&self.get(id, version)?.wasm_hash)?)
     }
 
@@ -118,7 +172,10 @@ impl Catalog {
         if let Ok(id) = self.named(name) {
             return Err(ComponentError::AlreadyExists(id));
         }
-        let id = VersionedComponentId { component_id: ComponentId::random(), version: 0 };
+        let id = VersionedComponentId {
+            component_id: ComponentId::random(),
+            version: 0,
+        };
         self.take(id, name.to_owned(), kind, wasm).await
     }
 
@@ -131,8 +188,17 @@ impl Catalog {
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let _upload = self.uploads.acquire().await;
         let newest = self.get(id, None)?;
-        let version = VersionedComponentId { component_id: id, version: newest.versioned_component_id.version + 1 };
-        self.take(version, newest.component_name.clone(), kind.unwrap_or(newest.component_type), wasm).await
+        let version = VersionedComponentId {
+            component_id: id,
+            version: newest.versioned_component_id.version + 1,
+        };
+        self.take(
+            version,
+            newest.component_name.clone(),
+            kind.unwrap_or(newest.component_type),
+            wasm,
+        )
+        .await
     }
 
     async fn take(
@@ -144,7 +210,8 @@ impl Catalog {
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let catalog = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || catalog.take_blocking(id, name, kind, wasm));
-        work.await.map_err(|error| ComponentError::Compile(error.to_string()))?
+        work.await
+            .map_err(|error| ComponentError::Compile(error.to_string()))?
     }
 
     fn take_blocking(
@@ -155,7 +222,10 @@ impl Catalog {
         wasm: Vec<u8>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         if wasm.len() > COMPONENT_BYTES_MAX {
-            return Err(ComponentError::TooLarge { bytes: wasm.len(), limit: COMPONENT_BYTES_MAX });
+            return Err(ComponentError::TooLarge {
+                bytes: wasm.len(),
+                limit: COMPONENT_BYTES_MAX,
+            });
         }
         check_is_component(&wasm)?;
         let wasm_hash = self.blobs.put(&wasm)?;
@@ -184,17 +254,27 @@ impl Catalog {
             installed_plugins: Vec::new(),
             wasm_hash,
         });
-        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info)).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
-        let row = serde_json::to_vec(info.as_ref()).map_err(|error| ComponentError::Io(error.to_string()))?;
+        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
+            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let row = serde_json::to_vec(info.as_ref())
+            .map_err(|error| ComponentError::Io(error.to_string()))?;
         self.store.catalog_put(KIND, &row_key(id), 0, &row)?;
-        self.rows.lock().entry(id.component_id).or_default().insert(id.version, Arc::clone(&info));
+        self.rows
+            .lock()
+            .entry(id.component_id)
+            .or_default()
+            .insert(id.version, Arc::clone(&info));
         self.keep(id, Arc::new(loaded));
         Ok(info)
     }
 
     /// A component version that is ready to be instantiated. Reads compiled code from disk (half a millisecond) when it
     /// is not in memory, and compiles only if that code is gone.
-    pub(crate) fn loaded(&self, id: ComponentId, version: Option<ComponentVersion>) -> Result<Arc<Loaded>, ComponentError> {
+    pub(crate) fn loaded(
+        &self,
+        id: ComponentId,
+        version: Option<ComponentVersion>,
+    ) -> Result<Arc<Loaded>, ComponentError> {
         let info = self.get(id, version)?;
         let key = (id, info.versioned_component_id.version);
         {
@@ -206,9 +286,15 @@ impl Catalog {
                 return Ok(Arc::clone(loaded));
             }
         }
-        let read = || self.blobs.get(&info.wasm_hash).map_err(wasmtime::Error::from);
-        let component =
-            self.code.load(&self.engine, &info.wasm_hash, read).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let read = || {
+            self.blobs
+                .get(&info.wasm_hash)
+                .map_err(wasmtime::Error::from)
+        };
+        let component = self
+            .code
+            .load(&self.engine, &info.wasm_hash, read)
+            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
             .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         let loaded = Arc::new(loaded);
@@ -220,9 +306,15 @@ impl Catalog {
         let mut cache = self.loaded.lock();
         cache.clock += 1;
         let clock = cache.clock;
-        cache.entries.insert((id.component_id, id.version), (loaded, clock));
+        cache
+            .entries
+            .insert((id.component_id, id.version), (loaded, clock));
         if cache.entries.len() > LOADED_COMPONENTS_MAX
-            && let Some(oldest) = cache.entries.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)
+            && let Some(oldest) = cache
+                .entries
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(key, _)| *key)
         {
             cache.entries.remove(&oldest);
         }
@@ -239,9 +331,13 @@ fn row_key(id: VersionedComponentId) -> Vec<u8> {
 fn check_is_component(wasm: &[u8]) -> Result<(), ComponentError> {
     match wasm {
         [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
-        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(ComponentError::NotAComponent("it is a core module".into())),
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+            Err(ComponentError::NotAComponent("it is a core module".into()))
+        }
         [] => Err(ComponentError::NotAComponent("it is empty".into())),
-        _ => Err(ComponentError::NotAComponent("it does not begin with the WebAssembly magic number".into())),
+        _ => Err(ComponentError::NotAComponent(
+            "it does not begin with the WebAssembly magic number".into(),
+        )),
     }
 }
 

@@ -41,12 +41,19 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Links compiled code.
-    pub(crate) fn new(engine: &Engine, component: &Component, info: Arc<ComponentInfo>) -> Result<Self> {
+    pub(crate) fn new(
+        engine: &Engine,
+        component: &Component,
+        info: Arc<ComponentInfo>,
+    ) -> Result<Self> {
         let pre = linker(engine, component)?.instantiate_pre(component)?;
         let mut functions = HashMap::new();
         for export in &info.metadata.exports {
             match export {
-                Export::Instance { name, functions: exported } => {
+                Export::Instance {
+                    name,
+                    functions: exported,
+                } => {
                     let instance = component.get_export_index(None, name);
                     for function in exported {
                         let index = component.get_export_index(instance.as_ref(), &function.name);
@@ -59,7 +66,11 @@ impl Loaded {
                 }
             }
         }
-        Ok(Self { info, pre, functions })
+        Ok(Self {
+            info,
+            pre,
+            functions,
+        })
     }
 
     /// The function of a canonical name.
@@ -69,11 +80,19 @@ impl Loaded {
 
     /// The function that a stub means by `resource` and `function`: a method of an interface of the same name (dialect L
     /// or N), of an inline interface, or of the world. Source: client spec §3.3, §3.5.
-    pub(crate) fn stub_function(&self, package: &str, version: &str, resource: &str, function: &str) -> Option<&Arc<ExportedFunction>> {
+    pub(crate) fn stub_function(
+        &self,
+        package: &str,
+        version: &str,
+        resource: &str,
+        function: &str,
+    ) -> Option<&Arc<ExportedFunction>> {
         let inline = resource.strip_suffix("-inline-functions");
         [
             Some(format!("{package}/{resource}{version}.{{{function}}}")),
-            Some(format!("{package}-interface/{resource}{version}.{{{function}}}")),
+            Some(format!(
+                "{package}-interface/{resource}{version}.{{{function}}}"
+            )),
             Some(format!("{resource}.{{{function}}}")),
             Some(function.to_owned()),
             inline.map(|_| function.to_owned()),
@@ -95,30 +114,59 @@ fn add(
         Some(interface) => format!("{interface}.{{{inner}}}"),
         None => inner,
     };
-    let params: Vec<WitType> = function.parameters.iter().map(|parameter| parameter.typ.clone()).collect();
+    let params: Vec<WitType> = function
+        .parameters
+        .iter()
+        .map(|parameter| parameter.typ.clone())
+        .collect();
     let result = function.results.first().map(|result| result.typ.clone());
     if let Some(resource) = function.name.strip_prefix("[constructor]")
         && let Some(WitType::Handle { resource_id, .. }) = &result
     {
-        let own = WitType::Handle { resource_id: *resource_id, mode: HandleMode::Owned };
+        let own = WitType::Handle {
+            resource_id: *resource_id,
+            mode: HandleMode::Owned,
+        };
         let name = match interface {
             Some(interface) => format!("{interface}.{{{resource}.drop}}"),
             None => format!("{resource}.drop"),
         };
-        let parameters = vec![golem_model::types::NamedType { name: "self".into(), typ: own.clone() }];
-        let signature = Function { name: format!("[drop]{resource}"), parameters, results: Vec::new() };
-        let dropping = ExportedFunction { name: name.clone(), index: None, params: vec![own], result: None, signature };
+        let parameters = vec![golem_model::types::NamedType {
+            name: "self".into(),
+            typ: own.clone(),
+        }];
+        let signature = Function {
+            name: format!("[drop]{resource}"),
+            parameters,
+            results: Vec::new(),
+        };
+        let dropping = ExportedFunction {
+            name: name.clone(),
+            index: None,
+            params: vec![own],
+            result: None,
+            signature,
+        };
         functions.insert(name, Arc::new(dropping));
     }
     if index.is_some() {
-        let exported = ExportedFunction { name: name.clone(), index, params, result, signature: function.clone() };
+        let exported = ExportedFunction {
+            name: name.clone(),
+            index,
+            params,
+            result,
+            signature: function.clone(),
+        };
         functions.insert(name, Arc::new(exported));
     }
 }
 
 /// A function as people name it: `r.new` for `[constructor]r`, `r.m` for `[method]r.m` and `[static]r.m`.
 fn spoken_name(exported: &str) -> String {
-    match exported.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    match exported
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
         Some(("constructor", resource)) => format!("{resource}.new"),
         Some((_, rest)) => rest.to_owned(),
         None => exported.to_owned(),
@@ -133,14 +181,18 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> Result<Linker<Ho
     let typ = component.component_type();
     let (mut foreign, mut stubs) = (Vec::new(), Vec::new());
     for (name, item) in typ.imports(engine) {
-        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let ComponentItem::ComponentInstance(instance) = item.ty else {
+            continue;
+        };
         if stub_name(name).is_some() {
             stubs.push((name, instance));
         } else {
-            let resources = instance.exports(engine).filter_map(|(_, item)| match item.ty {
-                ComponentItem::Resource(resource) => Some(resource),
-                _ => None,
-            });
+            let resources = instance
+                .exports(engine)
+                .filter_map(|(_, item)| match item.ty {
+                    ComponentItem::Resource(resource) => Some(resource),
+                    _ => None,
+                });
             foreign.extend(resources);
         }
     }
@@ -156,9 +208,16 @@ pub(crate) fn unknown_imports(engine: &Engine, component: &Component) -> Vec<Str
     let typ = component.component_type();
     let unknown = typ.imports(engine).filter(|(name, item)| {
         let only_types = match &item.ty {
-            ComponentItem::ComponentInstance(instance) => !instance
-                .exports(engine)
-                .any(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_) | ComponentItem::Resource(_) | ComponentItem::CoreFunc(_))),
+            ComponentItem::ComponentInstance(instance) => {
+                !instance.exports(engine).any(|(_, item)| {
+                    matches!(
+                        item.ty,
+                        ComponentItem::ComponentFunc(_)
+                            | ComponentItem::Resource(_)
+                            | ComponentItem::CoreFunc(_)
+                    )
+                })
+            }
             ComponentItem::Type(_) => true,
             _ => false,
         };
@@ -169,5 +228,8 @@ pub(crate) fn unknown_imports(engine: &Engine, component: &Component) -> Vec<Str
 
 /// Names of the stub interfaces among the imports.
 pub(crate) fn stubs(engine: &Engine, component: &Component) -> Vec<String> {
-    reflect::imports(engine, component).into_iter().filter(|name| stub_name(name).is_some()).collect()
+    reflect::imports(engine, component)
+        .into_iter()
+        .filter(|name| stub_name(name).is_some())
+        .collect()
 }

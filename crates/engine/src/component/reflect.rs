@@ -2,8 +2,8 @@
 //! THE STAGE / reflect: what a component exports and imports, as words of the model. In: a compiled component.
 //! Out: exports, imports, stub interfaces. Never touches a worker. Read next: `catalog.rs`. Source: host design §2.
 
-use golem_model::types::{Export, Function, FunctionResult, HandleMode, NamedCase, NamedType};
 use golem_model::WitType;
+use golem_model::types::{Export, Function, FunctionResult, HandleMode, NamedCase, NamedType};
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ResourceType, Type};
@@ -28,13 +28,22 @@ pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<Export> {
     let typ = component.component_type();
     typ.exports(engine)
         .filter_map(|(name, export)| match export.ty {
-            ComponentItem::ComponentFunc(func) => Some(Export::Function(function(name, &func, &mut numbers))),
+            ComponentItem::ComponentFunc(func) => {
+                Some(Export::Function(function(name, &func, &mut numbers)))
+            }
             ComponentItem::ComponentInstance(instance) => {
-                let functions = instance.exports(engine).filter_map(|(name, item)| match item.ty {
-                    ComponentItem::ComponentFunc(func) => Some(function(name, &func, &mut numbers)),
-                    _ => None,
-                });
-                Some(Export::Instance { name: name.to_owned(), functions: functions.collect() })
+                let functions = instance
+                    .exports(engine)
+                    .filter_map(|(name, item)| match item.ty {
+                        ComponentItem::ComponentFunc(func) => {
+                            Some(function(name, &func, &mut numbers))
+                        }
+                        _ => None,
+                    });
+                Some(Export::Instance {
+                    name: name.to_owned(),
+                    functions: functions.collect(),
+                })
             }
             _ => None,
         })
@@ -42,11 +51,30 @@ pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<Export> {
 }
 
 /// A function with its signature.
-pub(crate) fn function(name: &str, func: &ComponentFunc, numbers: &mut ResourceNumbers) -> Function {
-    let parameters =
-        func.params().map(|(name, ty)| NamedType { name: name.to_owned(), typ: wit_type(&ty, numbers) }).collect();
-    let results = func.results().map(|ty| FunctionResult { name: None, typ: wit_type(&ty, numbers) }).collect();
-    Function { name: name.to_owned(), parameters, results }
+pub(crate) fn function(
+    name: &str,
+    func: &ComponentFunc,
+    numbers: &mut ResourceNumbers,
+) -> Function {
+    let parameters = func
+        .params()
+        .map(|(name, ty)| NamedType {
+            name: name.to_owned(),
+            typ: wit_type(&ty, numbers),
+        })
+        .collect();
+    let results = func
+        .results()
+        .map(|ty| FunctionResult {
+            name: None,
+            typ: wit_type(&ty, numbers),
+        })
+        .collect();
+    Function {
+        name: name.to_owned(),
+        parameters,
+        results,
+    }
 }
 
 /// A type of wasmtime in words of the model. Types of proposals that the platform does not run (streams, futures, maps)
@@ -67,35 +95,66 @@ pub(crate) fn wit_type(ty: &Type, numbers: &mut ResourceNumbers) -> WitType {
         Type::Float64 => WitType::F64,
         Type::Char => WitType::Chr,
         Type::String => WitType::Str,
-        Type::List(list) => WitType::List { inner: boxed(&list.ty()) },
-        Type::Option(option) => WitType::Option { inner: boxed(&option.ty()) },
-        Type::Tuple(tuple) => WitType::Tuple { items: tuple.types().map(|ty| *boxed(&ty)).collect() },
+        Type::List(list) => WitType::List {
+            inner: boxed(&list.ty()),
+        },
+        Type::Option(option) => WitType::Option {
+            inner: boxed(&option.ty()),
+        },
+        Type::Tuple(tuple) => WitType::Tuple {
+            items: tuple.types().map(|ty| *boxed(&ty)).collect(),
+        },
         Type::Record(record) => WitType::Record {
-            fields: record.fields().map(|f| NamedType { name: f.name.to_owned(), typ: *boxed(&f.ty) }).collect(),
+            fields: record
+                .fields()
+                .map(|f| NamedType {
+                    name: f.name.to_owned(),
+                    typ: *boxed(&f.ty),
+                })
+                .collect(),
         },
         Type::Variant(variant) => WitType::Variant {
             cases: variant
                 .cases()
-                .map(|case| NamedCase { name: case.name.to_owned(), typ: case.ty.map(|ty| *boxed(&ty)) })
+                .map(|case| NamedCase {
+                    name: case.name.to_owned(),
+                    typ: case.ty.map(|ty| *boxed(&ty)),
+                })
                 .collect(),
         },
-        Type::Enum(names) => WitType::Enum { cases: names.names().map(str::to_owned).collect() },
-        Type::Flags(flags) => WitType::Flags { names: flags.names().map(str::to_owned).collect() },
+        Type::Enum(names) => WitType::Enum {
+            cases: names.names().map(str::to_owned).collect(),
+        },
+        Type::Flags(flags) => WitType::Flags {
+            names: flags.names().map(str::to_owned).collect(),
+        },
         Type::Result(result) => WitType::Result {
             ok: result.ok().map(|ty| boxed(&ty)),
             err: result.err().map(|ty| boxed(&ty)),
         },
-        Type::Own(resource) => WitType::Handle { resource_id: numbers.number(*resource), mode: HandleMode::Owned },
-        Type::Borrow(resource) => WitType::Handle { resource_id: numbers.number(*resource), mode: HandleMode::Borrowed },
-        Type::Future(_) | Type::Stream(_) | Type::ErrorContext | Type::Map(_) | Type::FixedLengthList(_) => {
-            WitType::Tuple { items: Vec::new() }
-        }
+        Type::Own(resource) => WitType::Handle {
+            resource_id: numbers.number(*resource),
+            mode: HandleMode::Owned,
+        },
+        Type::Borrow(resource) => WitType::Handle {
+            resource_id: numbers.number(*resource),
+            mode: HandleMode::Borrowed,
+        },
+        Type::Future(_)
+        | Type::Stream(_)
+        | Type::ErrorContext
+        | Type::Map(_)
+        | Type::FixedLengthList(_) => WitType::Tuple { items: Vec::new() },
     }
 }
 
 /// Names of all imports, in order.
 pub(crate) fn imports(engine: &Engine, component: &Component) -> Vec<String> {
-    component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect()
+    component
+        .component_type()
+        .imports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 /// A stub interface that is imported: which interface of which component it stands for. Architecture D5.
@@ -119,7 +178,6 @@ pub(crate) fn stub_name(import: &str) -> Option<StubName<'_>> {
     Some(StubName { package, version })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +185,10 @@ mod tests {
     #[test]
     fn stub_interfaces_are_told_by_their_names() {
         let name = |package, version| Some(StubName { package, version });
-        assert_eq!(stub_name("rpcdemo:component2-stub/stub-component2"), name("rpcdemo:component2", ""));
+        assert_eq!(
+            stub_name("rpcdemo:component2-stub/stub-component2"),
+            name("rpcdemo:component2", "")
+        );
         assert_eq!(stub_name("a:b-stub/stub-w@1.2.3"), name("a:b", "@1.2.3"));
         assert_eq!(stub_name("wasi:io/poll@0.2.0"), None);
         assert_eq!(stub_name("a:b-stub/other"), None);

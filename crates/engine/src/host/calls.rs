@@ -103,7 +103,11 @@ pub(crate) const INTERFACES: &[(&str, Rest)] = &[
 /// Whether the platform provides an interface, by its full name with version. WASI: any 0.2.x.
 pub(crate) fn provides(import: &str) -> bool {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
-    let right_version = if name.starts_with("wasi:") { version.starts_with("0.2.") } else { version == "0.1.0" };
+    let right_version = if name.starts_with("wasi:") {
+        version.starts_with("0.2.")
+    } else {
+        version == "0.1.0"
+    };
     right_version && INTERFACES.iter().any(|(known, _)| *known == name)
 }
 
@@ -114,16 +118,34 @@ mod tests {
     #[test]
     fn numbers_are_unique_and_every_call_belongs_to_a_linked_interface() {
         for (at, call) in ALL.iter().enumerate() {
-            assert!(ALL.iter().skip(at + 1).all(|other| other.number != call.number), "{}", call.name);
+            assert!(
+                ALL.iter()
+                    .skip(at + 1)
+                    .all(|other| other.number != call.number),
+                "{}",
+                call.name
+            );
             let interface = call.name.split('.').next().unwrap();
-            assert!(INTERFACES.iter().any(|(name, _)| *name == interface), "{}", call.name);
+            assert!(
+                INTERFACES.iter().any(|(name, _)| *name == interface),
+                "{}",
+                call.name
+            );
             assert_eq!(by_number(call.number), Some(call));
         }
     }
 
     #[test]
     fn any_patch_of_wasi_is_provided_and_other_worlds_are_not() {
-        assert!(provides("wasi:io/poll@0.2.0") && provides("wasi:io/poll@0.2.12") && provides("golem:rpc/types@0.1.0"));
-        assert!(!provides("wasi:io/poll@0.3.0") && !provides("wasi:http/types@0.2.0") && !provides("golem:rpc/types@0.2.0"));
+        assert!(
+            provides("wasi:io/poll@0.2.0")
+                && provides("wasi:io/poll@0.2.12")
+                && provides("golem:rpc/types@0.1.0")
+        );
+        assert!(
+            !provides("wasi:io/poll@0.3.0")
+                && !provides("wasi:http/types@0.2.0")
+                && !provides("golem:rpc/types@0.2.0")
+        );
     }
 }

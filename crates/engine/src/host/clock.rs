@@ -35,7 +35,9 @@ impl VirtualClock {
 
 /// Nanoseconds since 1970 by the machine's clock.
 pub(crate) fn real_nanos() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 

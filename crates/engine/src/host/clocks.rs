@@ -15,20 +15,32 @@ use super::state::{HostState, Linked};
 
 /// A recorded moment, to which the virtual clock moves on.
 fn recorded_now(state: &mut HostState, value: &Value) -> Result<u64, Halt> {
-    let Value::U64(now) = value else { return Err(Halt::InvalidRequest("a recorded moment is no number".into())) };
+    let Value::U64(now) = value else {
+        return Err(Halt::InvalidRequest(
+            "a recorded moment is no number".into(),
+        ));
+    };
     state.clock.advance(*now);
     Ok(*now)
 }
 
 impl wall_clock::Host for Linked<'_> {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
-        let value = self.0.durable(WALL_NOW, 0, |state| Ok(Value::U64(state.clock.real())))?;
+        let value = self
+            .0
+            .durable(WALL_NOW, 0, |state| Ok(Value::U64(state.clock.real())))?;
         let now = recorded_now(self.0, &value)?;
-        Ok(wall_clock::Datetime { seconds: now / 1_000_000_000, nanoseconds: (now % 1_000_000_000) as u32 })
+        Ok(wall_clock::Datetime {
+            seconds: now / 1_000_000_000,
+            nanoseconds: (now % 1_000_000_000) as u32,
+        })
     }
 
     fn resolution(&mut self) -> Result<wall_clock::Datetime> {
-        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: 1 })
+        Ok(wall_clock::Datetime {
+            seconds: 0,
+            nanoseconds: 1,
+        })
     }
 }
 
@@ -47,7 +59,9 @@ impl monotonic_clock::Host for Linked<'_> {
 
     fn subscribe_duration(&mut self, nanos: u64) -> Result<Resource<DynPollable>> {
         let input = input_hash(&[&nanos.to_le_bytes()]);
-        let value = self.0.durable(SUBSCRIBE_DURATION, input, |state| Ok(Value::U64(state.clock.real())))?;
+        let value = self.0.durable(SUBSCRIBE_DURATION, input, |state| {
+            Ok(Value::U64(state.clock.real()))
+        })?;
         let now = recorded_now(self.0, &value)?;
         timer(self.0, now.saturating_add(nanos))
     }

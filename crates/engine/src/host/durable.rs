@@ -15,7 +15,9 @@ use crate::oplog::{Payloads, Reader, Seen, SharedWriter};
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Halt {
     /// The guest did something else than the log says.
-    #[error("replay diverged at oplog index {index}: the log has {expected}, the guest did {found}")]
+    #[error(
+        "replay diverged at oplog index {index}: the log has {expected}, the guest did {found}"
+    )]
     Divergence {
         /// Where in the log.
         index: OplogIndex,
@@ -82,12 +84,28 @@ pub(crate) struct Journal {
 impl Journal {
     /// A journal that first repeats what `reader` has, then records with `writer`.
     pub(crate) fn replaying(reader: Reader, writer: SharedWriter, payloads: Payloads) -> Self {
-        Self { replay: Some(reader), writer: Some(writer), payloads, seen: Seen::default(), lines: 0, steps: 0, recorded: 0 }
+        Self {
+            replay: Some(reader),
+            writer: Some(writer),
+            payloads,
+            seen: Seen::default(),
+            lines: 0,
+            steps: 0,
+            recorded: 0,
+        }
     }
 
     /// A journal that keeps nothing: for ephemeral workers.
     pub(crate) fn off(payloads: Payloads) -> Self {
-        Self { replay: None, writer: None, payloads, seen: Seen::default(), lines: 0, steps: 0, recorded: 0 }
+        Self {
+            replay: None,
+            writer: None,
+            payloads,
+            seen: Seen::default(),
+            lines: 0,
+            steps: 0,
+            recorded: 0,
+        }
     }
 
     /// The next entry that the run must meet; `None` when it is live.
@@ -162,24 +180,47 @@ impl Journal {
     /// Records the answer of a call that reads. It is not waited for: it rides along with what comes next.
     pub(crate) fn record(&mut self, call: Call, input: u64, output: &Value) {
         if self.writer.is_some() {
-            self.append(Event::Read(Read { call: call.number, input, output: output.to_bytes() }));
+            self.append(Event::Read(Read {
+                call: call.number,
+                input,
+                output: output.to_bytes(),
+            }));
         }
     }
 
     /// Begins a remote write that the guest waits for: its start entry is written, or found with its outcome.
-    pub(crate) fn start(&mut self, call: Call, input: u64, subject: &str, number: u64) -> Result<Start, Halt> {
+    pub(crate) fn start(
+        &mut self,
+        call: Call,
+        input: u64,
+        subject: &str,
+        number: u64,
+    ) -> Result<Start, Halt> {
         let Some(index) = self.started(call, input, subject, number)? else {
             let start = self.append(start_event(call, input, subject, number));
-            return Ok(Start::Perform { start, again: false });
+            return Ok(Start::Perform {
+                start,
+                again: false,
+            });
         };
         match self.peek()? {
             Some((_, Event::CallEnd(end))) if end.start == index.0 => {}
-            None => return Ok(Start::Perform { start: index, again: true }),
+            None => {
+                return Ok(Start::Perform {
+                    start: index,
+                    again: true,
+                });
+            }
             Some((at, event)) => return Err(divergence(*at, event, call, input)),
         }
         match self.next()? {
-            Some((_, Event::CallEnd(end))) => Ok(Start::Done(decode(&self.payloads.load(end.output, end.output_blob)?)?)),
-            _ => Ok(Start::Perform { start: index, again: true }),
+            Some((_, Event::CallEnd(end))) => Ok(Start::Done(decode(
+                &self.payloads.load(end.output, end.output_blob)?,
+            )?)),
+            _ => Ok(Start::Perform {
+                start: index,
+                again: true,
+            }),
         }
     }
 
@@ -187,21 +228,40 @@ impl Journal {
     pub(crate) fn end(&mut self, start: OplogIndex, output: &Value) -> Result<(), Halt> {
         if self.writer.is_some() {
             let (output, output_blob) = self.payloads.store(output.to_bytes())?;
-            self.append(Event::CallEnd(CallEnd { start: start.0, output, output_blob }));
+            self.append(Event::CallEnd(CallEnd {
+                start: start.0,
+                output,
+                output_blob,
+            }));
         }
         Ok(())
     }
 
     /// Begins a remote write that nobody waits for. Returns the index of its start entry, and whether it was replayed.
-    pub(crate) fn send(&mut self, call: Call, input: u64, subject: &str, number: u64) -> Result<(OplogIndex, bool), Halt> {
+    pub(crate) fn send(
+        &mut self,
+        call: Call,
+        input: u64,
+        subject: &str,
+        number: u64,
+    ) -> Result<(OplogIndex, bool), Halt> {
         Ok(match self.started(call, input, subject, number)? {
             Some(index) => (index, true),
-            None => (self.append(start_event(call, input, subject, number)), false),
+            None => (
+                self.append(start_event(call, input, subject, number)),
+                false,
+            ),
         })
     }
 
     /// The start entry in the log, or `None` when the run is live.
-    fn started(&mut self, call: Call, input: u64, subject: &str, number: u64) -> Result<Option<OplogIndex>, Halt> {
+    fn started(
+        &mut self,
+        call: Call,
+        input: u64,
+        subject: &str,
+        number: u64,
+    ) -> Result<Option<OplogIndex>, Halt> {
         match self.next()? {
             None => Ok(None),
             Some((index, Event::CallStart(start)))
@@ -209,23 +269,38 @@ impl Journal {
             {
                 Ok(Some(index))
             }
-            Some((index, Event::CallStart(start))) if start.call == call.number => Err(Halt::Divergence {
-                index,
-                expected: format!("call {} `{}` to {}", start.number, call.name, start.subject),
-                found: format!("call {number} `{}` to {subject} with other arguments", call.name),
-            }),
+            Some((index, Event::CallStart(start))) if start.call == call.number => {
+                Err(Halt::Divergence {
+                    index,
+                    expected: format!("call {} `{}` to {}", start.number, call.name, start.subject),
+                    found: format!(
+                        "call {number} `{}` to {subject} with other arguments",
+                        call.name
+                    ),
+                })
+            }
             Some((index, event)) => Err(divergence(index, &event, call, input)),
         }
     }
 }
 
 fn start_event(call: Call, input: u64, subject: &str, number: u64) -> Event {
-    Event::CallStart(CallStart { call: call.number, input, subject: subject.to_owned(), number })
+    Event::CallStart(CallStart {
+        call: call.number,
+        input,
+        subject: subject.to_owned(),
+        number,
+    })
 }
 
 fn decode(bytes: &[u8]) -> Result<Value, Halt> {
-    Value::from_bytes(bytes)
-        .map_err(|error| StoreError::Corrupt { what: "a recorded answer".into(), detail: error.to_string() }.into())
+    Value::from_bytes(bytes).map_err(|error| {
+        StoreError::Corrupt {
+            what: "a recorded answer".into(),
+            detail: error.to_string(),
+        }
+        .into()
+    })
 }
 
 /// First 8 bytes of the SHA-256 of a call's input: enough to find a divergence, small enough for every entry.
@@ -235,7 +310,9 @@ pub(crate) fn input_hash(parts: &[&[u8]]) -> u64 {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
+    hash.finalize()
+        .first_chunk::<8>()
+        .map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 fn divergence(index: OplogIndex, event: &Event, call: Call, input: u64) -> Halt {
@@ -245,7 +322,11 @@ fn divergence(index: OplogIndex, event: &Event, call: Call, input: u64) -> Halt 
     } else {
         format!("`{}`", call.name)
     };
-    Halt::Divergence { index, expected, found }
+    Halt::Divergence {
+        index,
+        expected,
+        found,
+    }
 }
 
 /// What an entry is, for a report of divergence.
@@ -257,6 +338,9 @@ pub(crate) fn describe(event: &Event) -> String {
         Event::CallEnd(_) => "the end of a call".into(),
         Event::Completed(_) => "the end of the invocation".into(),
         Event::Started(_) => "the start of an invocation".into(),
-        other => format!("{other:?}").chars().take_while(|c| *c != '(').collect(),
+        other => format!("{other:?}")
+            .chars()
+            .take_while(|c| *c != '(')
+            .collect(),
     }
 }

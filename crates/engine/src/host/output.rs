@@ -45,7 +45,10 @@ impl Output {
         let partial = if stderr { err } else { out };
         for byte in bytes {
             if *byte == b'\n' || partial.len() >= LINE_BYTES_MAX {
-                self.lines.push(Line { level, text: String::from_utf8_lossy(partial).into_owned() });
+                self.lines.push(Line {
+                    level,
+                    text: String::from_utf8_lossy(partial).into_owned(),
+                });
                 partial.clear();
             }
             if *byte != b'\n' {
@@ -57,9 +60,16 @@ impl Output {
     /// Takes the complete lines; with `all`, also what has no line end yet.
     pub(crate) fn take(&mut self, all: bool) -> Vec<Line> {
         if all {
-            for (partial, level) in self.partial.iter_mut().zip([LogLevel::Stdout, LogLevel::Stderr]) {
+            for (partial, level) in self
+                .partial
+                .iter_mut()
+                .zip([LogLevel::Stdout, LogLevel::Stderr])
+            {
                 if !partial.is_empty() {
-                    self.lines.push(Line { level, text: String::from_utf8_lossy(partial).into_owned() });
+                    self.lines.push(Line {
+                        level,
+                        text: String::from_utf8_lossy(partial).into_owned(),
+                    });
                     partial.clear();
                 }
             }
@@ -75,7 +85,9 @@ impl Output {
     /// The line that says why the guest ended, if it said so: Go writes `panic: …` or `fatal error: …`.
     pub(crate) fn last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
-        let line = text.lines().find(|line| line.starts_with("panic: ") || line.starts_with("fatal error: "));
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("panic: ") || line.starts_with("fatal error: "));
         line.map(|line| line.trim_end().to_owned())
     }
 }
@@ -135,7 +147,10 @@ mod tests {
         output.write(LogLevel::Stdout, b"one\ntw");
         output.write(LogLevel::Stderr, b"panic: boom from Go\n\ngoroutine 1");
         let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
-        assert_eq!(texts(output.take(false)), ["one", "panic: boom from Go", ""]);
+        assert_eq!(
+            texts(output.take(false)),
+            ["one", "panic: boom from Go", ""]
+        );
         assert_eq!(texts(output.take(true)), ["tw", "goroutine 1"]);
         assert_eq!(output.last_words().unwrap(), "panic: boom from Go");
     }

@@ -51,16 +51,26 @@ impl Waits {
 impl HostState {
     /// Before a live wait: calls that were only replayed so far are joined again, and a wait that could never end is
     /// found. The guard is held while waiting.
-    async fn before_waiting(&mut self, pollables: &[u32]) -> Result<Option<crate::rpc::WaitGuard>, Halt> {
+    async fn before_waiting(
+        &mut self,
+        pollables: &[u32],
+    ) -> Result<Option<crate::rpc::WaitGuard>, Halt> {
         self.go_live()?;
-        let futures: Vec<_> = pollables.iter().filter_map(|rep| self.waits.0.get(rep)).cloned().collect();
+        let futures: Vec<_> = pollables
+            .iter()
+            .filter_map(|rep| self.waits.0.get(rep))
+            .cloned()
+            .collect();
         for future in &futures {
             self.rpc.join(&self.guest, future)?;
         }
         if futures.len() < pollables.len() || futures.iter().any(|future| future.is_ready()) {
             return Ok(None);
         }
-        let targets = futures.iter().filter_map(|future| future.target().cloned()).collect::<Vec<_>>();
+        let targets = futures
+            .iter()
+            .filter_map(|future| future.target().cloned())
+            .collect::<Vec<_>>();
         if targets.len() < futures.len() {
             return Ok(None);
         }
@@ -68,18 +78,34 @@ impl HostState {
     }
 
     /// Records what a wait found, with the moment at which it ended.
-    fn after_waiting(&mut self, call: super::calls::Call, input: u64, found: Value) -> Result<(), Halt> {
+    fn after_waiting(
+        &mut self,
+        call: super::calls::Call,
+        input: u64,
+        found: Value,
+    ) -> Result<(), Halt> {
         let now = self.clock.real();
         self.clock.advance(now);
-        self.journal()?.record(call, input, &Value::Tuple(vec![found, Value::U64(now)]));
+        self.journal()?
+            .record(call, input, &Value::Tuple(vec![found, Value::U64(now)]));
         Ok(())
     }
 
     /// What a wait found when it was live.
-    fn replayed_wait(&mut self, call: super::calls::Call, input: u64) -> Result<Option<Value>, Halt> {
-        let Some(value) = self.journal()?.replayed(call, input)? else { return Ok(None) };
-        let Value::Tuple(parts) = value else { return Err(wrong()) };
-        let [found, Value::U64(now)] = <[Value; 2]>::try_from(parts).map_err(|_| wrong())? else { return Err(wrong()) };
+    fn replayed_wait(
+        &mut self,
+        call: super::calls::Call,
+        input: u64,
+    ) -> Result<Option<Value>, Halt> {
+        let Some(value) = self.journal()?.replayed(call, input)? else {
+            return Ok(None);
+        };
+        let Value::Tuple(parts) = value else {
+            return Err(wrong());
+        };
+        let [found, Value::U64(now)] = <[Value; 2]>::try_from(parts).map_err(|_| wrong())? else {
+            return Err(wrong());
+        };
         self.clock.advance(now);
         Ok(Some(found))
     }
@@ -93,15 +119,27 @@ impl poll::Host for Linked<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> Result<Vec<u32>> {
         let input = input_hash(&[&(pollables.len() as u64).to_le_bytes()]);
         if let Some(found) = self.0.replayed_wait(POLL, input)? {
-            let Value::List(ready) = found else { return Err(wrong().into()) };
-            let ready = ready.into_iter().map(|index| if let Value::U32(index) = index { Ok(index) } else { Err(wrong()) });
+            let Value::List(ready) = found else {
+                return Err(wrong().into());
+            };
+            let ready = ready.into_iter().map(|index| {
+                if let Value::U32(index) = index {
+                    Ok(index)
+                } else {
+                    Err(wrong())
+                }
+            });
             return Ok(ready.collect::<Result<_, _>>()?);
         }
         let reps: Vec<u32> = pollables.iter().map(Resource::rep).collect();
         let guard = self.0.before_waiting(&reps).await?;
         let ready = poll::Host::poll(&mut self.0.table, pollables).await?;
         drop(guard);
-        self.0.after_waiting(POLL, input, Value::List(ready.iter().copied().map(Value::U32).collect()))?;
+        self.0.after_waiting(
+            POLL,
+            input,
+            Value::List(ready.iter().copied().map(Value::U32).collect()),
+        )?;
         Ok(ready)
     }
 }
@@ -109,7 +147,9 @@ impl poll::Host for Linked<'_> {
 impl poll::HostPollable for Linked<'_> {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> Result<bool> {
         if let Some(found) = self.0.replayed_wait(POLLABLE_READY, 0)? {
-            let Value::Bool(ready) = found else { return Err(wrong().into()) };
+            let Value::Bool(ready) = found else {
+                return Err(wrong().into());
+            };
             return Ok(ready);
         }
         self.0.go_live()?;
@@ -117,7 +157,8 @@ impl poll::HostPollable for Linked<'_> {
             self.0.rpc.join(&self.0.guest, &future)?;
         }
         let ready = poll::HostPollable::ready(&mut self.0.table, pollable).await?;
-        self.0.after_waiting(POLLABLE_READY, 0, Value::Bool(ready))?;
+        self.0
+            .after_waiting(POLLABLE_READY, 0, Value::Bool(ready))?;
         Ok(ready)
     }
 

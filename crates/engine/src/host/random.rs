@@ -15,33 +15,49 @@ const RANDOM_BYTES_MAX: u64 = 256 << 10;
 
 fn bytes(state: &mut HostState, call: Call, count: u64) -> Result<Vec<u8>> {
     if count > RANDOM_BYTES_MAX {
-        let text = format!("`{}` of {count} bytes is over the limit of {RANDOM_BYTES_MAX}", call.name);
+        let text = format!(
+            "`{}` of {count} bytes is over the limit of {RANDOM_BYTES_MAX}",
+            call.name
+        );
         return Err(Halt::InvalidRequest(text).into());
     }
-    let value = state.durable(call, input_hash(&[&count.to_le_bytes()]), |_| Ok(Value::Bytes(fresh(count as usize)?)))?;
-    let Value::Bytes(bytes) = value else { return Err(wrong(call).into()) };
+    let value = state.durable(call, input_hash(&[&count.to_le_bytes()]), |_| {
+        Ok(Value::Bytes(fresh(count as usize)?))
+    })?;
+    let Value::Bytes(bytes) = value else {
+        return Err(wrong(call).into());
+    };
     Ok(bytes)
 }
 
 fn number(state: &mut HostState, call: Call) -> Result<u64> {
     let value = state.durable(call, 0, |_| Ok(Value::U64(fresh_u64()?)))?;
-    let Value::U64(number) = value else { return Err(wrong(call).into()) };
+    let Value::U64(number) = value else {
+        return Err(wrong(call).into());
+    };
     Ok(number)
 }
 
 fn wrong(call: Call) -> Halt {
-    Halt::InvalidRequest(format!("the recorded answer of `{}` has another type", call.name))
+    Halt::InvalidRequest(format!(
+        "the recorded answer of `{}` has another type",
+        call.name
+    ))
 }
 
 /// Bytes from the operating system.
 fn fresh(count: usize) -> Result<Vec<u8>, Halt> {
     let mut bytes = vec![0; count];
-    getrandom::fill(&mut bytes).map_err(|error| Halt::InvalidRequest(format!("the system has no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Halt::InvalidRequest(format!("the system has no random bytes: {error}"))
+    })?;
     Ok(bytes)
 }
 
 fn fresh_u64() -> Result<u64, Halt> {
-    Ok(fresh(8)?.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)))
+    Ok(fresh(8)?
+        .first_chunk::<8>()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes)))
 }
 
 impl random::Host for Linked<'_> {
@@ -67,7 +83,10 @@ impl insecure::Host for Linked<'_> {
 impl insecure_seed::Host for Linked<'_> {
     fn insecure_seed(&mut self) -> Result<(u64, u64)> {
         let value = self.0.durable(INSECURE_SEED, 0, |_| {
-            Ok(Value::Tuple(vec![Value::U64(fresh_u64()?), Value::U64(fresh_u64()?)]))
+            Ok(Value::Tuple(vec![
+                Value::U64(fresh_u64()?),
+                Value::U64(fresh_u64()?),
+            ]))
         })?;
         match value {
             Value::Tuple(pair) => match pair.as_slice() {

@@ -63,8 +63,17 @@ impl Guest {
             ("GOLEM_COMPONENT_ID", self.worker.component_id.to_string()),
             ("GOLEM_COMPONENT_VERSION", self.version.to_string()),
         ];
-        let given = self.env.iter().filter(|(name, _)| own.iter().all(|(taken, _)| name != taken)).cloned();
-        given.chain(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
+        let given = self
+            .env
+            .iter()
+            .filter(|(name, _)| own.iter().all(|(taken, _)| name != taken))
+            .cloned();
+        given
+            .chain(
+                own.iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone())),
+            )
+            .collect()
     }
 }
 
@@ -88,9 +97,15 @@ impl HostState {
     /// The state of a new instance of `guest`.
     pub(crate) fn new(guest: Arc<Guest>, journal: Journal, rpc: Rpc, limits: StoreLimits) -> Self {
         let output = Arc::new(Mutex::new(Output::default()));
-        let pipe = |level| OutputPipe { level, output: Arc::clone(&output) };
+        let pipe = |level| OutputPipe {
+            level,
+            output: Arc::clone(&output),
+        };
         let mut wasi = WasiCtx::builder();
-        wasi.stdout(pipe(LogLevel::Stdout)).stderr(pipe(LogLevel::Stderr)).envs(&guest.full_env()).args(&guest.args);
+        wasi.stdout(pipe(LogLevel::Stdout))
+            .stderr(pipe(LogLevel::Stderr))
+            .envs(&guest.full_env())
+            .args(&guest.args);
         Self {
             guest,
             table: ResourceTable::new(),
@@ -101,7 +116,10 @@ impl HostState {
             output,
             waits: Waits::default(),
             rpc,
-            invoking: Invoking { key: IdempotencyKey(String::new()), calls: 0 },
+            invoking: Invoking {
+                key: IdempotencyKey(String::new()),
+                calls: 0,
+            },
             handles: HashMap::new(),
             next_handle: 1,
         }
@@ -126,7 +144,11 @@ impl HostState {
             if self.journal.line_is_new()? {
                 tracing::info!(target: "golem::guest", worker = %self.guest.worker, level = ?line.level, "{}", line.text);
                 let level = line.level as i32;
-                self.journal.append(Event::Log(Log { level, context: String::new(), message: line.text }));
+                self.journal.append(Event::Log(Log {
+                    level,
+                    context: String::new(),
+                    message: line.text,
+                }));
             }
         }
         Ok(())
@@ -160,7 +182,9 @@ impl Handles for HostState {
     }
 
     fn find(&self, uri: &str, id: u64) -> Option<ResourceAny> {
-        (uri == crate::rpc::worker_urn(&self.guest.worker)).then(|| self.handles.get(&id).copied()).flatten()
+        (uri == crate::rpc::worker_urn(&self.guest.worker))
+            .then(|| self.handles.get(&id).copied())
+            .flatten()
     }
 }
 
@@ -173,7 +197,10 @@ impl HostState {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 

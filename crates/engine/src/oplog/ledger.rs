@@ -36,10 +36,11 @@ impl Ledger {
             }
             for bytes in entries {
                 ledger.tail = ledger.tail.next();
-                let entry = OplogEntry::from_bytes(&bytes).map_err(|error| StoreError::Corrupt {
-                    what: format!("entry {} of log {:016x}", ledger.tail, log.0),
-                    detail: error.to_string(),
-                })?;
+                let entry =
+                    OplogEntry::from_bytes(&bytes).map_err(|error| StoreError::Corrupt {
+                        what: format!("entry {} of log {:016x}", ledger.tail, log.0),
+                        detail: error.to_string(),
+                    })?;
                 if let Some(event) = entry.event {
                     ledger.fold(event);
                 }
@@ -57,7 +58,10 @@ impl Ledger {
             }
             Event::Started(started) => {
                 let index = OplogIndex(started.accepted);
-                self.current = self.pending.remove(&index).map(|accepted| (index, accepted));
+                self.current = self
+                    .pending
+                    .remove(&index)
+                    .map(|accepted| (index, accepted));
             }
             Event::Completed(_) => {
                 self.current = None;

@@ -29,10 +29,16 @@ impl Payloads {
     }
 
     /// The payload that [`Payloads::store`] split.
-    pub(crate) fn load(&self, inline: Vec<u8>, blob: Option<Vec<u8>>) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn load(
+        &self,
+        inline: Vec<u8>,
+        blob: Option<Vec<u8>>,
+    ) -> Result<Vec<u8>, StoreError> {
         let Some(hash) = blob else { return Ok(inline) };
-        let hash = String::from_utf8(hash)
-            .map_err(|_| StoreError::Corrupt { what: "name of a blob".into(), detail: "not text".into() })?;
+        let hash = String::from_utf8(hash).map_err(|_| StoreError::Corrupt {
+            what: "name of a blob".into(),
+            detail: "not text".into(),
+        })?;
         self.blobs.get(&hash)
     }
 }

@@ -40,7 +40,13 @@ pub(crate) struct Reader {
 impl Reader {
     /// A reader of `log` from entry `first` on. All entries must be durable.
     pub(crate) fn new(store: Arc<dyn Store>, log: LogId, first: OplogIndex) -> Self {
-        Self { store, log, next: first, batch: VecDeque::new(), seen: Seen::default() }
+        Self {
+            store,
+            log,
+            next: first,
+            batch: VecDeque::new(),
+            seen: Seen::default(),
+        }
     }
 
     /// The next entry that a run must meet, without taking it. `None`: the log ends here.
@@ -70,10 +76,15 @@ impl Reader {
     }
 
     fn fill(&mut self) -> Result<bool, StoreError> {
-        let entries = self.store.read(self.log, self.next, BATCH_ENTRIES, BATCH_BYTES)?;
+        let entries = self
+            .store
+            .read(self.log, self.next, BATCH_ENTRIES, BATCH_BYTES)?;
         for bytes in entries {
-            let entry = OplogEntry::from_bytes(&bytes).map_err(|error| self.corrupt(error.to_string()))?;
-            let event = entry.event.ok_or_else(|| self.corrupt("an entry of a newer format".into()))?;
+            let entry =
+                OplogEntry::from_bytes(&bytes).map_err(|error| self.corrupt(error.to_string()))?;
+            let event = entry
+                .event
+                .ok_or_else(|| self.corrupt("an entry of a newer format".into()))?;
             self.batch.push_back((self.next, event));
             self.next = self.next.next();
         }
@@ -81,7 +92,10 @@ impl Reader {
     }
 
     fn corrupt(&self, detail: String) -> StoreError {
-        StoreError::Corrupt { what: format!("entry {} of log {:016x}", self.next, self.log.0), detail }
+        StoreError::Corrupt {
+            what: format!("entry {} of log {:016x}", self.next, self.log.0),
+            detail,
+        }
     }
 
     fn fold(&mut self, index: OplogIndex, event: Event) {
@@ -93,7 +107,10 @@ impl Reader {
                 self.seen.pending.remove(&OplogIndex(cancelled.accepted));
             }
             Event::Log(_) => self.seen.lines += 1,
-            Event::Sent(sent) => self.seen.sent.extend(sent.starts.into_iter().map(OplogIndex)),
+            Event::Sent(sent) => self
+                .seen
+                .sent
+                .extend(sent.starts.into_iter().map(OplogIndex)),
             _ => {}
         }
     }

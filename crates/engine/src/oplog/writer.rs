@@ -27,7 +27,12 @@ impl Writer {
     /// A writer that continues `log` after `tail`.
     pub(crate) fn new(committer: Arc<Committer>, log: LogId, tail: OplogIndex) -> Self {
         let last = committer.durable();
-        Self { committer, log, tail, last }
+        Self {
+            committer,
+            log,
+            tail,
+            last,
+        }
     }
 
     /// Index of the last entry.
@@ -54,7 +59,11 @@ impl Writer {
     pub(crate) fn append_with(&mut self, event: Event, also: Vec<Op>) -> OplogIndex {
         let entry = OplogEntry::new(now_micros(), event).to_bytes();
         self.tail = self.tail.next();
-        let append = Op::Append { log: self.log, first: self.tail, entries: vec![entry] };
+        let append = Op::Append {
+            log: self.log,
+            first: self.tail,
+            entries: vec![entry],
+        };
         self.last = self.committer.submit(std::iter::once(append).chain(also));
         self.tail
     }
@@ -67,6 +76,8 @@ impl Writer {
 
 /// Microseconds since 1970; 0 on a machine whose clock is before that.
 pub(crate) fn now_micros() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

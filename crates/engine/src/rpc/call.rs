@@ -74,7 +74,12 @@ impl std::fmt::Display for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Named(name) => f.write_str(name),
-            Self::Stub { package, version, resource, function } => write!(f, "{package}/{resource}{version}.{{{function}}}"),
+            Self::Stub {
+                package,
+                version,
+                resource,
+                function,
+            } => write!(f, "{package}/{resource}{version}.{{{function}}}"),
         }
     }
 }
@@ -101,13 +106,22 @@ pub(crate) struct Rpc {
 impl Rpc {
     /// Calls through `node`.
     pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self { node, outbox: Vec::new(), live: false }
+        Self {
+            node,
+            outbox: Vec::new(),
+            live: false,
+        }
     }
 
     /// Delivers a call whose result is waited for, unless this instance has done so.
     pub(crate) fn join(&self, guest: &Arc<Guest>, future: &Arc<CallFuture>) -> Result<(), Halt> {
         if future.take_delivery()
-            && let Err(error) = self.node.deliver(guest, &future.call, None, Some(Reply::Future(Arc::clone(future))))
+            && let Err(error) = self.node.deliver(
+                guest,
+                &future.call,
+                None,
+                Some(Reply::Future(Arc::clone(future))),
+            )
         {
             future.resolve(Err(error));
         }
@@ -115,13 +129,26 @@ impl Rpc {
     }
 
     /// Lets a worker wait for others, or says why it would wait for ever.
-    pub(crate) fn wait_for(&self, worker: &WorkerId, targets: Vec<WorkerId>) -> Result<WaitGuard, Halt> {
-        self.node.wait_graph().wait(worker, targets).map_err(|path| Halt::Deadlock(path.iter().map(worker_urn).collect()))
+    pub(crate) fn wait_for(
+        &self,
+        worker: &WorkerId,
+        targets: Vec<WorkerId>,
+    ) -> Result<WaitGuard, Halt> {
+        self.node
+            .wait_graph()
+            .wait(worker, targets)
+            .map_err(|path| Halt::Deadlock(path.iter().map(worker_urn).collect()))
     }
 
     /// Types of the parameters of a function that is called by its full name.
-    pub(crate) fn parameter_types(&self, target: &Target, name: &str) -> Result<Vec<WitType>, RpcError> {
-        let exported = self.node.remote_function(target, &Function::Named(name.to_owned()))?;
+    pub(crate) fn parameter_types(
+        &self,
+        target: &Target,
+        name: &str,
+    ) -> Result<Vec<WitType>, RpcError> {
+        let exported = self
+            .node
+            .remote_function(target, &Function::Named(name.to_owned()))?;
         Ok(exported.params.clone())
     }
 }
@@ -129,7 +156,11 @@ impl Rpc {
 impl Guest {
     /// What a worker starts with that this guest's call creates: the caller's arguments and environment.
     pub(crate) fn heir(&self) -> CreateWith {
-        CreateWith { args: self.args.clone(), env: self.env.clone(), parent: Some(worker_urn(&self.worker)) }
+        CreateWith {
+            args: self.args.clone(),
+            env: self.env.clone(),
+            parent: Some(worker_urn(&self.worker)),
+        }
     }
 }
 
@@ -137,7 +168,11 @@ impl HostState {
     /// The target of a worker URN or URL. A name is made up for a durable worker without one, and recorded.
     /// Source: client spec §1.4, §4.4.
     pub(crate) fn rpc_target(&mut self, uri: &str) -> Result<Target, Halt> {
-        let invalid = |detail: &str| Halt::InvalidRequest(format!("Invalid URI: {uri}. Must be urn:worker:component-id/worker-name{detail}"));
+        let invalid = |detail: &str| {
+            Halt::InvalidRequest(format!(
+                "Invalid URI: {uri}. Must be urn:worker:component-id/worker-name{detail}"
+            ))
+        };
         let urn: WorkerUrn = uri.parse().map_err(|_| invalid(""))?;
         if urn.function.is_some() {
             return Err(invalid(", without a function"));
@@ -145,21 +180,37 @@ impl HostState {
         let component = match urn.component {
             ComponentRef::Id(id) => id,
             ComponentRef::Name(name) => {
-                let found = self.durable(calls::COMPONENT_OF_NAME, input_hash(&[name.as_bytes()]), |state| {
-                    let id = state.rpc.node.component_named(&name).map_err(|error| Halt::CalleeFailed(error.to_string()))?;
-                    Ok(Value::Bytes(id.0.as_bytes().to_vec()))
-                })?;
-                let Value::Bytes(bytes) = found else { return Err(invalid("")) };
+                let found = self.durable(
+                    calls::COMPONENT_OF_NAME,
+                    input_hash(&[name.as_bytes()]),
+                    |state| {
+                        let id = state
+                            .rpc
+                            .node
+                            .component_named(&name)
+                            .map_err(|error| Halt::CalleeFailed(error.to_string()))?;
+                        Ok(Value::Bytes(id.0.as_bytes().to_vec()))
+                    },
+                )?;
+                let Value::Bytes(bytes) = found else {
+                    return Err(invalid(""));
+                };
                 ComponentId(uuid::Uuid::from_slice(&bytes).map_err(|_| invalid(""))?)
             }
         };
         if let Some(name) = urn.worker_name {
             return Ok(Target::Worker(WorkerId::new(component, name)));
         }
-        let name = self.durable(calls::UNNAMED_WORKER, input_hash(&[uri.as_bytes()]), |state| {
-            let ephemeral = state.rpc.node.is_ephemeral(component);
-            Ok(Value::Option((!ephemeral).then(|| Box::new(Value::String(uuid::Uuid::new_v4().to_string())))))
-        })?;
+        let name = self.durable(
+            calls::UNNAMED_WORKER,
+            input_hash(&[uri.as_bytes()]),
+            |state| {
+                let ephemeral = state.rpc.node.is_ephemeral(component);
+                Ok(Value::Option((!ephemeral).then(|| {
+                    Box::new(Value::String(uuid::Uuid::new_v4().to_string()))
+                })))
+            },
+        )?;
         match name {
             Value::Option(Some(name)) => match *name {
                 Value::String(name) => Ok(Target::Worker(WorkerId::new(component, name))),
@@ -170,13 +221,29 @@ impl HostState {
     }
 
     /// The next call of the running invocation.
-    fn remote_call(&mut self, target: Target, function: Function, params: Vec<Value>) -> (RemoteCall, u64, u64, String) {
+    fn remote_call(
+        &mut self,
+        target: Target,
+        function: Function,
+        params: Vec<Value>,
+    ) -> (RemoteCall, u64, u64, String) {
         let number = self.invoking.next_call();
         let key = self.invoking.key.derive(&self.guest.worker, number);
         let input = Value::Tuple(params).to_bytes();
         let subject = format!("{target} {function}");
         let hash = input_hash(&[subject.as_bytes(), &input]);
-        (RemoteCall { target, key, function, input, repeated: false }, number, hash, subject)
+        (
+            RemoteCall {
+                target,
+                key,
+                function,
+                input,
+                repeated: false,
+            },
+            number,
+            hash,
+            subject,
+        )
     }
 
     /// Calls and waits for the result: `Ok` holds a tuple of no or one value. A failure is returned, and recorded only
@@ -189,23 +256,37 @@ impl HostState {
         errors_are_values: bool,
     ) -> Result<Result<Value, RpcError>, Halt> {
         let (mut call, number, hash, subject) = self.remote_call(target, function, params);
-        let start = match self.journal()?.start(calls::RPC_INVOKE_AND_AWAIT, hash, &subject, number)? {
-            Start::Done(value) => return Ok(result_from(value)),
-            Start::Perform { start, again } => {
-                call.repeated = again;
-                start
-            }
-        };
+        let start =
+            match self
+                .journal()?
+                .start(calls::RPC_INVOKE_AND_AWAIT, hash, &subject, number)?
+            {
+                Start::Done(value) => return Ok(result_from(value)),
+                Start::Perform { start, again } => {
+                    call.repeated = again;
+                    start
+                }
+            };
         self.go_live()?;
         let (sender, receiver) = oneshot::channel();
         let guard = match call.target.worker() {
-            Some(target) => Some(self.rpc.wait_for(&self.guest.worker, vec![target.clone()])?),
+            Some(target) => Some(
+                self.rpc
+                    .wait_for(&self.guest.worker, vec![target.clone()])?,
+            ),
             None => None,
         };
-        let result = match self.rpc.node.deliver(&self.guest, &call, None, Some(Reply::Caller(sender))) {
-            Ok(()) => receiver.await.unwrap_or_else(|_| Err(RpcError::CalleeFailed("the server is stopping".into()))),
-            Err(error) => Err(error),
-        };
+        let result =
+            match self
+                .rpc
+                .node
+                .deliver(&self.guest, &call, None, Some(Reply::Caller(sender)))
+            {
+                Ok(()) => receiver.await.unwrap_or_else(|_| {
+                    Err(RpcError::CalleeFailed("the server is stopping".into()))
+                }),
+                Err(error) => Err(error),
+            };
         drop(guard);
         if result.is_ok() || errors_are_values {
             self.journal()?.end(start, &result_value(&result))?;
@@ -214,20 +295,47 @@ impl HostState {
     }
 
     /// Calls without waiting, and without a result.
-    pub(crate) fn trigger(&mut self, target: Target, function: Function, params: Vec<Value>) -> Result<Result<(), RpcError>, Halt> {
+    pub(crate) fn trigger(
+        &mut self,
+        target: Target,
+        function: Function,
+        params: Vec<Value>,
+    ) -> Result<Result<(), RpcError>, Halt> {
         let (mut call, number, hash, subject) = self.remote_call(target, function, params);
-        let (start, replayed) = self.journal()?.send(calls::RPC_INVOKE, hash, &subject, number)?;
+        let (start, replayed) = self
+            .journal()?
+            .send(calls::RPC_INVOKE, hash, &subject, number)?;
         call.repeated = replayed;
-        self.post(Outgoing { start, call, future: None, accepted: None }, replayed)
+        self.post(
+            Outgoing {
+                start,
+                call,
+                future: None,
+                accepted: None,
+            },
+            replayed,
+        )
     }
 
     /// Calls without waiting for the result.
-    pub(crate) fn call_later(&mut self, target: Target, function: Function, params: Vec<Value>) -> Result<Arc<CallFuture>, Halt> {
+    pub(crate) fn call_later(
+        &mut self,
+        target: Target,
+        function: Function,
+        params: Vec<Value>,
+    ) -> Result<Arc<CallFuture>, Halt> {
         let (mut call, number, hash, subject) = self.remote_call(target, function, params);
-        let (start, replayed) = self.journal()?.send(calls::RPC_ASYNC_INVOKE_AND_AWAIT, hash, &subject, number)?;
+        let (start, replayed) =
+            self.journal()?
+                .send(calls::RPC_ASYNC_INVOKE_AND_AWAIT, hash, &subject, number)?;
         call.repeated = replayed;
         let future = CallFuture::new(call.clone());
-        let outgoing = Outgoing { start, call, future: Some(Arc::clone(&future)), accepted: None };
+        let outgoing = Outgoing {
+            start,
+            call,
+            future: Some(Arc::clone(&future)),
+            accepted: None,
+        };
         if let Err(error) = self.post(outgoing, replayed)? {
             future.take_delivery();
             future.resolve(Err(error));
@@ -244,7 +352,11 @@ impl HostState {
         let call: Call = calls::RPC_FUTURE_GET;
         let hash = input_hash(&[future.call.key.0.as_bytes()]);
         if let Some(value) = self.journal()?.replayed(call, hash)? {
-            let Value::Option(found) = value else { return Err(Halt::InvalidRequest("a recorded result has another type".into())) };
+            let Value::Option(found) = value else {
+                return Err(Halt::InvalidRequest(
+                    "a recorded result has another type".into(),
+                ));
+            };
             return Ok(found.map(|value| {
                 future.take_replayed();
                 result_from(*value)
@@ -253,7 +365,9 @@ impl HostState {
         self.go_live()?;
         self.rpc.join(&self.guest, future)?;
         match future.get() {
-            Got::Taken => Err(Halt::InvalidRequest("the result of this call was already taken".into())),
+            Got::Taken => Err(Halt::InvalidRequest(
+                "the result of this call was already taken".into(),
+            )),
             Got::Pending => {
                 self.journal()?.record(call, hash, &Value::Option(None));
                 Ok(None)
@@ -269,7 +383,11 @@ impl HostState {
     }
 
     /// Delivers a call that nobody waits for; one that was replayed is kept until the run is live.
-    fn post(&mut self, mut outgoing: Outgoing, replayed: bool) -> Result<Result<(), RpcError>, Halt> {
+    fn post(
+        &mut self,
+        mut outgoing: Outgoing,
+        replayed: bool,
+    ) -> Result<Result<(), RpcError>, Halt> {
         if replayed {
             self.rpc.outbox.push(outgoing);
             return Ok(Ok(()));
@@ -316,12 +434,17 @@ impl HostState {
         let mut starts = Vec::with_capacity(outbox.len());
         for outgoing in outbox {
             let accepted = match outgoing.accepted {
-                Some(accepted) => accepted.await.unwrap_or_else(|_| Err(RpcError::CalleeFailed("the server is stopping".into()))),
+                Some(accepted) => accepted.await.unwrap_or_else(|_| {
+                    Err(RpcError::CalleeFailed("the server is stopping".into()))
+                }),
                 None => Ok(()),
             };
             // The failure of a call with a future is told by the future.
             if let (Err(error), None) = (&accepted, &outgoing.future) {
-                return Err(Halt::CalleeFailed(format!("{} of {}: {error}", outgoing.call.function, outgoing.call.target)));
+                return Err(Halt::CalleeFailed(format!(
+                    "{} of {}: {error}",
+                    outgoing.call.function, outgoing.call.target
+                )));
             }
             starts.push(outgoing.start.0);
         }
@@ -342,7 +465,8 @@ impl Rpc {
             }
             None => None,
         };
-        self.node.deliver(guest, &outgoing.call, Some(sender), reply)?;
+        self.node
+            .deliver(guest, &outgoing.call, Some(sender), reply)?;
         outgoing.accepted = Some(receiver);
         Ok(())
     }

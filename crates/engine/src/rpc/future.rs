@@ -40,7 +40,12 @@ pub(crate) struct CallFuture {
 impl CallFuture {
     /// A call that has not been delivered by this instance.
     pub(crate) fn new(call: RemoteCall) -> Arc<Self> {
-        Arc::new(Self { call, delivered: AtomicBool::new(false), state: Mutex::new(State::Waiting), ready: Notify::new() })
+        Arc::new(Self {
+            call,
+            delivered: AtomicBool::new(false),
+            state: Mutex::new(State::Waiting),
+            ready: Notify::new(),
+        })
     }
 
     /// The durable worker that is called; `None` for an ephemeral one, which nobody can wait for in a circle.

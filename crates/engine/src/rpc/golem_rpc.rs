@@ -62,7 +62,12 @@ fn wit_error(error: RpcError) -> types::RpcError {
 impl Linked<'_> {
     /// The call that the guest describes: nodes become values by the types of the target's function. A refusal depends on
     /// what is uploaded at the moment, so it is recorded.
-    fn prepare(&mut self, client: &Resource<RpcClient>, name: &str, params: &[WitValue]) -> Result<Result<(Target, Vec<Value>), RpcError>> {
+    fn prepare(
+        &mut self,
+        client: &Resource<RpcClient>,
+        name: &str,
+        params: &[WitValue],
+    ) -> Result<Result<(Target, Vec<Value>), RpcError>> {
         let target = self.0.table.get(client)?.target.clone();
         let recorded = match self.0.journal()?.peek()? {
             Some((_, Event::Read(read))) => read.call == RPC_REFUSED.number,
@@ -73,18 +78,34 @@ impl Linked<'_> {
         }
         let refusal = self.0.durable(RPC_REFUSED, 0, |state| {
             let error = Linked(state).values(&target, name, params).err();
-            let error = error.unwrap_or_else(|| RpcError::Protocol(format!("`{name}` changed meanwhile")));
+            let error =
+                error.unwrap_or_else(|| RpcError::Protocol(format!("`{name}` changed meanwhile")));
             Ok(result_value(&Err(error)))
         })?;
-        Ok(Err(result_from(refusal).err().unwrap_or_else(|| RpcError::Protocol("refused".into()))))
+        Ok(Err(result_from(refusal)
+            .err()
+            .unwrap_or_else(|| RpcError::Protocol("refused".into()))))
     }
 
-    fn values(&self, target: &Target, name: &str, params: &[WitValue]) -> Result<Vec<Value>, RpcError> {
+    fn values(
+        &self,
+        target: &Target,
+        name: &str,
+        params: &[WitValue],
+    ) -> Result<Vec<Value>, RpcError> {
         let types = self.0.rpc.parameter_types(target, name)?;
         if types.len() != params.len() {
-            return Err(RpcError::Protocol(format!("`{name}` takes {} arguments, not {}", types.len(), params.len())));
+            return Err(RpcError::Protocol(format!(
+                "`{name}` takes {} arguments, not {}",
+                types.len(),
+                params.len()
+            )));
         }
-        let values = params.iter().zip(&types).map(|(nodes, typ)| decode(nodes, typ)).collect::<Result<Vec<_>, _>>();
+        let values = params
+            .iter()
+            .zip(&types)
+            .map(|(nodes, typ)| decode(nodes, typ))
+            .collect::<Result<Vec<_>, _>>();
         values.map_err(|error| RpcError::Protocol(format!("arguments of `{name}`: {error}")))
     }
 }
@@ -107,7 +128,10 @@ impl types::HostWasmRpc for Linked<'_> {
             Ok(call) => call,
             Err(error) => return Ok(Err(wit_error(error))),
         };
-        let result = self.0.call_and_wait(target, Function::Named(function_name), values, true).await?;
+        let result = self
+            .0
+            .call_and_wait(target, Function::Named(function_name), values, true)
+            .await?;
         Ok(result.map(|value| encode(&value)).map_err(wit_error))
     }
 
@@ -121,7 +145,10 @@ impl types::HostWasmRpc for Linked<'_> {
             Ok(call) => call,
             Err(error) => return Ok(Err(wit_error(error))),
         };
-        Ok(self.0.trigger(target, Function::Named(function_name), values)?.map_err(wit_error))
+        Ok(self
+            .0
+            .trigger(target, Function::Named(function_name), values)?
+            .map_err(wit_error))
     }
 
     async fn async_invoke_and_await(
@@ -134,7 +161,9 @@ impl types::HostWasmRpc for Linked<'_> {
             Ok(call) => call,
             Err(error) => return Err(Halt::InvalidRequest(error.to_string()).into()),
         };
-        let future = self.0.call_later(target, Function::Named(function_name), values)?;
+        let future = self
+            .0
+            .call_later(target, Function::Named(function_name), values)?;
         Ok(self.0.table.push(RpcFuture { future })?)
     }
 
@@ -153,7 +182,10 @@ impl types::HostFutureInvokeResult for Linked<'_> {
         Ok(pollable)
     }
 
-    async fn get(&mut self, future: Resource<RpcFuture>) -> Result<Option<Result<WitValue, types::RpcError>>> {
+    async fn get(
+        &mut self,
+        future: Resource<RpcFuture>,
+    ) -> Result<Option<Result<WitValue, types::RpcError>>> {
         let future = Arc::clone(&self.0.table.get(&future)?.future);
         let found = self.0.future_result(&future, true)?;
         Ok(found.map(|result| result.map(|value| encode(&value)).map_err(wit_error)))

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use golem_model::{Value, WitType};
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
-use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceDynamic, ResourceType, Type, Val};
+use wasmtime::component::{
+    Linker, LinkerInstance, Resource, ResourceDynamic, ResourceType, Type, Val,
+};
 use wasmtime::{Engine, Result, StoreContextMut};
 use wasmtime_wasi::p2::subscribe;
 
@@ -48,7 +50,9 @@ pub(crate) fn link_stub(
     foreign: &[ResourceType],
     numbers: &mut u32,
 ) -> Result<()> {
-    let Some(name) = stub_name(import) else { return Ok(()) };
+    let Some(name) = stub_name(import) else {
+        return Ok(());
+    };
     let functions: Vec<(String, ComponentFunc)> = instance
         .exports(engine)
         .filter_map(|(name, item)| match item.ty {
@@ -59,7 +63,9 @@ pub(crate) fn link_stub(
     let mut into = linker.instance(import)?;
     let mut resources = HashMap::new();
     for (resource, item) in instance.exports(engine) {
-        let ComponentItem::Resource(typ) = item.ty else { continue };
+        let ComponentItem::Resource(typ) = item.ty else {
+            continue;
+        };
         // A resource that is only used here (pollable) comes from its own interface.
         if foreign.contains(&typ) {
             continue;
@@ -83,22 +89,34 @@ fn resource_of(function: &str) -> Option<&str> {
 
 /// A resource `future-…-result` with no other methods than `get` and `subscribe`.
 fn is_future(resource: &str, functions: &[(String, ComponentFunc)]) -> bool {
-    let mut methods = functions.iter().filter(|(function, _)| resource_of(function) == Some(resource));
+    let mut methods = functions
+        .iter()
+        .filter(|(function, _)| resource_of(function) == Some(resource));
     resource.starts_with("future-")
         && resource.ends_with("-result")
-        && methods.all(|(function, _)| function.ends_with(".get") || function.ends_with(".subscribe"))
+        && methods
+            .all(|(function, _)| function.ends_with(".get") || function.ends_with(".subscribe"))
 }
 
-fn define_resource(into: &mut LinkerInstance<'_, HostState>, name: &str, number: u32, future: bool) -> Result<()> {
-    into.resource(name, ResourceType::host_dynamic(number), move |mut store, rep| {
-        let table = &mut store.data_mut().table;
-        if future {
-            table.delete(Resource::<StubFuture>::new_own(rep))?;
-        } else {
-            table.delete(Resource::<StubClient>::new_own(rep))?;
-        }
-        Ok(())
-    })
+fn define_resource(
+    into: &mut LinkerInstance<'_, HostState>,
+    name: &str,
+    number: u32,
+    future: bool,
+) -> Result<()> {
+    into.resource(
+        name,
+        ResourceType::host_dynamic(number),
+        move |mut store, rep| {
+            let table = &mut store.data_mut().table;
+            if future {
+                table.delete(Resource::<StubFuture>::new_own(rep))?;
+            } else {
+                table.delete(Resource::<StubClient>::new_own(rep))?;
+            }
+            Ok(())
+        },
+    )
 }
 
 fn define_function(
@@ -109,27 +127,41 @@ fn define_function(
     resources: &HashMap<String, (ResourceType, u32, bool)>,
 ) -> Result<()> {
     if let Some(resource) = name.strip_prefix("[constructor]") {
-        let Some((_, number, _)) = resources.get(resource) else { return Ok(()) };
+        let Some((_, number, _)) = resources.get(resource) else {
+            return Ok(());
+        };
         return define_constructor(into, name, *number);
     }
-    let Some((resource, method)) = name.strip_prefix("[method]").and_then(|rest| rest.split_once('.')) else {
+    let Some((resource, method)) = name
+        .strip_prefix("[method]")
+        .and_then(|rest| rest.split_once('.'))
+    else {
         return define_unsupported(into, name);
     };
-    let Some((_, _, future)) = resources.get(resource) else { return Ok(()) };
+    let Some((_, _, future)) = resources.get(resource) else {
+        return Ok(());
+    };
     let mut kinds = ResourceNumbers::default();
     let result = func.results().next();
     if *future {
         return match (method, result) {
-            ("get", Some(Type::Option(inner))) => define_get(into, name, wit_type(&inner.ty(), &mut kinds)),
+            ("get", Some(Type::Option(inner))) => {
+                define_get(into, name, wit_type(&inner.ty(), &mut kinds))
+            }
             _ => define_subscribe(into, name),
         };
     }
     let answer = match &result {
-        Some(Type::Own(own)) => resources.values().find(|(typ, _, future)| *future && typ == own).map(|(_, number, _)| *number),
+        Some(Type::Own(own)) => resources
+            .values()
+            .find(|(typ, _, future)| *future && typ == own)
+            .map(|(_, number, _)| *number),
         _ => None,
     };
     // A function of the target that is itself called `blocking-…` is told by its future.
-    let blocking = method.strip_prefix("blocking-").filter(|_| answer.is_none());
+    let blocking = method
+        .strip_prefix("blocking-")
+        .filter(|_| answer.is_none());
     let method = Method {
         function: Function::Stub {
             package: stub.package.to_owned(),
@@ -137,7 +169,11 @@ fn define_function(
             resource: resource.to_owned(),
             function: blocking.unwrap_or(method).to_owned(),
         },
-        params: func.params().skip(1).map(|(_, ty)| wit_type(&ty, &mut kinds)).collect(),
+        params: func
+            .params()
+            .skip(1)
+            .map(|(_, ty)| wit_type(&ty, &mut kinds))
+            .collect(),
         result: result.map(|ty| wit_type(&ty, &mut kinds)),
     };
     match (blocking, answer) {
@@ -156,11 +192,18 @@ fn define_unsupported(into: &mut LinkerInstance<'_, HostState>, name: &str) -> R
     })
 }
 
-fn define_constructor(into: &mut LinkerInstance<'_, HostState>, name: &str, number: u32) -> Result<()> {
+fn define_constructor(
+    into: &mut LinkerInstance<'_, HostState>,
+    name: &str,
+    number: u32,
+) -> Result<()> {
     into.func_new_async(name, move |mut store, _, params, results| {
         Box::new(async move {
             let [location] = params else {
-                return Err(Halt::InvalidRequest("constructors of remote resources are not linked".into()).into());
+                return Err(Halt::InvalidRequest(
+                    "constructors of remote resources are not linked".into(),
+                )
+                .into());
             };
             let uri = uri_of(location)?;
             let target = store.data_mut().rpc_target(&uri)?;
@@ -170,13 +213,20 @@ fn define_constructor(into: &mut LinkerInstance<'_, HostState>, name: &str, numb
     })
 }
 
-fn define_blocking(into: &mut LinkerInstance<'_, HostState>, name: &str, method: Method) -> Result<()> {
+fn define_blocking(
+    into: &mut LinkerInstance<'_, HostState>,
+    name: &str,
+    method: Method,
+) -> Result<()> {
     let method = Arc::new(method);
     into.func_new_async(name, move |mut store, _, params, results| {
         let method = Arc::clone(&method);
         Box::new(async move {
             let (target, values) = arguments(&mut store, params, &method)?;
-            let result = store.data_mut().call_and_wait(target.clone(), method.function.clone(), values, false).await?;
+            let result = store
+                .data_mut()
+                .call_and_wait(target.clone(), method.function.clone(), values, false)
+                .await?;
             let value = result.map_err(|error| failed(&target, &method.function, &error))?;
             match &method.result {
                 Some(typ) => put(results, answer(&store, value, typ, &method.function)?),
@@ -186,26 +236,39 @@ fn define_blocking(into: &mut LinkerInstance<'_, HostState>, name: &str, method:
     })
 }
 
-fn define_trigger(into: &mut LinkerInstance<'_, HostState>, name: &str, method: Method) -> Result<()> {
+fn define_trigger(
+    into: &mut LinkerInstance<'_, HostState>,
+    name: &str,
+    method: Method,
+) -> Result<()> {
     let method = Arc::new(method);
     into.func_new_async(name, move |mut store, _, params, _| {
         let method = Arc::clone(&method);
         Box::new(async move {
             let (target, values) = arguments(&mut store, params, &method)?;
-            let sent = store.data_mut().trigger(target.clone(), method.function.clone(), values)?;
+            let sent = store
+                .data_mut()
+                .trigger(target.clone(), method.function.clone(), values)?;
             sent.map_err(|error| failed(&target, &method.function, &error))?;
             Ok(())
         })
     })
 }
 
-fn define_later(into: &mut LinkerInstance<'_, HostState>, name: &str, method: Method, number: u32) -> Result<()> {
+fn define_later(
+    into: &mut LinkerInstance<'_, HostState>,
+    name: &str,
+    method: Method,
+    number: u32,
+) -> Result<()> {
     let method = Arc::new(method);
     into.func_new_async(name, move |mut store, _, params, results| {
         let method = Arc::clone(&method);
         Box::new(async move {
             let (target, values) = arguments(&mut store, params, &method)?;
-            let future = store.data_mut().call_later(target, method.function.clone(), values)?;
+            let future = store
+                .data_mut()
+                .call_later(target, method.function.clone(), values)?;
             let future = store.data_mut().table.push(StubFuture { future })?;
             put(results, own(&mut store, future.rep(), number)?)
         })
@@ -257,19 +320,32 @@ fn put(results: &mut [Val], value: Val) -> Result<()> {
 }
 
 fn own(store: &mut StoreContextMut<'_, HostState>, rep: u32, number: u32) -> Result<Val> {
-    Ok(Val::Resource(ResourceDynamic::new_own(rep, number).try_into_resource_any(store)?))
+    Ok(Val::Resource(
+        ResourceDynamic::new_own(rep, number).try_into_resource_any(store)?,
+    ))
 }
 
 fn rep_of(store: &mut StoreContextMut<'_, HostState>, params: &[Val]) -> Result<u32> {
     let Some(Val::Resource(resource)) = params.first() else {
-        return Err(Halt::InvalidRequest("a stub method was called without its resource".into()).into());
+        return Err(
+            Halt::InvalidRequest("a stub method was called without its resource".into()).into(),
+        );
     };
     Ok(ResourceDynamic::try_from_resource_any(*resource, store)?.rep())
 }
 
-fn future_of(store: &mut StoreContextMut<'_, HostState>, params: &[Val]) -> Result<Arc<CallFuture>> {
+fn future_of(
+    store: &mut StoreContextMut<'_, HostState>,
+    params: &[Val],
+) -> Result<Arc<CallFuture>> {
     let rep = rep_of(store, params)?;
-    Ok(Arc::clone(&store.data().table.get(&Resource::<StubFuture>::new_borrow(rep))?.future))
+    Ok(Arc::clone(
+        &store
+            .data()
+            .table
+            .get(&Resource::<StubFuture>::new_borrow(rep))?
+            .future,
+    ))
 }
 
 fn uri_of(location: &Val) -> Result<String, Halt> {
@@ -278,24 +354,51 @@ fn uri_of(location: &Val) -> Result<String, Halt> {
     {
         return Ok(uri.clone());
     }
-    Err(Halt::InvalidRequest("the location of a worker must be a record with one string".into()))
+    Err(Halt::InvalidRequest(
+        "the location of a worker must be a record with one string".into(),
+    ))
 }
 
-fn arguments(store: &mut StoreContextMut<'_, HostState>, params: &[Val], method: &Method) -> Result<(Target, Vec<Value>)> {
+fn arguments(
+    store: &mut StoreContextMut<'_, HostState>,
+    params: &[Val],
+    method: &Method,
+) -> Result<(Target, Vec<Value>)> {
     let rep = rep_of(store, params)?;
-    let target = store.data().table.get(&Resource::<StubClient>::new_borrow(rep))?.target.clone();
+    let target = store
+        .data()
+        .table
+        .get(&Resource::<StubClient>::new_borrow(rep))?
+        .target
+        .clone();
     let state = store.data_mut();
     let given = params.iter().skip(1).zip(&method.params);
-    let values = given.map(|(val, typ)| from_val(val, typ, state)).collect::<Result<_, _>>();
-    Ok((target, values.map_err(|error| Halt::InvalidRequest(error.to_string()))?))
+    let values = given
+        .map(|(val, typ)| from_val(val, typ, state))
+        .collect::<Result<_, _>>();
+    Ok((
+        target,
+        values.map_err(|error| Halt::InvalidRequest(error.to_string()))?,
+    ))
 }
 
 /// The result of a call as the stub's type. A mismatch means that the stub is older or newer than the target.
-fn answer(store: &StoreContextMut<'_, HostState>, value: Value, typ: &WitType, function: &Function) -> Result<Val, Halt> {
+fn answer(
+    store: &StoreContextMut<'_, HostState>,
+    value: Value,
+    typ: &WitType,
+    function: &Function,
+) -> Result<Val, Halt> {
     let stale = |detail: String| {
-        Halt::CalleeFailed(format!("the result of {function} does not fit the stub ({detail}): build the stub again"))
+        Halt::CalleeFailed(format!(
+            "the result of {function} does not fit the stub ({detail}): build the stub again"
+        ))
     };
-    let Value::Tuple(values) = value else { return Err(stale("no tuple".into())) };
-    let [value] = values.as_slice() else { return Err(stale(format!("{} values", values.len()))) };
+    let Value::Tuple(values) = value else {
+        return Err(stale("no tuple".into()));
+    };
+    let [value] = values.as_slice() else {
+        return Err(stale(format!("{} values", values.len())));
+    };
     to_val(value, typ, store.data()).map_err(|error| stale(error.to_string()))
 }

@@ -30,22 +30,34 @@ impl Drop for WaitGuard {
 impl WaitGraph {
     /// Lets `waiter` wait for any one of `targets`. Refused with the workers along the cycle, from `waiter` to where it
     /// closes, when all that `waiter` can reach wait themselves.
-    pub(crate) fn wait(self: &Arc<Self>, waiter: &WorkerId, targets: Vec<WorkerId>) -> Result<WaitGuard, Vec<WorkerId>> {
+    pub(crate) fn wait(
+        self: &Arc<Self>,
+        waiter: &WorkerId,
+        targets: Vec<WorkerId>,
+    ) -> Result<WaitGuard, Vec<WorkerId>> {
         let mut waits = self.waits.lock();
         if let Some(cycle) = stuck(&waits, waiter, &targets) {
             return Err(cycle);
         }
         waits.insert(waiter.clone(), targets);
-        Ok(WaitGuard { graph: Arc::clone(self), waiter: waiter.clone() })
+        Ok(WaitGuard {
+            graph: Arc::clone(self),
+            waiter: waiter.clone(),
+        })
     }
 }
 
 /// The cycle, when everything that `waiter` reaches through `targets` waits.
-fn stuck(waits: &HashMap<WorkerId, Vec<WorkerId>>, waiter: &WorkerId, targets: &[WorkerId]) -> Option<Vec<WorkerId>> {
+fn stuck(
+    waits: &HashMap<WorkerId, Vec<WorkerId>>,
+    waiter: &WorkerId,
+    targets: &[WorkerId],
+) -> Option<Vec<WorkerId>> {
     let mut from: HashMap<&WorkerId, &WorkerId> = HashMap::new();
     let mut seen: HashSet<&WorkerId> = HashSet::from([waiter]);
     let mut closing = None;
-    let mut open: VecDeque<(&WorkerId, &WorkerId)> = targets.iter().map(|target| (waiter, target)).collect();
+    let mut open: VecDeque<(&WorkerId, &WorkerId)> =
+        targets.iter().map(|target| (waiter, target)).collect();
     while let Some((before, worker)) = open.pop_front() {
         if worker == waiter {
             closing.get_or_insert(before);
@@ -81,16 +93,24 @@ mod tests {
     }
 
     fn names(path: &[WorkerId]) -> Vec<&str> {
-        path.iter().map(|worker| worker.worker_name.as_str()).collect()
+        path.iter()
+            .map(|worker| worker.worker_name.as_str())
+            .collect()
     }
 
     #[test]
     fn a_call_to_oneself_and_a_cycle_are_found_with_the_path() {
         let graph = Arc::new(WaitGraph::default());
-        assert_eq!(names(&graph.wait(&worker("a"), vec![worker("a")]).err().unwrap()), ["a", "a"]);
+        assert_eq!(
+            names(&graph.wait(&worker("a"), vec![worker("a")]).err().unwrap()),
+            ["a", "a"]
+        );
         let _ab = graph.wait(&worker("a"), vec![worker("b")]).unwrap();
         let bc = graph.wait(&worker("b"), vec![worker("c")]).unwrap();
-        assert_eq!(names(&graph.wait(&worker("c"), vec![worker("a")]).err().unwrap()), ["c", "a", "b", "c"]);
+        assert_eq!(
+            names(&graph.wait(&worker("c"), vec![worker("a")]).err().unwrap()),
+            ["c", "a", "b", "c"]
+        );
         drop(bc);
         assert!(graph.wait(&worker("c"), vec![worker("a")]).is_ok());
     }
@@ -99,7 +119,11 @@ mod tests {
     fn waiting_for_any_of_several_is_no_deadlock_while_one_is_free() {
         let graph = Arc::new(WaitGraph::default());
         let _b = graph.wait(&worker("b"), vec![worker("a")]).unwrap();
-        assert!(graph.wait(&worker("a"), vec![worker("b"), worker("free")]).is_ok());
+        assert!(
+            graph
+                .wait(&worker("a"), vec![worker("b"), worker("free")])
+                .is_ok()
+        );
         assert!(graph.wait(&worker("a"), vec![worker("b")]).is_err());
     }
 }
