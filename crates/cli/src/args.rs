@@ -135,7 +135,6 @@ pub(crate) fn wants_json(words: impl Iterator<Item = OsString>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn each(command: &clap::Command, path: &str, check: &mut dyn FnMut(&str, &clap::Command)) {

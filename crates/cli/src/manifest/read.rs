@@ -446,7 +446,6 @@ fn split(text: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use golem_model::Coded as _;
 
     use super::*;

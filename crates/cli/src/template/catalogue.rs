@@ -140,7 +140,6 @@ pub(crate) fn find(name: &str) -> Result<&'static Template, TemplateError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use std::path::Path;
 
     use super::*;

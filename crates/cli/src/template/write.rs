@@ -110,7 +110,6 @@ fn fill(dir: &Path, files: &[File]) -> Result<(), TemplateError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn file(path: &str) -> File {

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / tests: the real binary, one test program. In commands, out exit codes, texts and files.
 //! Needs no server; what needs Go says `SKIP` when there is none. Read next: `support.rs`, `client.rs`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod build;
 mod client;
