@@ -38,6 +38,8 @@ impl Message {
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    /// Who is asked: a server may refuse requests for other names than its own.
+    host: SocketAddr,
     /// What was received and not used yet.
     received: Vec<u8>,
 }
@@ -52,6 +54,7 @@ impl Connection {
     pub(crate) fn accepted(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self {
+            host: stream.peer_addr()?,
             stream,
             received: Vec::with_capacity(READ_BYTES),
         })
@@ -65,9 +68,9 @@ impl Connection {
         kind: &str,
         body: &[u8],
     ) -> io::Result<Message> {
-        let length = body.len();
+        let (length, host) = (body.len(), self.host);
         let mut out =
-            format!("{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n")
+            format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n")
                 .into_bytes();
         out.extend_from_slice(body);
         self.stream.write_all(&out).await?;

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -44,7 +45,12 @@ fn side(side: Side, unit: &str) -> String {
 }
 
 /// Prints the medians, and returns them with all rounds as JSON.
-pub(crate) fn summary(args: &Run, rows: &[Row], exactness: &Exactness) -> anyhow::Result<Value> {
+pub(crate) fn summary(
+    args: &Run,
+    binary: &Path,
+    rows: &[Row],
+    exactness: &Exactness,
+) -> anyhow::Result<Value> {
     say("")?;
     say(&format!(
         "{:12} {:>12} {:>12} {:7} {:>9}  one operation",
@@ -85,6 +91,8 @@ pub(crate) fn summary(args: &Run, rows: &[Row], exactness: &Exactness) -> anyhow
         .collect();
     let result = json!({
         "revision": revision(),
+        // `release/golem-cli`: the folder tells how it was built, the rest of the path is one machine's.
+        "binary": binary.iter().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect::<PathBuf>(),
         "machine": machine(),
         "unix_seconds": std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs(),
         "seconds": args.seconds, "warmup": args.warmup, "workers": args.workers,
@@ -148,7 +156,6 @@ fn machine() -> Value {
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "memory": field("/proc/meminfo", "MemTotal"),
         "kernel": std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().to_owned()),
-        "profile": if cfg!(debug_assertions) { "debug" } else { "release" },
     })
 }
 

@@ -211,7 +211,7 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<u64> {
         }
         .with_context(|| format!("failed to measure {id:?}"))?;
     }
-    report::summary(args, &bench.rows, &bench.found)?;
+    report::summary(args, &golem_cli, &bench.rows, &bench.found)?;
     Ok(bench.found.wrong)
 }
 
