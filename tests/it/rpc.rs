@@ -118,7 +118,10 @@ fn every_form_of_a_worker_urn_reaches_the_worker() -> Result<()> {
     }
     // Without a name a durable component makes up a fresh worker each time.
     let unnamed = json!(format!("urn:worker:{id}"));
-    assert_eq!(probe.call("a", "call-uri", &[unnamed.clone()])?, json!(1));
+    assert_eq!(
+        probe.call("a", "call-uri", std::slice::from_ref(&unnamed))?,
+        json!(1)
+    );
     assert_eq!(probe.call("a", "call-uri", &[unnamed])?, json!(1));
     Ok(())
 }

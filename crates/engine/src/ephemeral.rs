@@ -40,7 +40,6 @@ impl Node {
             version,
             args: create.args,
             env: create.env,
-            ephemeral: true,
         };
         let journal = Journal::off(self.payloads());
         let mut state = HostState::new(

@@ -2,6 +2,7 @@
 //! THE STAGE: runs components as durable workers. The only room that knows wasmtime; no type of it leaves.
 
 mod activate;
+mod alive;
 mod component;
 mod cwasm;
 mod ephemeral;

@@ -50,8 +50,6 @@ pub(crate) struct Guest {
     pub(crate) args: Vec<String>,
     /// Environment, as given at creation.
     pub(crate) env: Vec<(String, String)>,
-    /// Nothing of it is recorded.
-    pub(crate) ephemeral: bool,
 }
 
 impl Guest {

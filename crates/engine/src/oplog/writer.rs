@@ -67,11 +67,6 @@ impl Writer {
         self.last = self.committer.submit(std::iter::once(append).chain(also));
         self.tail
     }
-
-    /// Writes operations that belong to no entry.
-    pub(crate) fn submit(&mut self, ops: Vec<Op>) {
-        self.last = self.committer.submit(ops);
-    }
 }
 
 /// Microseconds since 1970; 0 on a machine whose clock is before that.

@@ -18,17 +18,28 @@ use crate::host::durable::Halt;
 use crate::host::{HasLinked, HostState, Linked};
 use crate::queue::Target;
 
-/// A client made by `golem:rpc`.
-pub struct RpcClient {
-    target: Target,
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export these types, which `pub(crate)` forbids"
+)]
+mod handles {
+    use std::sync::Arc;
+
+    use super::{CallFuture, Target};
+
+    /// A client made by `golem:rpc`.
+    pub struct RpcClient {
+        pub(super) target: Target,
+    }
+
+    /// A call made by `golem:rpc` that is not waited for.
+    pub struct RpcFuture {
+        pub(super) future: Arc<CallFuture>,
+    }
 }
 
-/// A call made by `golem:rpc` that is not waited for.
-pub struct RpcFuture {
-    future: Arc<CallFuture>,
-}
+use handles::{RpcClient, RpcFuture};
 
-#[expect(missing_docs, clippy::all, reason = "generated from the WIT")]
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "wit",
@@ -36,8 +47,8 @@ pub(crate) mod bindings {
         imports: { default: async | trappable },
         with: {
             "wasi:io/poll": wasmtime_wasi_io::bindings::wasi::io::poll,
-            "golem:rpc/types.wasm-rpc": super::RpcClient,
-            "golem:rpc/types.future-invoke-result": super::RpcFuture,
+            "golem:rpc/types.wasm-rpc": super::handles::RpcClient,
+            "golem:rpc/types.future-invoke-result": super::handles::RpcFuture,
         },
         require_store_data_send: true,
     });
