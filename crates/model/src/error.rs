@@ -17,7 +17,11 @@ pub trait Coded: std::error::Error {
     }
     /// The error as plain data, for REST and for `--format json`.
     fn problem(&self) -> Problem {
-        Problem { code: self.code().to_owned(), message: self.to_string(), hint: self.hint() }
+        Problem {
+            code: self.code().to_owned(),
+            message: self.to_string(),
+            hint: self.hint(),
+        }
     }
 }
 

@@ -51,7 +51,10 @@ pub struct WorkerId {
 impl WorkerId {
     /// The worker `name` of `component`.
     pub fn new(component: ComponentId, name: impl Into<String>) -> Self {
-        Self { component_id: component, worker_name: name.into() }
+        Self {
+            component_id: component,
+            worker_name: name.into(),
+        }
     }
 }
 
@@ -94,7 +97,9 @@ impl fmt::Display for IdempotencyKey {
 }
 
 /// Position of an entry in one worker's oplog, from 1. 0 means "before the first".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct OplogIndex(pub u64);
 
@@ -129,7 +134,11 @@ impl LogId {
     #[must_use]
     pub fn pack(shard: ShardId, epoch: u64, counter: u64) -> Option<Self> {
         (epoch < 1 << LOG_EPOCH_BITS && counter < 1 << LOG_COUNTER_BITS).then(|| {
-            Self(u64::from(shard.0) << (LOG_EPOCH_BITS + LOG_COUNTER_BITS) | epoch << LOG_COUNTER_BITS | counter)
+            Self(
+                u64::from(shard.0) << (LOG_EPOCH_BITS + LOG_COUNTER_BITS)
+                    | epoch << LOG_COUNTER_BITS
+                    | counter,
+            )
         })
     }
 
@@ -151,9 +160,17 @@ pub const SHARDS: u16 = 256;
 impl ShardId {
     /// The shard of `worker` in a store with `shards` shards (FNV-1a over component id and name, modulo `shards`).
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the remainder of a u16 fits a u16")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the remainder of a u16 fits a u16"
+    )]
     pub fn of(worker: &WorkerId, shards: u16) -> Self {
-        let bytes = worker.component_id.0.as_bytes().iter().chain(worker.worker_name.as_bytes());
+        let bytes = worker
+            .component_id
+            .0
+            .as_bytes()
+            .iter()
+            .chain(worker.worker_name.as_bytes());
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -179,7 +196,13 @@ impl fmt::Display for Timestamp {
         let (seconds, micros) = self.parts();
         let (days, rest) = (seconds / 86_400, seconds % 86_400);
         let (year, month, day) = civil_from_days(days);
-        write!(f, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)?;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+            rest / 3600,
+            rest / 60 % 60,
+            rest % 60
+        )?;
         if micros != 0 {
             write!(f, ".{micros:06}")?;
         }
@@ -195,7 +218,11 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -231,15 +258,24 @@ fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
     let mut time = time.splitn(3, ':').map(str::parse::<u64>);
     let (hour, minute, second) = (time.next()?.ok()?, time.next()?.ok()?, time.next()?.ok()?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 || year < 1970 {
+    if !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+        || year < 1970
+    {
         return None;
     }
     let micros = format!("{fraction:0<6}").get(..6)?.parse::<u64>().ok()?;
     let year = year - u64::from(month <= 2);
     let (era, of_era) = (year / 400, year % 400);
     let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let days = (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)?;
-    Some(Timestamp(((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + micros))
+    let days = (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year)
+        .checked_sub(719_468)?;
+    Some(Timestamp(
+        ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + micros,
+    ))
 }
 
 #[cfg(test)]
@@ -261,7 +297,10 @@ mod tests {
 
     #[test]
     fn a_log_id_keeps_its_shard_and_refuses_what_does_not_fit() {
-        assert_eq!(LogId::pack(ShardId(200), 7, 9).unwrap().shard(), ShardId(200));
+        assert_eq!(
+            LogId::pack(ShardId(200), 7, 9).unwrap().shard(),
+            ShardId(200)
+        );
         assert_eq!(LogId::pack(ShardId(0), 1 << 24, 0), None);
         assert_eq!(LogId::pack(ShardId(0), 0, 1 << 24), None);
     }
@@ -272,6 +311,9 @@ mod tests {
         let key = IdempotencyKey("k".into());
         assert_eq!(key.derive(&worker, 1), key.derive(&worker, 1));
         assert_ne!(key.derive(&worker, 1), key.derive(&worker, 2));
-        assert_ne!(key.derive(&worker, 1), IdempotencyKey("l".into()).derive(&worker, 1));
+        assert_ne!(
+            key.derive(&worker, 1),
+            IdempotencyKey("l".into()).derive(&worker, 1)
+        );
     }
 }

@@ -20,6 +20,8 @@ pub mod wave;
 pub mod worker;
 
 pub use error::{Coded, Problem};
-pub use ids::{ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, ShardId, Timestamp, WorkerId};
+pub use ids::{
+    ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, ShardId, Timestamp, WorkerId,
+};
 pub use types::WitType;
 pub use value::Value;

@@ -17,7 +17,10 @@ pub struct OplogEntry {
     #[prost(uint64, tag = "1")]
     pub at: u64,
     /// What happened.
-    #[prost(oneof = "Event", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17")]
+    #[prost(
+        oneof = "Event",
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
+    )]
     pub event: Option<Event>,
 }
 
@@ -331,7 +334,10 @@ impl OplogEntry {
     /// An entry for `event` at `at` microseconds since 1970.
     #[must_use]
     pub fn new(at: u64, event: Event) -> Self {
-        Self { at, event: Some(event) }
+        Self {
+            at,
+            event: Some(event),
+        }
     }
 
     /// Reads one entry. Fails on bytes that are no protobuf message; an entry of a kind that this version does not

@@ -163,6 +163,9 @@ pub fn functions(exports: &[Export]) -> impl Iterator<Item = FoundFunction<'_>> 
             Export::Instance { name, functions } => (Some(name.as_str()), functions.as_slice()),
             Export::Function(function) => (None, std::slice::from_ref(function)),
         };
-        functions.iter().map(move |function| FoundFunction { interface, function })
+        functions.iter().map(move |function| FoundFunction {
+            interface,
+            function,
+        })
     })
 }

@@ -126,7 +126,12 @@ impl Value {
             Self::Flags(flags) => {
                 tagged(out, 22, flags.len() as u64);
                 for chunk in flags.chunks(8) {
-                    out.push(chunk.iter().enumerate().fold(0, |byte, (bit, set)| byte | u8::from(*set) << bit));
+                    out.push(
+                        chunk
+                            .iter()
+                            .enumerate()
+                            .fold(0, |byte, (bit, set)| byte | u8::from(*set) << bit),
+                    );
                 }
             }
             Self::Result(side) => {
@@ -190,15 +195,20 @@ impl Value {
                 values.len() == items.len() && values.iter().zip(items).all(|(v, t)| v.matches(t))
             }
             (Self::Record(values), WitType::Record { fields }) => {
-                values.len() == fields.len() && values.iter().zip(fields).all(|(v, f)| v.matches(&f.typ))
+                values.len() == fields.len()
+                    && values.iter().zip(fields).all(|(v, f)| v.matches(&f.typ))
             }
             (Self::Variant(case, payload), WitType::Variant { cases }) => cases
                 .get(*case as usize)
                 .is_some_and(|c| payload_matches(payload.as_deref(), c.typ.as_ref())),
             (Self::Enum(case), WitType::Enum { cases }) => (*case as usize) < cases.len(),
             (Self::Flags(set), WitType::Flags { names }) => set.len() == names.len(),
-            (Self::Result(Ok(v)), WitType::Result { ok, .. }) => payload_matches(v.as_deref(), ok.as_deref()),
-            (Self::Result(Err(v)), WitType::Result { err, .. }) => payload_matches(v.as_deref(), err.as_deref()),
+            (Self::Result(Ok(v)), WitType::Result { ok, .. }) => {
+                payload_matches(v.as_deref(), ok.as_deref())
+            }
+            (Self::Result(Err(v)), WitType::Result { err, .. }) => {
+                payload_matches(v.as_deref(), err.as_deref())
+            }
             _ => false,
         }
     }
@@ -220,7 +230,10 @@ fn unzigzag(v: u64) -> i64 {
     (v >> 1).cast_signed() ^ -((v & 1).cast_signed())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only the low byte is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "only the low byte is wanted"
+)]
 fn varint(out: &mut Vec<u8>, mut v: u64) {
     while v >= 0x80 {
         out.push(v as u8 | 0x80);
@@ -264,7 +277,10 @@ impl<'a> Reader<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ValueError> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(ValueError::Truncated)?;
+        let (head, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(ValueError::Truncated)?;
         self.rest = rest;
         Ok(*head)
     }
@@ -339,14 +355,19 @@ impl<'a> Reader<'a> {
             22 => {
                 let count = self.small::<usize>()?;
                 let packed = self.take(count.div_ceil(8))?;
-                let bits = packed.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
+                let bits = packed
+                    .iter()
+                    .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
                 Value::Flags(bits.take(count).collect())
             }
             23 => Value::Result(Ok(None)),
             24 => Value::Result(Ok(Some(self.boxed(depth)?))),
             25 => Value::Result(Err(None)),
             26 => Value::Result(Err(Some(self.boxed(depth)?))),
-            27 => Value::Handle { uri: self.text()?, id: self.varint()? },
+            27 => Value::Handle {
+                uri: self.text()?,
+                id: self.varint()?,
+            },
             tag => return Err(ValueError::UnknownTag(tag)),
         })
     }
@@ -375,13 +396,21 @@ mod tests {
             Value::String("grüße".into()),
             Value::Bytes(vec![0, 1, 255]),
             Value::List(vec![Value::Option(None), Value::Option(some(Value::U8(1)))]),
-            Value::Record(vec![Value::Variant(3, None), Value::Variant(4, some(Value::Enum(2)))]),
-            Value::Flags(vec![true, false, true, true, false, false, false, false, true]),
+            Value::Record(vec![
+                Value::Variant(3, None),
+                Value::Variant(4, some(Value::Enum(2))),
+            ]),
+            Value::Flags(vec![
+                true, false, true, true, false, false, false, false, true,
+            ]),
             Value::Result(Ok(None)),
             Value::Result(Ok(some(Value::U8(1)))),
             Value::Result(Err(None)),
             Value::Result(Err(some(Value::String("e".into())))),
-            Value::Handle { uri: "urn:worker:x/y".into(), id: 7 },
+            Value::Handle {
+                uri: "urn:worker:x/y".into(),
+                id: 7,
+            },
         ]);
         assert_eq!(Value::from_bytes(&all.to_bytes()).unwrap(), all);
     }
@@ -391,7 +420,10 @@ mod tests {
         assert_eq!(Value::from_bytes(&[]), Err(ValueError::Truncated));
         assert_eq!(Value::from_bytes(&[99]), Err(ValueError::UnknownTag(99)));
         assert_eq!(Value::from_bytes(&[16; 200]), Err(ValueError::TooDeep));
-        assert_eq!(Value::from_bytes(&[14, 255, 255, 255, 255, 15]), Err(ValueError::Truncated));
+        assert_eq!(
+            Value::from_bytes(&[14, 255, 255, 255, 255, 15]),
+            Err(ValueError::Truncated)
+        );
         assert_eq!(Value::from_bytes(&[15, 15]), Err(ValueError::Trailing(1)));
     }
 }
