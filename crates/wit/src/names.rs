@@ -142,8 +142,16 @@ pub fn escape(name: &str) -> Cow<'_, str> {
 /// `namespace:name/interface[@version]` as it has to be written in WIT text.
 #[must_use]
 pub fn path(package: &PackageName, interface: &str) -> String {
-    let version = package.version.as_ref().map_or_else(String::new, |version| format!("@{version}"));
-    format!("{}:{}/{}{version}", escape(&package.namespace), escape(&package.name), escape(interface))
+    let version = package
+        .version
+        .as_ref()
+        .map_or_else(String::new, |version| format!("@{version}"));
+    format!(
+        "{}:{}/{}{version}",
+        escape(&package.namespace),
+        escape(&package.name),
+        escape(interface)
+    )
 }
 
 /// Checks a name that a user chooses: an identifier in lower case and no keyword.

@@ -19,6 +19,7 @@ use wit_parser::{
 use crate::names::escape;
 use crate::resolve::Loaded;
 use crate::stub::error::StubError;
+use crate::stub::naming::Naming;
 use crate::stub::types::{self, Types};
 
 /// Name of the file that holds a stub's WIT in dialect L.
@@ -31,9 +32,9 @@ pub const INTERFACE_PREFIX: &str = "stub-";
 pub const WORLD_PREFIX: &str = "wasm-rpc-stub-";
 
 /// Name of the type `golem:rpc/types.uri` inside a stub.
-const URI: &str = "golem-rpc-uri";
+pub(super) const URI: &str = "golem-rpc-uri";
 /// Name of the resource `wasi:io/poll.pollable` inside a stub.
-const POLLABLE: &str = "wasi-io-pollable";
+pub(super) const POLLABLE: &str = "wasi-io-pollable";
 
 /// A stub: its text, and what stands behind each of its client resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,27 +170,27 @@ pub fn stub_interface(
 }
 
 /// The exported functions of one interface, or of the world itself.
-struct Group<'a> {
+pub(super) struct Group<'a> {
     /// Name of the client resource and prefix for qualified names.
-    label: String,
-    interface: Option<InterfaceId>,
+    pub(super) label: String,
+    pub(super) interface: Option<InterfaceId>,
     /// How to `use` from it.
-    path: Option<String>,
+    pub(super) path: Option<String>,
     /// How the remote side calls it; empty for the world.
-    remote: String,
+    pub(super) remote: String,
     /// Whether the package itself declares it.
-    own: bool,
-    functions: Vec<&'a Function>,
-    resources: Vec<Members<'a>>,
+    pub(super) own: bool,
+    pub(super) functions: Vec<&'a Function>,
+    pub(super) resources: Vec<Members<'a>>,
 }
 
 /// The functions of one exported resource.
-struct Members<'a> {
-    name: String,
-    id: TypeId,
-    constructor: Option<&'a Function>,
-    methods: Vec<&'a Function>,
-    statics: Vec<&'a Function>,
+pub(super) struct Members<'a> {
+    pub(super) name: String,
+    pub(super) id: TypeId,
+    pub(super) constructor: Option<&'a Function>,
+    pub(super) methods: Vec<&'a Function>,
+    pub(super) statics: Vec<&'a Function>,
 }
 
 impl<'a> Members<'a> {
@@ -202,7 +203,7 @@ impl<'a> Members<'a> {
 }
 
 impl Group<'_> {
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         if self.interface.is_some() {
             format!("interface `{}`", self.remote)
         } else {
@@ -211,7 +212,7 @@ impl Group<'_> {
     }
 
     /// `<iface>.{f}`, or the bare name for the world.
-    fn remote(&self, function: &str) -> String {
+    pub(super) fn remote(&self, function: &str) -> String {
         if self.remote.is_empty() {
             function.to_owned()
         } else {
@@ -335,7 +336,7 @@ fn demand(types: &mut Types<'_>, group: &Group<'_>, function: &Function) -> Resu
 }
 
 /// `res.f` and `res.new` for members, the name otherwise.
-fn display_name(function: &Function) -> String {
+pub(super) fn display_name(function: &Function) -> String {
     let name = function
         .name
         .trim_start_matches("[method]")
@@ -361,98 +362,6 @@ fn own_result(function: &Function) -> Option<&Type> {
         None
     } else {
         function.result.as_ref()
-    }
-}
-
-/// Who has which name, and the names of the futures.
-struct Naming {
-    /// Name in lower case → what has it. WIT names are unique without regard to case.
-    taken: HashMap<String, String>,
-    /// Function (by address in the model) → future.
-    futures: HashMap<*const Function, String>,
-}
-
-impl Naming {
-    fn new(groups: &[Group<'_>]) -> Result<Self, StubError> {
-        let mut taken: HashMap<String, String> = [URI, POLLABLE]
-            .map(|name| (name.to_owned(), format!("`{name}`")))
-            .into();
-        let mut claim =
-            |name: &str, what: String| match taken.insert(name.to_lowercase(), what.clone()) {
-                Some(first) => Err(StubError::ClientClash {
-                    name: name.to_owned(),
-                    first,
-                    second: what,
-                }),
-                None => Ok(()),
-            };
-        for group in groups {
-            claim(&group.label, group.describe())?;
-            for members in &group.resources {
-                claim(
-                    &members.name,
-                    format!("resource `{}` of `{}`", members.name, group.remote),
-                )?;
-            }
-        }
-        Ok(Self {
-            taken,
-            futures: HashMap::new(),
-        })
-    }
-
-    /// Names the futures: `future-<f>-result`, for members of a resource with a constructor `future-<r>-<f>-result`;
-    /// all of those that clash get the interface's name in front.
-    fn futures(&mut self, groups: &[Group<'_>]) -> Result<(), StubError> {
-        let mut wanted = Vec::new();
-        for group in groups {
-            for function in &group.functions {
-                wanted.push((*function, group, function.name.clone()));
-            }
-            for members in &group.resources {
-                let prefix = if members.constructor.is_some() {
-                    format!("{}-", members.name)
-                } else {
-                    String::new()
-                };
-                for function in members.methods.iter().chain(&members.statics) {
-                    wanted.push((
-                        *function,
-                        group,
-                        format!("{prefix}{}", function.item_name()),
-                    ));
-                }
-            }
-        }
-        wanted.retain(|(function, ..)| function.result.is_some());
-        let simple = |base: &str| format!("future-{base}-result");
-        let mut count = HashMap::<String, usize>::new();
-        for (_, _, base) in &wanted {
-            *count.entry(simple(base).to_lowercase()).or_default() += 1;
-        }
-        for (function, group, base) in wanted {
-            let key = simple(&base).to_lowercase();
-            let clash = count.get(&key).copied().unwrap_or(0) > 1 || self.taken.contains_key(&key);
-            let name = if clash {
-                format!("future-{}-{base}-result", group.label)
-            } else {
-                simple(&base)
-            };
-            let what = format!("the result of `{}`", group.remote(&display_name(function)));
-            if let Some(first) = self.taken.insert(name.to_lowercase(), what.clone()) {
-                return Err(StubError::NameClash {
-                    name,
-                    first,
-                    second: what,
-                });
-            }
-            self.futures.insert(std::ptr::from_ref(function), name);
-        }
-        Ok(())
-    }
-
-    fn future(&self, function: &Function) -> Option<&String> {
-        self.futures.get(&std::ptr::from_ref(function))
     }
 }
 

@@ -8,6 +8,7 @@ mod component;
 mod error;
 mod generate;
 mod interface;
+mod naming;
 mod types;
 mod workspace;
 
