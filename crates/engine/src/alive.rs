@@ -72,6 +72,7 @@ impl Alive {
         id: &WorkerId,
         with: CreateWith,
     ) -> Result<Self, WorkerError> {
+        crate::node::check_name("worker name", id.worker_name.len())?;
         let component = node.component(id.component_id, None)?;
         let version = component.versioned_component_id.version;
         let log = node.new_log(id)?;

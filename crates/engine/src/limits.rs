@@ -14,6 +14,9 @@ const TABLE_ELEMENTS_MAX: usize = 1 << 20;
 pub(crate) const LIVE_RESOURCES_MAX: usize = 100_000;
 /// Invocations that may wait for one worker: 16 times the width of the largest fan-out that is benchmarked.
 pub const QUEUE_MAX: usize = 16 << 10;
+/// Longest name of a worker and longest idempotency key, in bytes: both are parts of keys of the store, which refuses
+/// more than 16 KiB there.
+pub const NAME_BYTES_MAX: usize = 1024;
 /// Largest encoded arguments or result of one invocation: what one blob may hold and a person may still look at.
 pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
 /// Instances that stay in memory when nobody asks for more: about 7 memory maps each, of 65,530 that Linux allows a

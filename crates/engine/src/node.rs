@@ -5,7 +5,7 @@
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use golem_model::component::{Component, ComponentType};
 use golem_model::types::Function as Signature;
@@ -25,7 +25,7 @@ use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::cwasm::CodeCache;
 use crate::error::{ComponentError, WorkerError};
 use crate::host::Guest;
-use crate::limits::{PAYLOAD_BYTES_MAX, RESIDENT_MAX};
+use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, RESIDENT_MAX};
 use crate::oplog::Payloads;
 use crate::queue::{Accepting, CreateWith, Finished, Invocation, Reply, Target, rpc_error};
 use crate::resident::Resident;
@@ -37,6 +37,8 @@ use crate::worker::{Message, Worker, created_at, door};
 const REGISTRY_PARTS: usize = 64;
 /// Workers that are woken at once at start: the others follow as these finish reading their logs.
 const WAKE_BATCH: usize = 256;
+/// Records of deleted workers that are removed in one commit: few, so that nobody waits behind them.
+const SWEEP_RECORDS: usize = 1_000;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -208,6 +210,7 @@ pub struct Node {
     registry: Vec<Part>,
     resident: Resident,
     waits: Arc<WaitGraph>,
+    sweeping: AtomicBool,
     _ticker: Ticker,
 }
 
@@ -235,13 +238,36 @@ impl Node {
             registry: (0..REGISTRY_PARTS).map(|_| Part::default()).collect(),
             resident: Resident::new(config.resident_max),
             waits: Arc::default(),
+            sweeping: AtomicBool::new(false),
             _ticker: Ticker::start(engine)?,
             store,
             committer,
             tokens,
         });
         node.wake_all()?;
+        node.sweep_soon();
         Ok(node)
+    }
+
+    /// Removes what deleted workers have left, behind everybody's back and one at a time.
+    fn sweep_soon(self: &Arc<Self>) {
+        if self.sweeping.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let node = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            loop {
+                match node.store.sweep(SWEEP_RECORDS) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "what deleted workers have left stays for now");
+                        break;
+                    }
+                }
+            }
+            node.sweeping.store(false, Ordering::Relaxed);
+        });
     }
 
     /// Wakes every worker whose log leaves something open.
@@ -411,7 +437,9 @@ impl Node {
     pub async fn delete_worker(self: &Arc<Self>, worker: &WorkerId) -> Result<(), WorkerError> {
         let (sender, receiver) = oneshot::channel();
         self.tell(worker, Message::Delete(sender));
-        receiver.await.map_err(|_| WorkerError::Stopping)?
+        receiver.await.map_err(|_| WorkerError::Stopping)??;
+        self.sweep_soon();
+        Ok(())
     }
 
     /// Stops what a worker runs. With `recover_immediately` it starts again at once from its log, as after a crash;
@@ -582,6 +610,9 @@ impl Node {
         }
         let input = Value::Tuple(request.params).to_bytes();
         check_size("input", input.len())?;
+        if let Some(key) = &request.key {
+            check_name("idempotency key", key.0.len())?;
+        }
         let repeatable = request.key.is_some();
         Ok((
             exported,
@@ -845,6 +876,18 @@ impl Node {
             .await
             .map_err(|_| WorkerError::Stopping)
     }
+}
+
+/// Refuses names that are too long for a key of the store.
+pub(crate) fn check_name(what: &'static str, bytes: usize) -> Result<(), WorkerError> {
+    if bytes > NAME_BYTES_MAX {
+        return Err(WorkerError::TooLarge {
+            what,
+            bytes,
+            limit: NAME_BYTES_MAX,
+        });
+    }
+    Ok(())
 }
 
 /// Refuses payloads over the limit.
