@@ -245,3 +245,34 @@ fn without_callers(stub: &Loaded, caller: &PackageName) -> Result<Loaded, DepErr
     }
     Ok(tree.link()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn caller(world: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("package a:caller;\nworld caller {{ {world} export run: func(); }}\n");
+        fs::write(dir.path().join("caller.wit"), text).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_world_may_import_stubs_before_they_are_there() {
+        let early = caller("import a:two-stub/stub-two; import a:three-stub/stub-three;");
+        assert!(load(early.path()).is_err());
+        load_caller(early.path()).unwrap();
+    }
+
+    #[test]
+    fn other_missing_packages_are_still_an_error() {
+        let broken = caller("import a:two-stub/stub-two; import a:types/api;");
+        let error = load_caller(broken.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("a:two-stub") || error.to_string().contains("a:types"),
+            "{error}"
+        );
+    }
+}

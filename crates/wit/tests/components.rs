@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use golem_model::Coded as _;
 use golem_wit::compose::{compose, compose_to};
@@ -92,7 +93,7 @@ fn composing_a_pass_through_stub_leaves_a_typed_import() {
     let dir = tempfile::tempdir().unwrap();
     let (source, stub) = pair(dir.path());
     let dest = dir.path().join("new/dir/composed.wasm");
-    let composed = compose_to(&source, &[stub.clone()], &dest).unwrap();
+    let composed = compose_to(&source, from_ref(&stub), &dest).unwrap();
     assert_eq!((composed.used, composed.unused), (vec![stub], vec![]));
     let bytes = fs::read(dest).unwrap();
     let found = stub_targets(&bytes).unwrap();
@@ -113,8 +114,8 @@ fn composing_a_foreign_stub_closes_the_import() {
     let dir = tempfile::tempdir().unwrap();
     let (source, own) = pair(dir.path());
     let stub = foreign_stub(dir.path());
-    let composed = compose(&source, &[stub.clone()]).unwrap();
-    assert_eq!(composed.used, [stub.clone()]);
+    let composed = compose(&source, from_ref(&stub)).unwrap();
+    assert_eq!(composed.used, from_ref(&stub));
     let seen = describe(&composed.bytes).unwrap();
     assert_eq!(seen.exports, ["run()"]);
     let mut imports = seen.imports;
@@ -165,8 +166,8 @@ fn what_is_no_component_is_named() {
         let file = dir.path().join(name);
         fs::write(&file, bytes).unwrap();
         for error in [
-            compose(&file, &[stub.clone()]).unwrap_err(),
-            compose(&source, &[file.clone()]).unwrap_err(),
+            compose(&file, from_ref(&stub)).unwrap_err(),
+            compose(&source, from_ref(&file)).unwrap_err(),
         ] {
             assert_eq!(error.code(), code, "{error}");
             assert!(error.to_string().contains(name), "{error}");

@@ -2,6 +2,8 @@
 //! THE WORKSHOP / tests, stubs: what the tool of the era got wrong or refused. In: small WIT texts. Every stub that is
 //! made here is parsed, validated and composed. Read next: `components.rs`.
 
+use std::slice::from_ref;
+
 use golem_model::Coded as _;
 use golem_wit::compose::compose;
 use golem_wit::metadata::stub_targets;
@@ -21,7 +23,7 @@ fn check(wit: &str, lines: &[&str]) -> String {
     let file = dir.path().join("caller.wasm");
     std::fs::write(&file, component(&root, None)).unwrap();
     let stub = dir.path().join("t-stub/stub.wasm");
-    let composed = compose(&file, &[stub.clone()]).unwrap();
+    let composed = compose(&file, from_ref(&stub)).unwrap();
     assert_eq!(composed.used, [stub]);
     let found = stub_targets(&composed.bytes).unwrap();
     assert_eq!(found.len(), 1);
