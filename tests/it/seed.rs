@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use golem_testkit::{Server, golem_cli, run};
 use serde_json::{Value, json};
 
-use crate::support::needs_go;
+use crate::support::{guests, needs_go};
 
 const MAIN: &str = r#"package main
 
@@ -264,10 +264,39 @@ fn every_command_and_snippet_of_the_page_works() -> Result<()> {
             "component1-with-component2-stub.wasm",
         ],
     )?;
+    // A stub component that another tool has made, which forwards to golem:rpc.
+    let foreign = wat::parse_file(guests().join("foreign-stub/stub.wat"))?;
+    std::fs::write(root.join("component2-stub/foreign.core.wasm"), foreign)?;
+    let world = "wasm-rpc-stub-component2";
+    let stub = [
+        "build",
+        "--module",
+        "foreign.core.wasm",
+        "--world",
+        world,
+        "--output",
+        "foreign.wasm",
+    ];
+    run(&root.join("component2-stub"), &stub)?;
+    let foreign = "../component2-stub/foreign.wasm";
+    let dest = "component1-with-foreign-stub.wasm";
+    let compose = [
+        "--source-wasm",
+        "component1.wasm",
+        "--stub-wasm",
+        foreign,
+        "--dest-wasm",
+        dest,
+    ];
+    run(
+        &root.join("component1"),
+        &[&["stubgen", "compose"], &compose[..]].concat(),
+    )?;
     // "then component1-with-component2-stub.wasm is ready to be deployed", and so is component1.wasm as it is.
     for caller in [
         "component1/component1-with-component2-stub.wasm",
         "component1/component1.wasm",
+        "component1/component1-with-foreign-stub.wasm",
     ] {
         deploy_and_call(root, caller)?;
     }
