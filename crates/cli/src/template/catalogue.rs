@@ -73,6 +73,7 @@ pub(crate) const CATALOGUE: &[Template] = &[
             "README.md",
             "go.mod._",
             "main.go",
+            "tools/wasm-tools",
             "wit/component-name.wit",
         ],
         wit_deps: &["wit/deps"],

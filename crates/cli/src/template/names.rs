@@ -77,7 +77,7 @@ const GO_ROOTS: &[&str] = &[
 
 /// Directories of a component that the bindings must not share, or that Go treats in a way of its own.
 const TAKEN_DIRS: &[&str] = &[
-    "adapters", "internal", "target", "testdata", "vendor", "wit",
+    "adapters", "internal", "target", "testdata", "tools", "vendor", "wit",
 ];
 
 /// Go's keywords, and what `main.go` of the templates calls by its bare name.

@@ -98,13 +98,29 @@ fn fill(dir: &Path, files: &[File]) -> Result<(), TemplateError> {
                 .unwrap_or_default(),
             std::process::id()
         ));
-        let written =
-            fs::write(&temporary, &file.bytes).and_then(|()| fs::rename(&temporary, &path));
+        let written = fs::write(&temporary, &file.bytes)
+            .and_then(|()| make_executable(&temporary, &file.bytes))
+            .and_then(|()| fs::rename(&temporary, &path));
         if let Err(source) = written {
             let _ = fs::remove_file(&temporary);
             return Err(failed(source));
         }
     }
+    Ok(())
+}
+
+/// Scripts are made executable; other files, and other systems, need nothing.
+#[cfg(unix)]
+fn make_executable(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if bytes.starts_with(b"#!") {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_executable(_path: &Path, _bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 

@@ -122,6 +122,42 @@ fn makefile_targets_of_the_page_work() {
     }
 }
 
+/// The last lines of the page, as printed, with the binary in PATH and perhaps no wasm-tools.
+#[test]
+fn the_final_build_step_of_the_page_works_as_printed() {
+    let make = Command::new("make").arg("--version").output().is_ok();
+    if !has_go("the_final_build_step_of_the_page_works_as_printed") || !make || cfg!(windows) {
+        return;
+    }
+    let desk = crate::stubgen::caller_and_stub();
+    desk.edit(
+        "component1/Makefile",
+        "\t$(GOLEM_CLI) build --module component1.module.wasm --output component1.wasm\n",
+        "\twasm-tools component embed ./wit component1.module.wasm --output component1.embed.wasm
+\twasm-tools component new component1.embed.wasm -o component1.wasm --adapt adapters/tier1/wasi_snapshot_preview1.wasm
+\tgolem-cli stubgen compose --source-wasm component1.wasm --stub-wasm ../component2-stub/component2_stub.wasm --dest-wasm component1-with-component2-stub.wasm\n",
+    );
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_golem-cli"))
+        .parent()
+        .unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let ran = Command::new("make")
+        .arg("build")
+        .current_dir(desk.path("component1"))
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    assert!(
+        desk.path("component1/component1-with-component2-stub.wasm")
+            .exists()
+    );
+}
+
 #[test]
 fn a_missing_or_old_go_is_told_with_the_cure() {
     let desk = Desk::new();

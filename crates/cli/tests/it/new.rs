@@ -189,6 +189,7 @@ fn whatever_is_accepted_compiles() {
         ("wit", "a:b"),
         ("internal", "a:b"),
         ("vendor", "a:b"),
+        ("tools", "a:b"),
         ("testdata", "a:b"),
         ("cookiejar", "net:http"),
         ("my-test", "std:cmd"),

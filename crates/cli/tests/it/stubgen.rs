@@ -4,7 +4,7 @@
 use crate::support::{Desk, has_go};
 
 /// The two components of the page, with their interfaces renamed as it says.
-pub(crate) fn two_components() -> Desk {
+fn two_components() -> Desk {
     let desk = Desk::new();
     for name in ["component1", "component2"] {
         desk.ok(&format!(
@@ -54,22 +54,7 @@ fn the_page_runs_as_printed() {
     );
     assert_eq!(desk.files("component1"), added);
 
-    desk.edit(
-        "component1/wit/component1.wit",
-        "world component1 {",
-        "world component1 {\n  import rpcdemo:component2-stub/stub-component2;",
-    );
-    desk.edit(
-        "component1/main.go",
-        "import \"rpc",
-        "import (\n\t\"fmt\"\n\t\"os\"\n\n\t\"rpc",
-    );
-    desk.edit(
-        "component1/main.go",
-        "/component1\"\n",
-        "/component1\"\n)\n",
-    );
-    desk.edit("component1/main.go", "\ttotal += value\n", CALL);
+    call_the_stub(&desk);
     if !has_go("the_page_runs_as_printed") {
         return;
     }
@@ -86,6 +71,35 @@ fn the_page_runs_as_printed() {
         desk.path("component1/component1-with-component2-stub.wasm")
             .exists()
     );
+}
+
+/// Adds the import to the world and the call to the code.
+fn call_the_stub(desk: &Desk) {
+    desk.edit(
+        "component1/wit/component1.wit",
+        "world component1 {",
+        "world component1 {\n  import rpcdemo:component2-stub/stub-component2;",
+    );
+    desk.edit(
+        "component1/main.go",
+        "import \"rpc",
+        "import (\n\t\"fmt\"\n\t\"os\"\n\n\t\"rpc",
+    );
+    desk.edit(
+        "component1/main.go",
+        "/component1\"\n",
+        "/component1\"\n)\n",
+    );
+    desk.edit("component1/main.go", "\ttotal += value\n", CALL);
+}
+
+/// Component1 as it is when the page comes to its build step.
+pub(crate) fn caller_and_stub() -> Desk {
+    let desk = two_components();
+    desk.ok(BUILD);
+    desk.ok(ADD);
+    call_the_stub(&desk);
+    desk
 }
 
 /// The snippet of the page.
