@@ -193,6 +193,34 @@ fn an_interrupted_worker_goes_on_where_it_was() -> Result<()> {
 }
 
 #[test]
+fn a_durable_component_without_a_name_gets_a_new_worker() -> Result<()> {
+    if needs_go("a_durable_component_without_a_name_gets_a_new_worker") {
+        return Ok(());
+    }
+    let probe = Probe::start()?;
+    let path = format!(
+        "/v1/components/{}/invoke-and-await?function=it%3Aprobe%2Fprobe-api.%7Badd%7D",
+        probe.component
+    );
+    for _ in 0..2 {
+        let (status, body) =
+            probe
+                .rest()
+                .post(&path, &json!({ "params": [{ "value": 4 }] }), None)?;
+        assert_eq!(
+            (status, &body["result"]["value"]),
+            (200, &json!([4])),
+            "{body}"
+        );
+    }
+    let (_, list) = probe
+        .rest()
+        .get(&format!("/v1/components/{}/workers", probe.component))?;
+    assert_eq!(list["workers"].as_array().map(Vec::len), Some(2), "{list}");
+    Ok(())
+}
+
+#[test]
 fn an_ephemeral_component_keeps_nothing() -> Result<()> {
     if needs_go("an_ephemeral_component_keeps_nothing") {
         return Ok(());
@@ -218,6 +246,11 @@ fn an_ephemeral_component_keeps_nothing() -> Result<()> {
             (200, &json!([4])),
             "{body}"
         );
+    }
+    // Neither does it under a name.
+    let function = "it:probe/probe-api.{add}";
+    for _ in 0..2 {
+        assert_eq!(rest.call(id, "named", function, &[json!(4)])?, json!(4));
     }
     // A durable worker can call it as well, without a name.
     assert_eq!(

@@ -169,8 +169,10 @@ impl WorkerView {
 /// What somebody outside wants to have run.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Key; made if absent.
-    pub key: Option<IdempotencyKey>,
+    /// Its key.
+    pub key: IdempotencyKey,
+    /// The key was made for this request, so nobody has used it before and it need not be looked up.
+    pub key_is_new: bool,
     /// Name of the function, exact or as far as it is clear.
     pub function: String,
     /// Arguments in order.
@@ -194,7 +196,7 @@ pub struct FoundSignature {
     /// `ns:pkg/iface.{fn}` or a bare name.
     pub name: String,
     /// Its signature.
-    pub function: Signature,
+    pub function: Arc<Signature>,
 }
 
 type Part = Mutex<FxHashMap<WorkerId, mpsc::UnboundedSender<Message>>>;
@@ -472,7 +474,7 @@ impl Node {
         let exported = self.exported(target, function)?;
         Ok(FoundSignature {
             name: exported.name.clone(),
-            function: exported.signature.clone(),
+            function: Arc::clone(&exported.signature),
         })
     }
 
@@ -482,6 +484,7 @@ impl Node {
         target: Target,
         request: Request,
     ) -> Result<IdempotencyKey, WorkerError> {
+        let target = self.addressed(target);
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let Target::Worker(worker) = target else {
             self.run_ephemeral(
@@ -516,6 +519,7 @@ impl Node {
         target: Target,
         request: Request,
     ) -> Result<Outcome, WorkerError> {
+        let target = self.addressed(target);
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let finished = match target {
             Target::Worker(worker) => {
@@ -610,16 +614,20 @@ impl Node {
         }
         let input = Value::Tuple(request.params).to_bytes();
         check_size("input", input.len())?;
-        if let Some(key) = &request.key {
-            check_name("idempotency key", key.0.len())?;
+        check_name("idempotency key", request.key.0.len())?;
+        Ok((exported, request.key, !request.key_is_new, input))
+    }
+
+    /// Whom an invocation really goes to, by the type of the newest version: every call of an ephemeral component gets a
+    /// fresh instance whatever name it uses, and a durable one without a name a new worker.
+    fn addressed(&self, target: Target) -> Target {
+        match (self.is_ephemeral(target.component()), target) {
+            (true, target) => Target::Ephemeral(target.component()),
+            (false, Target::Ephemeral(component)) => {
+                Target::Worker(WorkerId::new(component, uuid::Uuid::new_v4().to_string()))
+            }
+            (false, target) => target,
         }
-        let repeatable = request.key.is_some();
-        Ok((
-            exported,
-            request.key.unwrap_or_else(IdempotencyKey::random),
-            repeatable,
-            input,
-        ))
     }
 
     fn exported(
@@ -709,7 +717,7 @@ impl Node {
         reply: Option<Reply>,
     ) -> Result<(), RpcError> {
         let exported = self.remote_function(&call.target, &call.function)?;
-        match &call.target {
+        match &self.addressed(call.target.clone()) {
             Target::Worker(worker) => {
                 let invocation = Invocation {
                     key: call.key.clone(),

@@ -27,7 +27,7 @@ pub(crate) struct ExportedFunction {
     /// Type of the result.
     pub(crate) result: Option<WitType>,
     /// The signature as REST shows it.
-    pub(crate) signature: Function,
+    pub(crate) signature: Arc<Function>,
 }
 
 /// A component version that is ready to be instantiated.
@@ -145,7 +145,7 @@ fn add(
             index: None,
             params: vec![own],
             result: None,
-            signature,
+            signature: Arc::new(signature),
         };
         functions.insert(name, Arc::new(dropping));
     }
@@ -155,7 +155,7 @@ fn add(
             index,
             params,
             result,
-            signature: function.clone(),
+            signature: Arc::new(function.clone()),
         };
         functions.insert(name, Arc::new(exported));
     }

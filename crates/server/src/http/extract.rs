@@ -172,6 +172,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
     }
 }
 
+impl Key {
+    /// The key of the header, or a new one, and whether it is new: then nobody can have used it before.
+    pub(crate) fn or_new(self) -> (IdempotencyKey, bool) {
+        match self.0 {
+            Some(key) => (key, false),
+            None => (IdempotencyKey::random(), true),
+        }
+    }
+}
+
 fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, RequestError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY_HEADER) else {
         return Ok(None);

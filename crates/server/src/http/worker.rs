@@ -101,19 +101,19 @@ async fn invoke_unnamed(
     trigger(&door, Target::Ephemeral(component), key, query, body).await
 }
 
-async fn finish(door: &Door, target: Target, Key(key): Key, query: Params, body: Body) -> Answer {
-    let key = key.unwrap_or_else(IdempotencyKey::random);
+async fn finish(door: &Door, target: Target, given: Key, query: Params, body: Body) -> Answer {
+    let (key, is_new) = given.or_new();
     let answer = async {
-        let request = request(door, &target, &key, query, body).await?;
+        let request = request(door, &target, &key, is_new, query, body).await?;
         result(door.node.invoke_and_await(target, request).await?)
     };
     Ok(with_key(answer.await, &key))
 }
 
-async fn trigger(door: &Door, target: Target, Key(key): Key, query: Params, body: Body) -> Answer {
-    let key = key.unwrap_or_else(IdempotencyKey::random);
+async fn trigger(door: &Door, target: Target, given: Key, query: Params, body: Body) -> Answer {
+    let (key, is_new) = given.or_new();
     let answer = async {
-        let request = request(door, &target, &key, query, body).await?;
+        let request = request(door, &target, &key, is_new, query, body).await?;
         door.node.invoke(target, request).await?;
         Ok(reply::fixed("{}"))
     };
@@ -137,6 +137,7 @@ async fn request(
     door: &Door,
     target: &Target,
     key: &IdempotencyKey,
+    key_is_new: bool,
     mut query: Params,
     body: Body,
 ) -> Result<Request, ApiError> {
@@ -150,7 +151,8 @@ async fn request(
     let signature = door.node.signature(target, &function)?;
     let params = params_from_json(&body.values(), &signature.function)?;
     Ok(Request {
-        key: Some(key.clone()),
+        key: key.clone(),
+        key_is_new,
         function: signature.name,
         params,
     })
