@@ -26,6 +26,8 @@ pub(crate) struct Activation {
     pub(crate) store: Arc<dyn Store>,
     /// Continues the log.
     pub(crate) writer: SharedWriter,
+    /// The worker has just been created: nothing is to be repeated, so nothing is read.
+    pub(crate) fresh: bool,
     /// Large values.
     pub(crate) payloads: Payloads,
     /// Calls to other workers.
@@ -43,6 +45,11 @@ pub(crate) struct Resumed {
 /// Instantiates the worker and repeats its log. `Ok((instance, None))`: nothing was open. Errors: the guest does not
 /// even start, its log diverges, or it cannot be read.
 pub(crate) async fn activate(parts: Activation) -> Result<(Instance, Option<Resumed>), Stopped> {
+    if parts.fresh {
+        let journal = Journal::live(parts.writer, parts.payloads);
+        let state = HostState::new(parts.guest, journal, parts.rpc, store_limits());
+        return Ok((Instance::start(parts.loaded, state).await?, None));
+    }
     let log = parts.writer.lock().log();
     let mut reader = Reader::new(parts.store, log, OplogIndex(1));
     match reader.next()? {

@@ -49,6 +49,8 @@ pub(crate) struct Alive {
     pub(crate) failures: u32,
     pub(crate) marked: bool,
     pub(crate) retry_at: Option<Instant>,
+    /// It was created by this process and has never been activated: its log has nothing to repeat.
+    pub(crate) fresh: bool,
     /// The log cannot be read: nothing can be done until somebody repairs it.
     pub(crate) damaged: Option<String>,
 }
@@ -102,7 +104,8 @@ impl Alive {
             env,
             parent: with.parent,
         };
-        let alive = Self::new(node, id, row, log, OplogIndex(0));
+        let mut alive = Self::new(node, id, row, log, OplogIndex(0));
+        alive.fresh = true;
         let put = alive.put_row(id);
         alive
             .writer
@@ -137,6 +140,7 @@ impl Alive {
             failures: 0,
             marked: false,
             retry_at: None,
+            fresh: false,
             damaged: None,
         }
     }

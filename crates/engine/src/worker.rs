@@ -146,6 +146,7 @@ impl Worker {
                     guest: Arc::clone(&alive.guest),
                     store: self.node.store(),
                     writer: Arc::clone(&alive.writer),
+                    fresh: std::mem::take(&mut alive.fresh),
                     payloads: self.node.payloads(),
                     rpc: Rpc::new(Arc::clone(&self.node)),
                 },
@@ -168,7 +169,7 @@ impl Worker {
             let written = alive.writer.lock().last();
             self.running = Some(Box::pin(async move {
                 // A log is read from the store, so all of it has to be there.
-                if node.committer().wait(written).await.is_err() {
+                if !parts.fresh && node.committer().wait(written).await.is_err() {
                     return std::future::pending().await;
                 }
                 match activate(parts).await {

@@ -95,6 +95,14 @@ impl Journal {
         }
     }
 
+    /// A journal that records with `writer` from the first step on: the worker has just been created.
+    pub(crate) fn live(writer: SharedWriter, payloads: Payloads) -> Self {
+        Self {
+            writer: Some(writer),
+            ..Self::off(payloads)
+        }
+    }
+
     /// A journal that keeps nothing: for ephemeral workers.
     pub(crate) fn off(payloads: Payloads) -> Self {
         Self {
