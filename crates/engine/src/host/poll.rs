@@ -42,6 +42,13 @@ impl Pollable for Timer {
 pub(crate) struct Waits(HashMap<u32, Arc<CallFuture>>);
 
 impl Waits {
+    /// A repeated wait told the guest that a pollable is ready.
+    fn promise(&self, pollable: u32) {
+        if let Some(future) = self.0.get(&pollable) {
+            future.promise();
+        }
+    }
+
     /// Remembers that a pollable waits for `future`.
     pub(crate) fn insert(&mut self, pollable: u32, future: Arc<CallFuture>) {
         self.0.insert(pollable, future);
@@ -129,7 +136,13 @@ impl poll::Host for Linked<'_> {
                     Err(wrong())
                 }
             });
-            return Ok(ready.collect::<Result<_, _>>()?);
+            let ready = ready.collect::<Result<Vec<u32>, Halt>>()?;
+            for index in &ready {
+                if let Some(pollable) = pollables.get(*index as usize) {
+                    self.0.waits.promise(pollable.rep());
+                }
+            }
+            return Ok(ready);
         }
         let reps: Vec<u32> = pollables.iter().map(Resource::rep).collect();
         let guard = self.0.before_waiting(&reps).await?;
@@ -150,6 +163,9 @@ impl poll::HostPollable for Linked<'_> {
             let Value::Bool(ready) = found else {
                 return Err(wrong().into());
             };
+            if ready {
+                self.0.waits.promise(pollable.rep());
+            }
             return Ok(ready);
         }
         self.0.go_live()?;
@@ -164,6 +180,7 @@ impl poll::HostPollable for Linked<'_> {
 
     async fn block(&mut self, pollable: Resource<DynPollable>) -> Result<()> {
         if self.0.replayed_wait(POLLABLE_BLOCK, 0)?.is_some() {
+            self.0.waits.promise(pollable.rep());
             return Ok(());
         }
         let guard = self.0.before_waiting(&[pollable.rep()]).await?;

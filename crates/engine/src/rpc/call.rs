@@ -344,7 +344,7 @@ impl HostState {
     }
 
     /// The result of a future, if it is there. A failure is recorded only if `errors_are_values`.
-    pub(crate) fn future_result(
+    pub(crate) async fn future_result(
         &mut self,
         future: &Arc<CallFuture>,
         errors_are_values: bool,
@@ -364,6 +364,7 @@ impl HostState {
         }
         self.go_live()?;
         self.rpc.join(&self.guest, future)?;
+        future.keep_promise().await;
         match future.get() {
             Got::Taken => Err(Halt::InvalidRequest(
                 "the result of this call was already taken".into(),

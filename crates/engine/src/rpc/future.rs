@@ -33,6 +33,8 @@ pub(crate) struct CallFuture {
     /// The call, to be joined again after a replay.
     pub(crate) call: RemoteCall,
     delivered: AtomicBool,
+    /// The guest was told, in a part of its history that is only repeated, that the result is there.
+    promised: AtomicBool,
     state: Mutex<State>,
     ready: Notify,
 }
@@ -43,6 +45,7 @@ impl CallFuture {
         Arc::new(Self {
             call,
             delivered: AtomicBool::new(false),
+            promised: AtomicBool::new(false),
             state: Mutex::new(State::Waiting),
             ready: Notify::new(),
         })
@@ -56,6 +59,19 @@ impl CallFuture {
     /// Whether this instance has yet to deliver the call; only the first caller hears yes.
     pub(crate) fn take_delivery(&self) -> bool {
         !self.delivered.swap(true, Ordering::Relaxed)
+    }
+
+    /// A repeated poll said that the result is there.
+    pub(crate) fn promise(&self) {
+        self.promised.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for the result if the guest was told that it is there: the log ended between the poll and the `get`, so the
+    /// result comes once more from the target, whose log has it.
+    pub(crate) async fn keep_promise(&self) {
+        if self.promised.load(Ordering::Relaxed) {
+            self.wait().await;
+        }
     }
 
     /// Whether there is a result, or was one.

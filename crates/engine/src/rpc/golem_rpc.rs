@@ -198,7 +198,7 @@ impl types::HostFutureInvokeResult for Linked<'_> {
         future: Resource<RpcFuture>,
     ) -> Result<Option<Result<WitValue, types::RpcError>>> {
         let future = Arc::clone(&self.0.table.get(&future)?.future);
-        let found = self.0.future_result(&future, true)?;
+        let found = self.0.future_result(&future, true).await?;
         Ok(found.map(|result| result.map(|value| encode(&value)).map_err(wit_error)))
     }
 

@@ -295,7 +295,7 @@ fn define_get(into: &mut LinkerInstance<'_, HostState>, name: &str, typ: WitType
         let typ = Arc::clone(&typ);
         Box::new(async move {
             let future = future_of(&mut store, params)?;
-            let found = store.data_mut().future_result(&future, false)?;
+            let found = store.data_mut().future_result(&future, false).await?;
             let call = &future.call;
             let found = match found {
                 None => None,
