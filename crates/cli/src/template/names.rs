@@ -3,6 +3,7 @@
 //! Never touches files. Read next: `render.rs`. Why: whatever is accepted here must compile, so the traps of Go's import
 //! paths are closed here and not met in the compiler.
 
+use golem_wit::bindgen::go::is_keyword;
 use golem_wit::names as wit;
 use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 
@@ -80,38 +81,8 @@ const TAKEN_DIRS: &[&str] = &[
     "adapters", "internal", "target", "testdata", "tools", "vendor", "wit",
 ];
 
-/// Go's keywords, and what `main.go` of the templates calls by its bare name.
-const TAKEN_IDENTS: &[&str] = &[
-    "break",
-    "case",
-    "chan",
-    "const",
-    "continue",
-    "default",
-    "defer",
-    "else",
-    "fallthrough",
-    "for",
-    "func",
-    "go",
-    "goto",
-    "if",
-    "import",
-    "init",
-    "interface",
-    "main",
-    "map",
-    "package",
-    "range",
-    "return",
-    "select",
-    "struct",
-    "switch",
-    "total",
-    "type",
-    "uint64",
-    "var",
-];
+/// What `main.go` of the templates calls by its bare name; a package of that name would hide it, as a keyword cannot be one.
+const TAKEN_IDENTS: &[&str] = &["init", "main", "total", "uint64"];
 
 /// `namespace:name[@version]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,14 +236,15 @@ impl Names {
         let module = go_module(ns, name);
         // The generated package is called like the world, so an import needs a name of its own where that is no usable
         // identifier or not the name of the directory.
-        let (ident, import) = if TAKEN_IDENTS.contains(&dir.as_str()) || dir != snake {
-            (
-                "bindings".to_owned(),
-                format!("bindings \"{module}/{dir}\""),
-            )
-        } else {
-            (dir.clone(), format!("\"{module}/{dir}\""))
-        };
+        let (ident, import) =
+            if is_keyword(&dir) || TAKEN_IDENTS.contains(&dir.as_str()) || dir != snake {
+                (
+                    "bindings".to_owned(),
+                    format!("bindings \"{module}/{dir}\""),
+                )
+            } else {
+                (dir.clone(), format!("\"{module}/{dir}\""))
+            };
         let mut all = vec![
             ("component-name", component.clone()),
             ("ComponentName", component.to_upper_camel_case()),

@@ -18,6 +18,7 @@ mod wrappers;
 mod tests;
 
 pub use super::error::GoError;
+pub use names::is_keyword;
 pub(super) use text::HEADER;
 
 use std::collections::BTreeMap;

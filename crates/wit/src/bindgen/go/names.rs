@@ -98,7 +98,9 @@ pub(super) fn param(name: &str) -> String {
     }
 }
 
-fn is_keyword(name: &str) -> bool {
+/// Whether `name` is one of the 25 keywords of the Go specification.
+#[must_use]
+pub fn is_keyword(name: &str) -> bool {
     KEYWORDS.contains(&name)
 }
 
