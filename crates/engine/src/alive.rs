@@ -22,6 +22,7 @@ use crate::error::WorkerError;
 use crate::host::Guest;
 use crate::host::durable::input_hash;
 use crate::instance::Stopped;
+use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
 use crate::node::Node;
 use crate::oplog::{Ledger, SharedWriter, Writer, now_micros};
 use crate::queue::{CreateWith, Finished, Invocation, Queue, Queued};
@@ -74,7 +75,7 @@ impl Alive {
         id: &WorkerId,
         with: CreateWith,
     ) -> Result<Self, WorkerError> {
-        crate::node::check_name("worker name", id.worker_name.len())?;
+        check_bytes("worker name", id.worker_name.len(), NAME_BYTES_MAX)?;
         let component = node.component(id.component_id, None)?;
         let version = component.versioned_component_id.version;
         let log = node.new_log(id)?;
@@ -272,17 +273,17 @@ impl Alive {
     }
 
     /// The current invocation has a result.
-    pub(crate) fn complete(&mut self, node: &Node, value: Value) {
+    pub(crate) fn complete(&mut self, node: &Node, id: &WorkerId, value: Value) {
+        let bytes = value.to_bytes();
+        if let Err(error) = check_bytes("result", bytes.len(), PAYLOAD_BYTES_MAX) {
+            return self.fail(node, id, FailureKind::InvalidRequest, error.to_string(), 0);
+        }
+        let (output, output_blob) = match node.payloads().store(bytes) {
+            Ok(stored) => stored,
+            Err(error) => return self.stop(node, id, Stopped::Store(error), 0),
+        };
         let Some(current) = self.current.take() else {
             return;
-        };
-        let stored = node.payloads().store(value.to_bytes());
-        let (output, output_blob) = match stored {
-            Ok(stored) => stored,
-            Err(error) => {
-                self.damaged = Some(error.to_string());
-                return;
-            }
         };
         let seq = {
             let mut writer = self.writer.lock();

@@ -4,6 +4,8 @@
 
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
+use crate::error::WorkerError;
+
 /// Largest upload of a component. Source: runtime spec §1.1.
 pub const COMPONENT_BYTES_MAX: usize = 50 << 20;
 /// Largest linear memory of a worker: a guest that wants more is told that there is none.
@@ -31,4 +33,16 @@ pub(crate) fn store_limits() -> StoreLimits {
         .memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .build()
+}
+
+/// Refuses what is larger than its limit, both in bytes. Errors: `TooLarge`.
+pub(crate) fn check_bytes(
+    what: &'static str,
+    bytes: usize,
+    limit: usize,
+) -> Result<(), WorkerError> {
+    if bytes > limit {
+        return Err(WorkerError::TooLarge { what, bytes, limit });
+    }
+    Ok(())
 }

@@ -25,7 +25,7 @@ use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::cwasm::CodeCache;
 use crate::error::{ComponentError, WorkerError};
 use crate::host::Guest;
-use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, RESIDENT_MAX};
+use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, RESIDENT_MAX, check_bytes};
 use crate::oplog::Payloads;
 use crate::queue::{Accepting, CreateWith, Finished, Invocation, Reply, Target, rpc_error};
 use crate::resident::Resident;
@@ -613,8 +613,8 @@ impl Node {
             });
         }
         let input = Value::Tuple(request.params).to_bytes();
-        check_size("input", input.len())?;
-        check_name("idempotency key", request.key.0.len())?;
+        check_bytes("input", input.len(), PAYLOAD_BYTES_MAX)?;
+        check_bytes("idempotency key", request.key.0.len(), NAME_BYTES_MAX)?;
         Ok((exported, request.key, !request.key_is_new, input))
     }
 
@@ -884,28 +884,4 @@ impl Node {
             .await
             .map_err(|_| WorkerError::Stopping)
     }
-}
-
-/// Refuses names that are too long for a key of the store.
-pub(crate) fn check_name(what: &'static str, bytes: usize) -> Result<(), WorkerError> {
-    if bytes > NAME_BYTES_MAX {
-        return Err(WorkerError::TooLarge {
-            what,
-            bytes,
-            limit: NAME_BYTES_MAX,
-        });
-    }
-    Ok(())
-}
-
-/// Refuses payloads over the limit.
-pub(crate) fn check_size(what: &'static str, bytes: usize) -> Result<(), WorkerError> {
-    if bytes > PAYLOAD_BYTES_MAX {
-        return Err(WorkerError::TooLarge {
-            what,
-            bytes,
-            limit: PAYLOAD_BYTES_MAX,
-        });
-    }
-    Ok(())
 }

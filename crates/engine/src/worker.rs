@@ -235,7 +235,7 @@ impl Worker {
                 result: Ok(value),
                 ..
             } => {
-                alive.complete(&self.node, value);
+                alive.complete(&self.node, &self.id, value);
                 self.instance = instance;
             }
             Ran::Ended {
