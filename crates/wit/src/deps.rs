@@ -23,7 +23,8 @@ use crate::files::Change;
 use crate::names;
 use crate::resolve::{Loaded, ResolveError, SourcePackage, Tree, load};
 use crate::stub::{
-    INTERFACE_PREFIX, PACKAGE_SUFFIX, own_stub_removed, plan as stub_files, stub_interface,
+    CALL_ERROR, Flavour, INTERFACE_PREFIX, PACKAGE_SUFFIX, own_stub_removed, plan as stub_files,
+    stub_interface,
 };
 use crate::tolerant;
 
@@ -93,7 +94,8 @@ pub fn add_stub_dependency(
         } else if is_own(&source.name, &own_stub) {
             let interface =
                 stub_interface_of(&offered, source).unwrap_or_else(|| interface.clone());
-            plan.own_stub(source, &interface)?;
+            let flavour = flavour_of(&offered, source, &interface);
+            plan.own_stub(source, &interface, flavour)?;
         } else {
             plan.package(&offered, source, index == 0);
         }
@@ -126,6 +128,24 @@ pub fn add_stub_dependency(
     )?;
     change.apply()?;
     Ok(report)
+}
+
+/// Checks that the calls of the stub in `stub_wit_root` return typed errors.
+///
+/// Errors: [`DepError::NoErrorResults`] when they do not, [`DepError::NotAStub`], [`DepError::Resolve`].
+pub fn require_error_results(stub_wit_root: &Path) -> Result<(), DepError> {
+    let stub = load(stub_wit_root)?;
+    let (_, interface) = stub_names(&stub, stub_wit_root)?;
+    match stub
+        .sources
+        .first()
+        .map(|source| flavour_of(&stub, source, &interface))
+    {
+        Some(Flavour::ErrorResults) => Ok(()),
+        _ => Err(DepError::NoErrorResults {
+            path: stub_wit_root.to_path_buf(),
+        }),
+    }
 }
 
 /// Reads the caller's directory; imports of stubs that are not there yet are looked past.
@@ -206,6 +226,23 @@ fn stub_interface_of(loaded: &Loaded, source: &SourcePackage) -> Option<String> 
         .cloned()
 }
 
+/// The flavour of the stub `interface` in the package of `source`, told by the type that only one of them has.
+fn flavour_of(loaded: &Loaded, source: &SourcePackage, interface: &str) -> Flavour {
+    let package = loaded.resolve.package_names.get(&source.name);
+    let found = package.and_then(|package| {
+        loaded.resolve.packages[*package]
+            .interfaces
+            .get(interface)
+            .copied()
+    });
+    match found {
+        Some(id) if loaded.resolve.interfaces[id].types.contains_key(CALL_ERROR) => {
+            Flavour::ErrorResults
+        }
+        _ => Flavour::Trapping,
+    }
+}
+
 /// Whether `stub` is what this crate makes of `dest` itself: then the component calls other workers of its own kind.
 fn is_stub_of(stub: &Loaded, dest: &Loaded, interface: &str) -> Result<bool, DepError> {
     let world = interface
@@ -219,8 +256,14 @@ fn is_stub_of(stub: &Loaded, dest: &Loaded, interface: &str) -> Result<bool, Dep
         return Ok(false);
     };
     let found = canonical::items(&stub.resolve, stub.package);
+    let flavour = stub
+        .sources
+        .first()
+        .map_or_else(Flavour::default, |source| {
+            flavour_of(stub, source, interface)
+        });
     for inline in [false, true] {
-        let made = stub_interface(dest, world, inline)?;
+        let made = stub_interface(dest, world, inline, flavour)?;
         // The world may import its own stub by now, which the stub directory does not.
         let linked = stub_files(dest, &made, stub.tree.root()).link()?;
         if canonical::items(&linked.resolve, linked.package) == found {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE WORKSHOP / texts: the two WIT packages that every stub needs, and where a stub directory keeps them.
+//! THE WORKSHOP / texts: the WIT packages that stubs need, and where a stub directory keeps them.
 //! Never changes them. Read next: `stub/mod.rs`. Why: a stub must stand alone, whatever its source depends on.
 
 /// A WIT package that is compiled into this crate.
@@ -36,3 +36,14 @@ pub(crate) const EMBEDDED: &[Embedded] = &[
         text: include_str!("wit/poll.wit"),
     },
 ];
+
+/// `golem:worker@0.1.0`, which a stub needs whose calls return typed errors.
+pub(crate) const CALL_ERRORS: Embedded = Embedded {
+    namespace: "golem",
+    name: "worker",
+    version: "0.1.0",
+    interface: "call-errors",
+    dir: "golem-worker",
+    file: "golem-worker.wit",
+    text: include_str!("wit/golem-worker.wit"),
+};

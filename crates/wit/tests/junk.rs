@@ -8,7 +8,7 @@ use golem_model::Coded as _;
 use golem_wit::describe::describe;
 use golem_wit::metadata::stub_targets;
 use golem_wit::resolve::load;
-use golem_wit::stub::{BuildRequest, WorkspaceRequest, build, initialize_workspace};
+use golem_wit::stub::{BuildRequest, Flavour, WorkspaceRequest, build, initialize_workspace};
 
 use crate::support::{build_stub, files, write};
 
@@ -124,6 +124,7 @@ fn a_stub_is_never_written_into_its_source() {
             dest_wit_root: &dir.path().join(wit),
             world: None,
             always_inline_types: false,
+            flavour: Flavour::default(),
         })
         .unwrap_err();
         assert_eq!(error.code(), "STB-008", "{error}");

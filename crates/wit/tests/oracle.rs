@@ -6,7 +6,7 @@ use std::fs;
 
 use golem_wit::deps::add_stub_dependency;
 use golem_wit::resolve::load;
-use golem_wit::stub::{GenerateRequest, generate, stub_interface};
+use golem_wit::stub::{Flavour, GenerateRequest, generate, stub_interface};
 
 use crate::support::{Files, build_stub, copy, files, oracle};
 
@@ -85,7 +85,13 @@ fn remote_names_equal_those_of_the_era() {
         "stub-12-two-files",
     ] {
         let loaded = load(&oracle(&format!("{case}/in"))).unwrap();
-        let stub = stub_interface(&loaded, loaded.world(None).unwrap(), false).unwrap();
+        let stub = stub_interface(
+            &loaded,
+            loaded.world(None).unwrap(),
+            false,
+            Flavour::default(),
+        )
+        .unwrap();
         let mut found: Vec<String> = stub
             .clients
             .iter()
@@ -109,6 +115,7 @@ fn generate_writes_the_same_wit_and_a_crate() {
         world: None,
         stub_crate_version: "0.0.1",
         always_inline_types: false,
+        flavour: Flavour::default(),
     })
     .unwrap();
     let found = without_own_texts(files(&dir.path().join("crate/wit")));

@@ -6,14 +6,21 @@ use std::slice::from_ref;
 
 use golem_model::Coded as _;
 use golem_wit::compose::compose;
+use golem_wit::deps::require_error_results;
 use golem_wit::metadata::stub_targets;
-use golem_wit::stub::Target;
+use golem_wit::stub::{Built, StubError, Target};
 
-use crate::support::{caller, component, stub_of};
+use crate::support::{caller, component, error_stub_of, stub_of};
 
 /// The stub of `wit` contains all of `lines`, parses, is a valid component and fits a caller.
 fn check(wit: &str, lines: &[&str]) -> String {
-    let (dir, built) = stub_of(wit);
+    check_made(stub_of(wit), lines)
+}
+
+fn check_made(
+    (dir, built): (tempfile::TempDir, Result<Built, StubError>),
+    lines: &[&str],
+) -> String {
     let built = built.unwrap();
     let text = built.stub.text.clone();
     for line in lines {
@@ -368,5 +375,75 @@ fn what_cannot_be_is_refused() {
         "package a:b; world one { } world two { }",
         "WIT-009",
         &["one, two"],
+    );
+}
+
+const CALLS: &str = "package a:t;\ninterface api { \
+    record item { name: string } \
+    add: func(value: u64); get: func() -> u64; put: func(i: item) -> result<_, string>; take: func() -> result<item>; }\n\
+    world t { export api; export top: func() -> list<string>; }";
+
+#[test]
+fn typed_errors_are_the_results_of_every_call() {
+    let text = check_made(
+        error_stub_of(CALLS),
+        &[
+            "  use golem:worker/call-errors@0.1.0.{call-error as golem-call-error};\n",
+            "    get: func() -> option<result<u64, golem-call-error>>;\n",
+            "    get: func() -> option<result<result<_, string>, golem-call-error>>;\n",
+            "    get: func() -> option<result<result<item>, golem-call-error>>;\n",
+            "    get: func() -> option<result<list<string>, golem-call-error>>;\n",
+            "    blocking-add: func(value: u64) -> result<_, golem-call-error>;\n",
+            "    add: func(value: u64) -> result<_, golem-call-error>;\n",
+            "    blocking-get: func() -> result<u64, golem-call-error>;\n",
+            "    get: func() -> future-get-result;\n",
+            "    blocking-put: func(i: item) -> result<result<_, string>, golem-call-error>;\n",
+            "    blocking-top: func() -> result<list<string>, golem-call-error>;\n",
+        ],
+    );
+    let plain = check(CALLS, &["    add: func(value: u64);\n"]);
+    assert!(!plain.contains("golem-call-error"), "{plain}");
+    // Nothing else differs: without the type of the errors both texts are one.
+    let bare = text
+        .lines()
+        .filter(|line| !line.contains("golem:worker"))
+        .map(|line| {
+            let line = line.replace("result<_, golem-call-error>", "");
+            match line
+                .split_once("result<")
+                .filter(|_| line.contains(", golem-call-error>"))
+            {
+                Some((before, rest)) => {
+                    format!("{before}{}", rest.replacen(", golem-call-error>", "", 1))
+                }
+                None => line,
+            }
+        })
+        .map(|line| line.replace(" -> ;", ";") + "\n")
+        .collect::<String>();
+    assert_eq!(bare, plain);
+}
+
+#[test]
+fn the_flavour_of_a_stub_is_told_by_its_types() {
+    let (dir, built) = error_stub_of(CALLS);
+    built.unwrap();
+    require_error_results(&dir.path().join("t-stub/wit")).unwrap();
+    let (dir, built) = stub_of(CALLS);
+    built.unwrap();
+    let error = require_error_results(&dir.path().join("t-stub/wit")).unwrap_err();
+    assert_eq!(error.code(), "DEP-007");
+}
+
+#[test]
+fn a_type_that_is_called_like_the_error_gives_way() {
+    check_made(
+        error_stub_of(
+            "package a:t;\ninterface api { type golem-call-error = u8; f: func() -> golem-call-error; }\nworld t { export api; }",
+        ),
+        &[
+            "use a:t/api.{golem-call-error as api-golem-call-error};",
+            "blocking-f: func() -> result<api-golem-call-error, golem-call-error>;",
+        ],
     );
 }

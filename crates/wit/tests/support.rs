@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use golem_wit::stub::{BuildRequest, Built, StubError, build};
+use golem_wit::stub::{BuildRequest, Built, Flavour, StubError, build};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::ManglingAndAbi;
 
@@ -65,7 +65,23 @@ pub(crate) fn build_stub(dir: &Path, name: &str, inline: bool) -> Result<Built, 
         dest_wit_root: &dir.join(format!("{name}-stub/wit")),
         world: None,
         always_inline_types: inline,
+        flavour: Flavour::default(),
     })
+}
+
+/// As [`stub_of`], with typed errors.
+pub(crate) fn error_stub_of(wit: &str) -> (tempfile::TempDir, Result<Built, StubError>) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("t/wit/t.wit", wit)]);
+    let built = build(BuildRequest {
+        source_wit_root: &dir.path().join("t/wit"),
+        dest_wasm: &dir.path().join("t-stub/stub.wasm"),
+        dest_wit_root: &dir.path().join("t-stub/wit"),
+        world: None,
+        always_inline_types: false,
+        flavour: Flavour::ErrorResults,
+    });
+    (dir, built)
 }
 
 /// Builds the stub of one WIT text; returns it with the directory that holds `t/wit` and `t-stub`.

@@ -80,6 +80,7 @@ pub(super) fn build_stub(
         dest_wit_root: wit,
         world: component.world.as_deref(),
         always_inline_types: false,
+        flavour: stub::Flavour::default(),
     })?;
     for note in &built.notes {
         out.warn(note);

@@ -66,6 +66,9 @@ struct Source {
     /// Write the target's types into the stub instead of using them from the target
     #[arg(long)]
     always_inline_types: bool,
+    /// Let every call return a typed error instead of ending the caller when it fails
+    #[arg(long)]
+    error_results: bool,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -123,6 +126,19 @@ struct AddStubDependency {
     /// Also add the packages to the Cargo.toml of a cargo-component project
     #[arg(short, long)]
     update_cargo_toml: bool,
+    /// Refuse a stub whose calls do not return typed errors
+    #[arg(long)]
+    error_results: bool,
+}
+
+impl Source {
+    fn flavour(&self) -> stub::Flavour {
+        if self.error_results {
+            stub::Flavour::ErrorResults
+        } else {
+            stub::Flavour::Trapping
+        }
+    }
 }
 
 /// Options of `stubgen compose`.
@@ -171,6 +187,7 @@ fn generate(args: &Generate, out: &Out) -> Outcome {
         world: args.source.world.as_deref(),
         stub_crate_version: &args.source.stub_crate_version,
         always_inline_types: args.source.always_inline_types,
+        flavour: args.source.flavour(),
     })?;
     warn_all(out, &made.notes);
     done(
@@ -188,6 +205,7 @@ fn build(args: &Build, out: &Out) -> Outcome {
         dest_wit_root: &args.dest_wit_root,
         world: args.source.world.as_deref(),
         always_inline_types: args.source.always_inline_types,
+        flavour: args.source.flavour(),
     })?;
     warn_all(out, &built.notes);
     for file in &built.files {
@@ -209,6 +227,9 @@ fn build(args: &Build, out: &Out) -> Outcome {
 }
 
 fn add(args: &AddStubDependency, out: &Out) -> Outcome {
+    if args.error_results {
+        deps::require_error_results(&args.stub_wit_root)?;
+    }
     let report = deps::add_stub_dependency(
         &args.stub_wit_root,
         &args.dest_wit_root,

@@ -34,6 +34,12 @@ pub enum DepError {
         /// The name.
         package: String,
     },
+    /// The stub's calls do not return typed errors, and the caller wants that.
+    #[error("the calls of the stub in `{}` do not return typed errors", path.display())]
+    NoErrorResults {
+        /// The directory as given.
+        path: PathBuf,
+    },
     /// Files with another meaning are there.
     #[error("{} file(s) would be overwritten: {}", files.len(), list(files))]
     Conflict {
@@ -94,6 +100,7 @@ impl Coded for DepError {
             Self::Broken { .. } => "DEP-004",
             Self::CargoToml { .. } => "DEP-005",
             Self::Write { .. } => "DEP-006",
+            Self::NoErrorResults { .. } => "DEP-007",
         }
     }
 
@@ -107,6 +114,7 @@ impl Coded for DepError {
             Self::Broken { .. } => "run `golem-cli stubgen build` for the target again, and look at the package that is named".to_owned(),
             Self::CargoToml { .. } => "leave out --update-cargo-toml; only cargo-component projects need it".to_owned(),
             Self::Write { .. } => return None,
+            Self::NoErrorResults { .. } => "build the stub again with `golem-cli stubgen build --error-results`".to_owned(),
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::canonical;
 use crate::deps::Report;
 use crate::deps::error::DepError;
 use crate::resolve::{Loaded, SourcePackage, Tree};
-use crate::stub::{INTERFACE_PREFIX, STUB_FILE, stub_interface};
+use crate::stub::{Flavour, INTERFACE_PREFIX, STUB_FILE, stub_interface};
 use crate::tolerant;
 
 /// The change, as far as it is known.
@@ -74,12 +74,13 @@ impl<'a> Plan<'a> {
         &mut self,
         source: &SourcePackage,
         interface: &str,
+        flavour: Flavour,
     ) -> Result<(), DepError> {
         let world = interface
             .strip_prefix(INTERFACE_PREFIX)
             .unwrap_or(interface);
         let world = self.dest.world(Some(world))?;
-        let made = stub_interface(self.dest, world, true)?;
+        let made = stub_interface(self.dest, world, true, flavour)?;
         let dir = match self.existing(&source.name) {
             Some((there, _)) => there.dir.clone(),
             None => dir_for(&source.name, None),

@@ -10,9 +10,9 @@ use crate::resolve::{Loaded, ResolveError, Tree, load};
 use crate::stub::component::pass_through;
 use crate::stub::error::StubError;
 use crate::stub::interface::{
-    PACKAGE_SUFFIX, STUB_FILE, StubInterface, interface_of, stub_interface,
+    Flavour, PACKAGE_SUFFIX, STUB_FILE, StubInterface, interface_of, stub_interface,
 };
-use crate::texts::EMBEDDED;
+use crate::texts::{CALL_ERRORS, EMBEDDED};
 use crate::tolerant;
 
 /// What `stubgen build` is asked for.
@@ -28,6 +28,8 @@ pub struct BuildRequest<'a> {
     pub world: Option<&'a str>,
     /// Declare the target's types again in the stub instead of `use`-ing them.
     pub always_inline_types: bool,
+    /// What a call that fails gives.
+    pub flavour: Flavour,
 }
 
 /// What `stubgen build` made.
@@ -55,7 +57,7 @@ pub fn build(request: BuildRequest<'_>) -> Result<Built, StubError> {
     }
     let loaded = load(request.source_wit_root)?;
     let world = loaded.world(request.world)?;
-    let stub = stub_interface(&loaded, world, request.always_inline_types)?;
+    let stub = stub_interface(&loaded, world, request.always_inline_types, request.flavour)?;
     let planned = plan(&loaded, &stub, request.dest_wit_root);
     let linked = planned
         .clone()
@@ -94,8 +96,8 @@ pub(super) fn invalid(loaded: &Loaded, error: &ResolveError) -> StubError {
     }
 }
 
-/// The files of a stub directory: the stub, the target's own package, its dependencies, and the two packages that every
-/// stub needs.
+/// The files of a stub directory: the stub, the target's own package, its dependencies, and the packages that every stub
+/// of its flavour needs.
 pub(crate) fn plan(loaded: &Loaded, stub: &StubInterface, dest: &Path) -> Tree {
     let mut tree = Tree::new(dest);
     tree.insert(STUB_FILE, stub.text.clone());
@@ -121,7 +123,8 @@ pub(crate) fn plan(loaded: &Loaded, stub: &StubInterface, dest: &Path) -> Tree {
             tree.insert(to, text);
         }
     }
-    for embedded in EMBEDDED {
+    let errors = (stub.flavour == Flavour::ErrorResults).then_some(&CALL_ERRORS);
+    for embedded in EMBEDDED.iter().chain(errors) {
         let known = loaded.sources.iter().find(|source| {
             source.name.namespace == embedded.namespace
                 && source.name.name == embedded.name

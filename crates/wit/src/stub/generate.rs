@@ -17,7 +17,7 @@ use crate::names;
 use crate::resolve::load;
 use crate::stub::build::{invalid, plan, refuse_inside};
 use crate::stub::error::StubError;
-use crate::stub::interface::{StubInterface, Target, stub_interface};
+use crate::stub::interface::{Flavour, StubInterface, Target, stub_interface};
 use crate::tolerant;
 
 /// Version of the `wit-bindgen` crate that the generated crate asks for; it reads the same WIT as this crate.
@@ -36,6 +36,8 @@ pub struct GenerateRequest<'a> {
     pub stub_crate_version: &'a str,
     /// Declare the target's types again in the stub instead of `use`-ing them.
     pub always_inline_types: bool,
+    /// What a call that fails gives.
+    pub flavour: Flavour,
 }
 
 /// What `stubgen generate` made.
@@ -69,7 +71,7 @@ pub fn generate(request: GenerateRequest<'_>) -> Result<Generated, StubError> {
     let loaded = load(request.source_wit_root)?;
     let world = loaded.world(request.world)?;
     let world_name = loaded.resolve.worlds[world].name.clone();
-    let stub = stub_interface(&loaded, world, request.always_inline_types)?;
+    let stub = stub_interface(&loaded, world, request.always_inline_types, request.flavour)?;
     let wit_root = request.dest_crate_root.join("wit");
     let planned = plan(&loaded, &stub, &wit_root);
     planned

@@ -31,6 +31,18 @@ pub const INTERFACE_PREFIX: &str = "stub-";
 /// What a stub's world is called after the target's world: `wasm-rpc-stub-<world>`.
 pub const WORLD_PREFIX: &str = "wasm-rpc-stub-";
 
+/// What a stub says of a call that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flavour {
+    /// Nothing: such a call ends the caller. Dialect L.
+    #[default]
+    Trapping,
+    /// Each call returns a `result` whose error is `golem:worker/call-errors.call-error`.
+    ErrorResults,
+}
+
+/// Name of the variant `golem:worker/call-errors.call-error` inside a stub of [`Flavour::ErrorResults`].
+pub(crate) const CALL_ERROR: &str = "golem-call-error";
 /// Name of the type `golem:rpc/types.uri` inside a stub.
 pub(super) const URI: &str = "golem-rpc-uri";
 /// Name of the resource `wasi:io/poll.pollable` inside a stub.
@@ -47,6 +59,8 @@ pub struct StubInterface {
     pub world: String,
     /// The client resources, in order of the text.
     pub clients: Vec<Client>,
+    /// What it says of calls that fail.
+    pub flavour: Flavour,
     /// The WIT text.
     pub text: String,
     /// What was left out, one sentence each.
@@ -93,7 +107,8 @@ pub struct ClientFunction {
     pub future: Option<String>,
 }
 
-/// Makes the stub of `world`. `always_inline_types` declares the types again instead of `use`-ing them.
+/// Makes the stub of `world`. `always_inline_types` declares the types again instead of `use`-ing them; the flavour says
+/// what a call that fails gives.
 ///
 /// Errors: the clashes, types and functions that a stub cannot have (`STB-001` to `STB-007`).
 /// Source: client specification §3.3, §3.10.
@@ -101,6 +116,7 @@ pub fn stub_interface(
     loaded: &Loaded,
     world: WorldId,
     always_inline_types: bool,
+    flavour: Flavour,
 ) -> Result<StubInterface, StubError> {
     let resolve = &loaded.resolve;
     let mut notes = Vec::new();
@@ -137,12 +153,13 @@ pub fn stub_interface(
             demand(&mut types, group, function)?;
         }
     }
-    let mut names = Naming::new(&groups)?;
+    let mut names = Naming::new(&groups, flavour)?;
     names.futures(&groups)?;
     types.assign_names(&mut names.taken)?;
     let mut printer = Printer {
         types: &types,
         names: &names,
+        flavour,
         futures: String::new(),
         resources: String::new(),
         clients: Vec::new(),
@@ -161,6 +178,7 @@ pub fn stub_interface(
         interface: format!("{INTERFACE_PREFIX}{world}"),
         world: format!("{WORLD_PREFIX}{world}"),
         clients: Vec::new(),
+        flavour,
         text: String::new(),
         notes,
     };
@@ -368,6 +386,7 @@ fn own_result(function: &Function) -> Option<&Type> {
 struct Printer<'a> {
     types: &'a Types<'a>,
     names: &'a Naming,
+    flavour: Flavour,
     futures: String,
     resources: String,
     clients: Vec<Client>,
@@ -460,16 +479,28 @@ impl Printer<'_> {
             "func"
         };
         let result = function.result.as_ref().map(|ty| self.types.text(ty));
+        let result = match self.flavour {
+            Flavour::Trapping => result,
+            Flavour::ErrorResults => Some(format!(
+                "result<{}, {CALL_ERROR}>",
+                result.as_deref().unwrap_or("_")
+            )),
+        };
         let arrow =
             |text: Option<&str>| text.map_or_else(String::new, |text| format!(" -> {text}"));
         self.line(format_args!(
             "    blocking-{name}: {word}({params}){};",
             arrow(result.as_deref())
         ));
+        // Without a future the call is only sent; whether that was possible is known at once.
+        let sent = match self.flavour {
+            Flavour::Trapping => None,
+            Flavour::ErrorResults => result.as_deref(),
+        };
         self.line(format_args!(
             "    {}: {word}({params}){};",
             escape(name),
-            arrow(future)
+            arrow(future.or(sent))
         ));
         if let (Some(result), Some(future)) = (result, future) {
             self.futures.push_str(&format!(
@@ -501,6 +532,12 @@ impl Printer<'_> {
             .version
             .as_ref()
             .map_or_else(String::new, |version| format!("@{version}"));
+        let call_error = match self.flavour {
+            Flavour::Trapping => String::new(),
+            Flavour::ErrorResults => {
+                format!("  use golem:worker/call-errors@0.1.0.{{call-error as {CALL_ERROR}}};\n")
+            }
+        };
         let lines = |lines: Vec<String>| {
             lines
                 .into_iter()
@@ -509,7 +546,7 @@ impl Printer<'_> {
         };
         format!(
             "package {}:{}{version};\n\ninterface {} {{\n  use golem:rpc/types@0.1.0.{{uri as {URI}}};\n  \
-             use wasi:io/poll@0.2.0.{{pollable as {POLLABLE}}};\n{}\n{}{}{}}}\n\nworld {} {{\n  export {};\n}}\n",
+             use wasi:io/poll@0.2.0.{{pollable as {POLLABLE}}};\n{call_error}{}\n{}{}{}}}\n\nworld {} {{\n  export {};\n}}\n",
             escape(&package.namespace),
             escape(&package.name),
             stub.interface,

@@ -17,8 +17,9 @@ pub(crate) use build::{own_stub_removed, plan};
 pub use component::pass_through;
 pub use error::StubError;
 pub use generate::{GenerateRequest, Generated, generate};
+pub(crate) use interface::CALL_ERROR;
 pub use interface::{
-    Client, ClientFunction, INTERFACE_PREFIX, PACKAGE_SUFFIX, STUB_FILE, StubInterface, Target,
-    WORLD_PREFIX, stub_interface,
+    Client, ClientFunction, Flavour, INTERFACE_PREFIX, PACKAGE_SUFFIX, STUB_FILE, StubInterface,
+    Target, WORLD_PREFIX, stub_interface,
 };
 pub use workspace::{Workspace, WorkspaceRequest, initialize_workspace};

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use wit_parser::Function;
 
 use crate::stub::error::StubError;
-use crate::stub::interface::{Group, POLLABLE, URI, display_name};
+use crate::stub::interface::{CALL_ERROR, Flavour, Group, POLLABLE, URI, display_name};
 
 /// Who has which name, and the names of the futures.
 pub(super) struct Naming {
@@ -18,10 +18,15 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    pub(super) fn new(groups: &[Group<'_>]) -> Result<Self, StubError> {
-        let mut taken: HashMap<String, String> = [URI, POLLABLE]
-            .map(|name| (name.to_owned(), format!("`{name}`")))
-            .into();
+    pub(super) fn new(groups: &[Group<'_>], flavour: Flavour) -> Result<Self, StubError> {
+        let own: &[&str] = match flavour {
+            Flavour::Trapping => &[URI, POLLABLE],
+            Flavour::ErrorResults => &[URI, POLLABLE, CALL_ERROR],
+        };
+        let mut taken: HashMap<String, String> = own
+            .iter()
+            .map(|name| ((*name).to_owned(), format!("`{name}`")))
+            .collect();
         let mut claim =
             |name: &str, what: String| match taken.insert(name.to_lowercase(), what.clone()) {
                 Some(first) => Err(StubError::ClientClash {
