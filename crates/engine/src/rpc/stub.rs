@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use golem_model::oplog::Event;
 use golem_model::{Value, WitType};
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{
@@ -14,10 +15,11 @@ use wasmtime::component::{
 use wasmtime::{Engine, Result, StoreContextMut};
 use wasmtime_wasi::p2::subscribe;
 
-use super::call::{Function, RpcError};
+use super::call::{Function, RpcError, result_from, result_value};
 use super::future::{CallFuture, FuturePollable};
 use crate::component::reflect::{ResourceNumbers, StubName, stub_name, wit_type};
 use crate::host::HostState;
+use crate::host::calls::RPC_REFUSED;
 use crate::host::durable::Halt;
 use crate::queue::Target;
 use crate::value::{from_val, to_val};
@@ -36,7 +38,108 @@ struct StubFuture {
 struct Method {
     function: Function,
     params: Vec<WitType>,
-    result: Option<WitType>,
+    returns: Returns,
+}
+
+/// What a call gives the guest.
+struct Returns {
+    /// Type of the target's result; `None` when it has none.
+    value: Option<WitType>,
+    /// The call returns a `result` whose error is `call-error`; else a failure ends the caller.
+    typed_errors: bool,
+}
+
+/// Name of `golem:worker/call-errors.call-error` inside a stub.
+const CALL_ERROR: &str = "golem-call-error";
+/// Its cases, in order.
+const CALL_ERROR_CASES: [&str; 7] = [
+    "protocol",
+    "not-found",
+    "denied",
+    "timeout",
+    "cancelled",
+    "deadlock",
+    "callee-failed",
+];
+
+/// The type of the errors that the calls of a stub return, if it is of that flavour: told by the type, which no other
+/// stub has under this name.
+fn error_type(engine: &Engine, instance: &ComponentInstance) -> Option<Type> {
+    instance
+        .exports(engine)
+        .find_map(|(name, item)| match item.ty {
+            ComponentItem::Type(Type::Variant(variant))
+                if name == CALL_ERROR
+                    && variant.cases().map(|case| case.name).eq(CALL_ERROR_CASES) =>
+            {
+                Some(Type::Variant(variant))
+            }
+            _ => None,
+        })
+}
+
+impl Returns {
+    /// What a function of type `result` gives; `errors` is the type of the errors, in a stub that has it.
+    fn of(result: Option<&Type>, errors: Option<&Type>) -> Self {
+        let mut kinds = ResourceNumbers::default();
+        if let (Some(Type::Result(both)), Some(errors)) = (result, errors)
+            && both.err().as_ref() == Some(errors)
+        {
+            return Self {
+                value: both.ok().map(|ty| wit_type(&ty, &mut kinds)),
+                typed_errors: true,
+            };
+        }
+        Self {
+            value: result.map(|ty| wit_type(ty, &mut kinds)),
+            typed_errors: false,
+        }
+    }
+
+    /// The outcome of a call as the guest gets it; `None` for a function without a result.
+    fn outcome(
+        &self,
+        store: &StoreContextMut<'_, HostState>,
+        target: &Target,
+        function: &Function,
+        outcome: Result<Value, RpcError>,
+    ) -> Result<Option<Val>, Halt> {
+        if !self.typed_errors {
+            let value = outcome.map_err(|error| failed(target, function, &error))?;
+            return match &self.value {
+                Some(typ) => answer(store, value, typ, function)
+                    .map(Some)
+                    .map_err(Halt::CalleeFailed),
+                None => Ok(None),
+            };
+        }
+        let outcome = outcome.and_then(|value| match &self.value {
+            Some(typ) => answer(store, value, typ, function)
+                .map(|val| Some(Box::new(val)))
+                .map_err(RpcError::Protocol),
+            None => Ok(None),
+        });
+        Ok(Some(Val::Result(
+            outcome.map_err(|error| Some(Box::new(call_error(error)))),
+        )))
+    }
+}
+
+/// A failure as `call-error`.
+fn call_error(error: RpcError) -> Val {
+    let text = |message: String| Some(Box::new(Val::String(message)));
+    let (case, payload) = match error {
+        RpcError::Protocol(message) => ("protocol", text(message)),
+        RpcError::NotFound(message) => ("not-found", text(message)),
+        RpcError::CalleeFailed(message) => (
+            "callee-failed",
+            Some(Box::new(Val::Record(vec![
+                ("message".to_owned(), Val::String(message)),
+                ("trace".to_owned(), Val::String(String::new())),
+            ]))),
+        ),
+    };
+    Val::Variant(case.to_owned(), payload)
 }
 
 /// Defines everything that the stub interface `import` exports. `numbers` gives every resource type of the component its
@@ -60,6 +163,7 @@ pub(crate) fn link_stub(
             _ => None,
         })
         .collect();
+    let errors = error_type(engine, instance);
     let mut into = linker.instance(import)?;
     let mut resources = HashMap::new();
     for (resource, item) in instance.exports(engine) {
@@ -76,7 +180,14 @@ pub(crate) fn link_stub(
         resources.insert(resource.to_owned(), (typ, *numbers, future));
     }
     for (function, func) in &functions {
-        define_function(&mut into, &name, function, func, &resources)?;
+        define_function(
+            &mut into,
+            &name,
+            function,
+            func,
+            &resources,
+            errors.as_ref(),
+        )?;
     }
     Ok(())
 }
@@ -125,6 +236,7 @@ fn define_function(
     name: &str,
     func: &ComponentFunc,
     resources: &HashMap<String, (ResourceType, u32, bool)>,
+    errors: Option<&Type>,
 ) -> Result<()> {
     if let Some(resource) = name.strip_prefix("[constructor]") {
         let Some((_, number, _)) = resources.get(resource) else {
@@ -146,7 +258,7 @@ fn define_function(
     if *future {
         return match (method, result) {
             ("get", Some(Type::Option(inner))) => {
-                define_get(into, name, wit_type(&inner.ty(), &mut kinds))
+                define_get(into, name, Returns::of(Some(&inner.ty()), errors))
             }
             _ => define_subscribe(into, name),
         };
@@ -174,7 +286,7 @@ fn define_function(
             .skip(1)
             .map(|(_, ty)| wit_type(&ty, &mut kinds))
             .collect(),
-        result: result.map(|ty| wit_type(&ty, &mut kinds)),
+        returns: Returns::of(result.as_ref(), errors),
     };
     match (blocking, answer) {
         (Some(_), _) => define_blocking(into, name, method),
@@ -225,13 +337,17 @@ fn define_blocking(
             let (target, values) = arguments(&mut store, params, &method)?;
             let result = store
                 .data_mut()
-                .call_and_wait(target.clone(), method.function.clone(), values, false)
+                .call_and_wait(
+                    target.clone(),
+                    method.function.clone(),
+                    values,
+                    method.returns.typed_errors,
+                )
                 .await?;
-            let value = result.map_err(|error| failed(&target, &method.function, &error))?;
-            match &method.result {
-                Some(typ) => put(results, answer(&store, value, typ, &method.function)?),
-                None => Ok(()),
-            }
+            let found = method
+                .returns
+                .outcome(&store, &target, &method.function, result)?;
+            found.map_or(Ok(()), |val| put(results, val))
         })
     })
 }
@@ -242,15 +358,21 @@ fn define_trigger(
     method: Method,
 ) -> Result<()> {
     let method = Arc::new(method);
-    into.func_new_async(name, move |mut store, _, params, _| {
+    into.func_new_async(name, move |mut store, _, params, results| {
         let method = Arc::clone(&method);
         Box::new(async move {
             let (target, values) = arguments(&mut store, params, &method)?;
             let sent = store
                 .data_mut()
                 .trigger(target.clone(), method.function.clone(), values)?;
-            sent.map_err(|error| failed(&target, &method.function, &error))?;
-            Ok(())
+            if !method.returns.typed_errors {
+                sent.map_err(|error| failed(&target, &method.function, &error))?;
+                return Ok(());
+            }
+            let sent = refusal(store.data_mut(), sent)?
+                .map(|()| None)
+                .map_err(|error| Some(Box::new(call_error(error))));
+            put(results, Val::Result(sent))
         })
     })
 }
@@ -289,22 +411,47 @@ fn define_subscribe(into: &mut LinkerInstance<'_, HostState>, name: &str) -> Res
     })
 }
 
-fn define_get(into: &mut LinkerInstance<'_, HostState>, name: &str, typ: WitType) -> Result<()> {
-    let typ = Arc::new(typ);
+fn define_get(
+    into: &mut LinkerInstance<'_, HostState>,
+    name: &str,
+    returns: Returns,
+) -> Result<()> {
+    let returns = Arc::new(returns);
     into.func_new_async(name, move |mut store, _, params, results| {
-        let typ = Arc::clone(&typ);
+        let returns = Arc::clone(&returns);
         Box::new(async move {
             let future = future_of(&mut store, params)?;
-            let found = store.data_mut().future_result(&future, false).await?;
+            let found = store
+                .data_mut()
+                .future_result(&future, returns.typed_errors)
+                .await?;
             let call = &future.call;
             let found = match found {
                 None => None,
-                Some(Ok(value)) => Some(Box::new(answer(&store, value, &typ, &call.function)?)),
-                Some(Err(error)) => return Err(failed(&call.target, &call.function, &error).into()),
+                Some(result) => returns
+                    .outcome(&store, &call.target, &call.function, result)?
+                    .map(Box::new),
             };
             put(results, Val::Option(found))
         })
     })
+}
+
+/// Whether a call could be sent. That it could not depends on what is uploaded at the moment, so it is recorded.
+fn refusal(
+    state: &mut HostState,
+    sent: Result<(), RpcError>,
+) -> Result<Result<(), RpcError>, Halt> {
+    let recorded = match state.journal()?.peek()? {
+        Some((_, Event::Read(read))) => read.call == RPC_REFUSED.number,
+        _ => false,
+    };
+    if !recorded && sent.is_ok() {
+        return Ok(Ok(()));
+    }
+    let result = sent.map(|()| Value::Tuple(Vec::new()));
+    let kept = state.durable(RPC_REFUSED, 0, |_| Ok(result_value(&result)))?;
+    Ok(result_from(kept).map(drop))
 }
 
 /// A failure for which the interface has no place: it ends the caller, with the same text, and is not recorded (D10).
@@ -388,11 +535,9 @@ fn answer(
     value: Value,
     typ: &WitType,
     function: &Function,
-) -> Result<Val, Halt> {
+) -> Result<Val, String> {
     let stale = |detail: String| {
-        Halt::CalleeFailed(format!(
-            "the result of {function} does not fit the stub ({detail}): build the stub again"
-        ))
+        format!("the result of {function} does not fit the stub ({detail}): build the stub again")
     };
     let Value::Tuple(values) = value else {
         return Err(stale("no tuple".into()));
