@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / alive: what is known of a worker that exists, and every entry that its life writes: creation, acceptance,
 //! results, failures. In: decisions of the task. Out: entries with their marks and results, replies. Never runs wasm.
-//! Bound: `ATTEMPTS_MAX` attempts. Read next: `worker.rs` (who decides), `queue.rs`. Why: architecture D9.
+//! Bound: attempts by the retry policy. Read next: `worker.rs` (who decides), `queue.rs`. Why: architecture D9.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use golem_model::oplog::{
     Accepted, Completed, Create, EnvVar, Event, Exited, Failed, FailureKind, OplogEntry,
-    Resumed as ResumedEntry,
+    Resumed as ResumedEntry, RetryPolicy, UpdateMode,
 };
-use golem_model::worker::{RowState, WorkerRow};
+use golem_model::worker::{RowState, UpdateState, WorkerRow};
 use golem_model::{IdempotencyKey, LogId, OplogIndex, Value, WorkerId};
 use golem_storage::store::StoredResult;
 use golem_storage::{Op, Seq, StoreError};
@@ -18,26 +19,32 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::activate::unpack;
-use crate::error::WorkerError;
+use crate::error::{Failure, WorkerError};
 use crate::host::Guest;
 use crate::host::durable::input_hash;
 use crate::instance::Stopped;
 use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
+use crate::link::Link;
 use crate::node::Node;
-use crate::oplog::{Ledger, SharedWriter, Writer, now_micros};
+use crate::oplog::{Base, Ledger, SharedWriter, Writer, now_micros};
 use crate::queue::{CreateWith, Finished, Invocation, Queue, Queued};
-
-/// How often a failing invocation runs before it has failed for good. Source: runtime spec §1.4.
-const ATTEMPTS_MAX: u32 = 3;
-/// Pause before the second attempt; every further one is [`RETRY_FACTOR`] times longer. Source: runtime spec §1.4.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// See [`RETRY_DELAY`].
-const RETRY_FACTOR: u32 = 3;
+use crate::retry;
+use crate::worker::instant;
 
 /// The invocation that runs.
 pub(crate) struct Current {
     pub(crate) accepted: OplogIndex,
+    pub(crate) started: OplogIndex,
     pub(crate) key: IdempotencyKey,
+    pub(crate) deadline: Option<u64>,
+}
+
+/// An update that is under way.
+pub(crate) struct Trying {
+    pub(crate) version: u64,
+    pub(crate) mode: UpdateMode,
+    /// The new version has repeated the history, or has loaded the snapshot.
+    pub(crate) done: Arc<AtomicBool>,
 }
 
 /// Everything about a worker that exists.
@@ -48,8 +55,18 @@ pub(crate) struct Alive {
     pub(crate) queue: Queue,
     pub(crate) current: Option<Current>,
     pub(crate) failures: u32,
-    pub(crate) marked: bool,
+    pub(crate) link: Arc<Link>,
     pub(crate) retry_at: Option<Instant>,
+    /// The current invocation waits outside memory; with `true` the store knows what wakes it.
+    pub(crate) suspended: Option<bool>,
+    /// Updates that were asked for, oldest first.
+    pub(crate) updates: VecDeque<(u64, UpdateMode)>,
+    /// The update that is under way.
+    pub(crate) trying: Option<Trying>,
+    /// Where replay begins, if not at the beginning of the log.
+    pub(crate) base: Option<Base>,
+    /// The base has changed since the log was read: it is read again before the next replay.
+    pub(crate) stale_base: bool,
     /// It was created by this process and has never been activated: its log has nothing to repeat.
     pub(crate) fresh: bool,
     /// The log cannot be read: nothing can be done until somebody repairs it.
@@ -96,6 +113,7 @@ impl Alive {
             env: env.clone(),
             last_error: None,
             retry_count: 0,
+            updates: Vec::new(),
         };
         let create = Create {
             component: id.component_id.0.as_bytes().to_vec(),
@@ -104,6 +122,7 @@ impl Alive {
             args: with.args,
             env,
             parent: with.parent,
+            ..Create::default()
         };
         let mut alive = Self::new(node, id, row, log, OplogIndex(0));
         alive.fresh = true;
@@ -122,25 +141,22 @@ impl Alive {
         log: LogId,
         tail: OplogIndex,
     ) -> Self {
-        let guest = Guest {
-            worker: id.clone(),
-            version: row.version,
-            args: row.args.clone(),
-            env: row
-                .env
-                .iter()
-                .map(|var| (var.name.clone(), var.value.clone()))
-                .collect(),
-        };
+        let guest = guest_of(id, &row, None);
+        let link = Link::new(Arc::clone(node), id.clone(), log);
         Self {
             row,
             guest: Arc::new(guest),
+            link: Arc::new(link),
             writer: Arc::new(Mutex::new(Writer::new(node.committer(), log, tail))),
             queue: Queue::default(),
             current: None,
             failures: 0,
-            marked: false,
             retry_at: None,
+            suspended: None,
+            updates: VecDeque::new(),
+            trying: None,
+            base: None,
+            stale_base: false,
             fresh: false,
             damaged: None,
         }
@@ -155,19 +171,53 @@ impl Alive {
     ) -> Result<Self, StoreError> {
         let mut alive = Self::new(node, id, row, log, ledger.tail);
         alive.failures = ledger.failures;
-        if matches!(alive.row.state(), RowState::Failed | RowState::Exited) {
+        alive.row.version = ledger.version;
+        alive.guest = Arc::new(guest_of(id, &alive.row, ledger.forked_from));
+        *alive.link.regions.lock() = ledger.regions.as_ref().clone();
+        *alive.link.retry_policy.lock() = ledger.retry_policy;
+        *alive.link.atomic.lock() = ledger.open_atomic;
+        alive
+            .link
+            .mark(ledger.current.is_some() || !ledger.pending.is_empty());
+        alive.base = ledger.base;
+        if !alive.is_live() && alive.row.state() != RowState::Interrupted {
             // What the log leaves open never runs: nobody may wait for it.
             return Ok(alive);
         }
-        alive.marked = ledger.current.is_some() || !ledger.pending.is_empty();
-        if let Some((accepted, entry)) = ledger.current {
-            let (key, function, input) = unpack(entry, &node.payloads())?;
+        alive.updates = ledger
+            .pending_updates
+            .iter()
+            .map(|update| (update.version, update.mode()))
+            .collect();
+        if let Some(base) = &alive.base
+            && alive.row.updates.iter().any(|record| {
+                record.version == alive.row.version && record.state() == UpdateState::Pending
+            })
+        {
+            // The process ended while the new version was loading its snapshot.
+            alive.trying = Some(Trying {
+                version: base.version,
+                mode: UpdateMode::SnapshotBased,
+                done: Arc::default(),
+            });
+        }
+        if let Some(open) = ledger.current {
+            let deadline = open.entry.deadline;
+            let (key, function, input) = unpack(open.entry, &node.payloads())?;
             alive
                 .queue
-                .accept(key.clone(), accepted, call_hash(&function, &input));
-            alive.current = Some(Current { accepted, key });
+                .accept(key.clone(), open.accepted, call_hash(&function, &input));
+            alive.current = Some(Current {
+                accepted: open.accepted,
+                started: open.started,
+                key,
+                deadline,
+            });
+            // Only while the store's timer or a promise is there to wake it.
+            alive.suspended = ledger.suspended.map(|_| true);
         }
         for (accepted, entry) in ledger.pending {
+            let deadline = entry.deadline;
             let (key, function, input) = unpack(entry, &node.payloads())?;
             alive
                 .queue
@@ -177,13 +227,41 @@ impl Alive {
                 key,
                 function,
                 input,
+                deadline,
             });
         }
         if let Some(retry_at) = ledger.last_failure.and_then(|failed| failed.retry_at) {
-            let wait = Duration::from_micros(retry_at.saturating_sub(now_micros()));
-            alive.retry_at = Some(Instant::now() + wait);
+            alive.retry_at = Some(instant(retry_at));
         }
         Ok(alive)
+    }
+
+    /// Invocations may run.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(
+            self.row.state(),
+            RowState::Live | RowState::Retrying | RowState::Suspended
+        )
+    }
+
+    /// The soonest deadline of what runs or waits to run, µs since 1970.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        if !self.is_live() {
+            return None;
+        }
+        let current = self.current.as_ref().and_then(|current| current.deadline);
+        let pending = self
+            .queue
+            .pending
+            .iter()
+            .filter_map(|queued| queued.deadline);
+        current.into_iter().chain(pending).min()
+    }
+
+    /// How failures of the worker are retried.
+    pub(crate) fn retry_policy(&self) -> RetryPolicy {
+        let own = self.link.retry_policy.lock().clone();
+        own.unwrap_or_else(retry::default_policy)
     }
 
     pub(crate) fn put_row(&self, id: &WorkerId) -> Op {
@@ -206,15 +284,16 @@ impl Alive {
     pub(crate) fn admit(
         &mut self,
         node: &Node,
-        id: &WorkerId,
         invocation: Invocation,
         call: u64,
+        also: Vec<Op>,
     ) -> Result<Admission, WorkerError> {
         let Invocation {
             key,
             function,
             input,
             caller,
+            deadline,
             ..
         } = invocation;
         let (inline, input_blob) = node.payloads().store(input.clone())?;
@@ -224,15 +303,12 @@ impl Alive {
             input: inline,
             input_blob,
             caller,
+            deadline,
         };
-        let mark = (!self.marked).then(|| Op::SetRunning {
-            worker: id.clone(),
-            log: LogId(self.row.log),
-        });
-        self.marked = true;
+        let ops = self.link.mark_op().into_iter().chain(also).collect();
         let (accepted, seq) = {
             let mut writer = self.writer.lock();
-            let accepted = writer.append_with(Event::Accepted(entry), mark.into_iter().collect());
+            let accepted = writer.append_with(Event::Accepted(entry), ops);
             (accepted, writer.last())
         };
         self.queue.accept(key.clone(), accepted, call);
@@ -241,6 +317,7 @@ impl Alive {
             key: key.clone(),
             function,
             input,
+            deadline,
         });
         Ok(Admission::Accepted(key, seq))
     }
@@ -261,7 +338,10 @@ impl Alive {
             .wait(seq)
             .await
             .map_err(|_| WorkerError::Stopping)?;
-        let Some(found) = node.store().result(log, key)? else {
+        let found = node.store().result(log, key)?;
+        // A result in a part of the history that was undone is none.
+        let regions = self.link.regions.lock().clone();
+        let Some(found) = found.filter(|found| !regions.contains(found.finished)) else {
             return Ok(None);
         };
         let damage = |error: StoreError| WorkerError::Damaged {
@@ -276,7 +356,8 @@ impl Alive {
     pub(crate) fn complete(&mut self, node: &Node, id: &WorkerId, value: Value) {
         let bytes = value.to_bytes();
         if let Err(error) = check_bytes("result", bytes.len(), PAYLOAD_BYTES_MAX) {
-            return self.fail(node, id, FailureKind::InvalidRequest, error.to_string(), 0);
+            let failure = Failure::new(FailureKind::InvalidRequest, error.to_string());
+            return self.fail(node, id, failure, 0);
         }
         let (output, output_blob) = match node.payloads().store(bytes) {
             Ok(stored) => stored,
@@ -294,10 +375,7 @@ impl Alive {
                 finished: writer.tail().next(),
             }];
             if self.queue.pending.is_empty() {
-                self.marked = false;
-                also.push(Op::ClearRunning {
-                    log: LogId(self.row.log),
-                });
+                also.push(self.link.clear_op());
             }
             let entry = Completed {
                 accepted: current.accepted.0,
@@ -308,6 +386,7 @@ impl Alive {
             writer.last()
         };
         self.failures = 0;
+        *self.link.atomic.lock() = None;
         for reply in self.queue.finish(&current.key) {
             reply.send(Ok(Finished {
                 value: value.clone(),
@@ -319,13 +398,11 @@ impl Alive {
     /// The current invocation, or the activation, has no result.
     pub(crate) fn stop(&mut self, node: &Node, id: &WorkerId, stopped: Stopped, recorded: u64) {
         match stopped {
-            Stopped::Failed { kind, message } => self.fail(node, id, kind, message, recorded),
+            Stopped::Failed(failure) => self.fail(node, id, failure, recorded),
             Stopped::Exited(status) => {
                 self.row.set_state(RowState::Exited);
                 let put = self.put_row(id);
-                let clear = Op::ClearRunning {
-                    log: LogId(self.row.log),
-                };
+                let clear = self.link.clear_op();
                 self.writer
                     .lock()
                     .append_with(Event::Exited(Exited { status }), vec![put, clear]);
@@ -343,51 +420,47 @@ impl Alive {
                     }));
                 }
             }
+            // The guest went back in its log, and what follows runs from there. No worker ends a rehearsal.
+            Stopped::Restart | Stopped::End => {}
         }
     }
 
-    pub(crate) fn fail(
-        &mut self,
-        node: &Node,
-        id: &WorkerId,
-        kind: FailureKind,
-        message: String,
-        recorded: u64,
-    ) {
+    pub(crate) fn fail(&mut self, node: &Node, id: &WorkerId, failure: Failure, recorded: u64) {
         let attempt = self.failures + 1;
         // A second attempt that met nothing new did the same as the first, and so would a third.
         let hopeless = attempt > 1 && recorded == 0;
-        let retry = matches!(kind, FailureKind::Trap | FailureKind::OutOfMemory)
-            && attempt < ATTEMPTS_MAX
-            && !hopeless;
-        let delay = RETRY_DELAY * RETRY_FACTOR.saturating_pow(self.failures);
+        let retriable = matches!(failure.kind, FailureKind::Trap | FailureKind::OutOfMemory);
+        let delay = (retriable && !hopeless)
+            .then(|| retry::delay(&self.retry_policy(), attempt))
+            .flatten();
+        let retry = delay.is_some();
         let accepted = self
             .current
             .as_ref()
             .map_or(0, |current| current.accepted.0);
-        let retry_at =
-            retry.then(|| now_micros() + u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+        let retry_at = delay.map(|delay| now_micros().saturating_add(delay));
         let entry = Event::Failed(Failed {
             accepted,
-            kind: kind as i32,
-            message: message.clone(),
+            kind: failure.kind as i32,
+            message: failure.message.clone(),
             attempt,
             retry_at,
+            trace: failure.trace.clone(),
+            path: failure.path.clone(),
         });
         self.failures = attempt;
-        self.row.last_error = Some(message.clone());
+        self.row.last_error = Some(failure.message.clone());
         self.row.retry_count = attempt;
-        tracing::warn!(worker = %id, attempt, retry, "{message}");
-        if retry {
-            self.retry_at = Some(Instant::now() + delay);
+        tracing::warn!(worker = %id, attempt, retry, "{}", failure.message);
+        if let Some(retry_at) = retry_at {
+            self.retry_at = Some(instant(retry_at));
             self.writer.lock().append(entry);
             return;
         }
         self.row.set_state(RowState::Failed);
         let put = self.put_row(id);
         let log = LogId(self.row.log);
-        let mut also = vec![put, Op::ClearRunning { log }];
-        self.marked = false;
+        let mut also = vec![put, self.link.clear_op()];
         let current = self.current.take();
         let seq = {
             let mut writer = self.writer.lock();
@@ -413,12 +486,8 @@ impl Alive {
         tokio::spawn(async move {
             let durable = committer.wait(seq).await.is_ok();
             for reply in replies {
-                let failed = WorkerError::Failed {
-                    kind,
-                    message: message.clone(),
-                };
                 reply.send(Err(if durable {
-                    failed
+                    WorkerError::Failed(failure.clone())
                 } else {
                     WorkerError::Stopping
                 }));
@@ -426,10 +495,24 @@ impl Alive {
             for reply in others {
                 reply.send(Err(WorkerError::PreviousFailed {
                     worker: worker.clone(),
-                    message: message.clone(),
+                    message: failure.message.clone(),
                 }));
             }
         });
+    }
+}
+
+/// Who the guest of a worker is. `seen_name`: the name that it sees instead of its own.
+pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, seen_name: Option<String>) -> Guest {
+    let env = row.env.iter();
+    Guest {
+        worker: id.clone(),
+        seen_name: seen_name.unwrap_or_else(|| id.worker_name.clone()),
+        version: row.version,
+        args: row.args.clone(),
+        env: env
+            .map(|var| (var.name.clone(), var.value.clone()))
+            .collect(),
     }
 }
 
@@ -460,7 +543,7 @@ fn read_outcome(
     let Event::Accepted(accepted) = entry(found.accepted)? else {
         return Err(wrong("it names no accepted invocation"));
     };
-    let (_, function, input) = unpack(accepted, &node.payloads())?;
+    let (key, function, input) = unpack(accepted, &node.payloads())?;
     let call = call_hash(&function, &input);
     match entry(found.finished)? {
         Event::Completed(completed) => {
@@ -471,14 +554,23 @@ fn read_outcome(
             Ok((Ok(Finished { value, seq }), call))
         }
         Event::Failed(failed) => {
-            let kind = failed.kind();
-            Ok((
-                Err(WorkerError::Failed {
-                    kind,
-                    message: failed.message,
-                }),
-                call,
-            ))
+            let failure = Failure {
+                kind: failed.kind(),
+                message: failed.message,
+                trace: failed.trace,
+                path: failed.path,
+            };
+            let (worker, key) = (id.clone(), key.0);
+            let error = match failure.kind {
+                FailureKind::Timeout => WorkerError::Timeout { worker, key },
+                FailureKind::Cancelled => WorkerError::Cancelled { worker, key },
+                _ => WorkerError::Failed(failure),
+            };
+            Ok((Err(error), call))
+        }
+        Event::Cancelled(_) => {
+            let (worker, key) = (id.clone(), key.0);
+            Ok((Err(WorkerError::Cancelled { worker, key }), call))
         }
         _ => Err(wrong("it names no outcome")),
     }

@@ -5,16 +5,16 @@
 use std::sync::Arc;
 
 use golem_model::oplog::FailureKind;
-use golem_model::{ComponentId, IdempotencyKey, Value, WorkerId};
+use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WorkerId};
 
 use crate::activate::run;
 use crate::component::loaded::ExportedFunction;
-use crate::error::WorkerError;
+use crate::error::{Failure, WorkerError};
 use crate::host::clock::real_nanos;
 use crate::host::durable::Journal;
-use crate::host::{Guest, HostState};
+use crate::host::{Guest, HostState, Invoking};
 use crate::instance::{Instance, Stopped};
-use crate::limits::store_limits;
+use crate::limits::Limits;
 use crate::node::Node;
 use crate::queue::CreateWith;
 use crate::rpc::Rpc;
@@ -36,7 +36,8 @@ impl Node {
             .version;
         let loaded = self.component_loaded(component, version)?;
         let guest = Guest {
-            worker: worker.clone(),
+            seen_name: worker.worker_name.clone(),
+            worker,
             version,
             args: create.args,
             env: create.env,
@@ -46,7 +47,8 @@ impl Node {
             Arc::new(guest),
             journal,
             Rpc::new(Arc::clone(self)),
-            store_limits(),
+            Limits::default(),
+            None,
         );
         state.clock.advance(real_nanos());
         let input = Value::from_bytes(&input).map_err(|error| WorkerError::BadArguments {
@@ -55,15 +57,32 @@ impl Node {
         })?;
         let result = async {
             let mut instance = Instance::start(loaded, state).await?;
-            run(&mut instance, key, &exported.name, &input, real_nanos()).await
+            let invoking = Invoking {
+                key,
+                calls: 0,
+                started: OplogIndex(0),
+                deadline: None,
+            };
+            run(
+                &mut instance,
+                invoking,
+                &exported.name,
+                &input,
+                real_nanos(),
+            )
+            .await
         };
         result.await.map_err(|stopped| match stopped {
-            Stopped::Failed { kind, message } => WorkerError::Failed { kind, message },
-            Stopped::Exited(status) => WorkerError::Failed {
-                kind: FailureKind::Trap,
-                message: format!("the guest exited with status {status}"),
-            },
+            Stopped::Failed(failure) => WorkerError::Failed(failure),
+            Stopped::Exited(status) => WorkerError::Failed(Failure::new(
+                FailureKind::Trap,
+                format!("the guest exited with status {status}"),
+            )),
             Stopped::Store(error) => WorkerError::Store(error),
+            stopped @ (Stopped::Restart | Stopped::End) => WorkerError::Failed(Failure::new(
+                FailureKind::InvalidRequest,
+                stopped.to_string(),
+            )),
         })
     }
 }

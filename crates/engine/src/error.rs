@@ -86,6 +86,31 @@ impl Coded for ComponentError {
     }
 }
 
+/// How an invocation failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// What the guest or the engine said.
+    pub message: String,
+    /// Functions of the guest that were active, innermost first, one per line; may be empty.
+    pub trace: String,
+    /// URNs of the workers along a deadlock.
+    pub path: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without a trace.
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            trace: String::new(),
+            path: Vec::new(),
+        }
+    }
+}
+
 /// Why a worker did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WorkerError {
@@ -125,12 +150,51 @@ pub enum WorkerError {
         key: String,
     },
     /// The invocation failed.
-    #[error("{message}")]
-    Failed {
-        /// What kind of failure.
-        kind: FailureKind,
-        /// What the guest or the engine said.
-        message: String,
+    #[error("{}", .0.message)]
+    Failed(Failure),
+    /// The deadline of the invocation passed before it was done.
+    #[error("the deadline of invocation `{key}` of worker {worker} has passed")]
+    Timeout {
+        /// The worker.
+        worker: WorkerId,
+        /// Key of the invocation.
+        key: String,
+    },
+    /// Somebody cancelled the invocation.
+    #[error("invocation `{key}` of worker {worker} was cancelled")]
+    Cancelled {
+        /// The worker.
+        worker: WorkerId,
+        /// Key of the invocation.
+        key: String,
+    },
+    /// An update cannot be asked for.
+    #[error("worker {worker} cannot be updated to version {version}: {detail}")]
+    BadUpdate {
+        /// The worker.
+        worker: WorkerId,
+        /// The version that was asked for.
+        version: u64,
+        /// Why not.
+        detail: String,
+    },
+    /// The worker cannot go to a place of its log.
+    #[error("worker {worker} cannot go to oplog index {index}: {detail}")]
+    BadIndex {
+        /// The worker.
+        worker: WorkerId,
+        /// The index that was asked for.
+        index: u64,
+        /// Why not.
+        detail: String,
+    },
+    /// There is no such promise.
+    #[error("worker {worker} has no promise {index}")]
+    PromiseNotFound {
+        /// The worker.
+        worker: WorkerId,
+        /// The index at which it would have been created.
+        index: u64,
     },
     /// An earlier invocation failed for good; the worker takes no more.
     #[error("worker {worker} failed in an earlier invocation: {message}")]
@@ -198,7 +262,7 @@ impl Coded for WorkerError {
             Self::UnknownFunction { .. } => "WRK-003",
             Self::BadArguments { .. } => "WRK-004",
             Self::KeyReused { .. } => "WRK-005",
-            Self::Failed { .. } => "WRK-006",
+            Self::Failed(_) => "WRK-006",
             Self::PreviousFailed { .. } => "WRK-007",
             Self::Exited(_) => "WRK-008",
             Self::Interrupted(_) => "WRK-009",
@@ -209,6 +273,11 @@ impl Coded for WorkerError {
             Self::Store(error) => error.code(),
             Self::Damaged { .. } => "WRK-014",
             Self::Stopping => "WRK-015",
+            Self::Timeout { .. } => "WRK-016",
+            Self::Cancelled { .. } => "WRK-017",
+            Self::BadUpdate { .. } => "WRK-018",
+            Self::BadIndex { .. } => "WRK-019",
+            Self::PromiseNotFound { .. } => "WRK-020",
         }
     }
 
@@ -216,6 +285,13 @@ impl Coded for WorkerError {
         Some(match self {
             Self::Component(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
+            Self::Timeout { .. } => "give it more time, or look at what it waits for: golem-cli worker oplog".into(),
+            Self::Cancelled { .. } => "call again with a new idempotency key".into(),
+            Self::BadUpdate { worker, .. } => format!("see the versions: golem-cli component get -C urn:component:{}", worker.component_id),
+            Self::BadIndex { worker, .. } => format!("see the entries: golem-cli worker oplog -W urn:worker:{worker}"),
+            Self::PromiseNotFound { worker, .. } => {
+                format!("see what the worker created: golem-cli worker oplog -W urn:worker:{worker} --query promise")
+            }
             Self::NotFound(id) => format!("see what there is: golem-cli worker list -C urn:component:{}", id.component_id),
             Self::AlreadyExists(id) => format!("use it, or delete it first: golem-cli worker delete -W urn:worker:{id}"),
             Self::UnknownFunction { component, .. } => {
@@ -223,7 +299,7 @@ impl Coded for WorkerError {
             }
             Self::BadArguments { .. } => "pass one --arg per parameter in WAVE, or a JSON array with --parameters".into(),
             Self::KeyReused { .. } => "make a new key for every new call: golem-cli worker idempotency-key".into(),
-            Self::Failed { .. } => "the text of a panic is in the worker's log; the caller may try again with a new key".into(),
+            Self::Failed(_) => "the text of a panic is in the worker's log; the caller may try again with a new key".into(),
             Self::PreviousFailed { worker, .. } => format!("read the error, then: golem-cli worker delete -W urn:worker:{worker}"),
             Self::Exited(id) | Self::Deleted(id) => format!("start it anew: golem-cli worker delete -W urn:worker:{id}"),
             Self::Interrupted(id) => format!("let it go on: golem-cli worker resume -W urn:worker:{id}"),

@@ -11,6 +11,7 @@ use wasmtime::component::Val;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::component::loaded::{ExportedFunction, Loaded};
+use crate::error::Failure;
 use crate::host::HostState;
 use crate::host::durable::Halt;
 use crate::value::{from_val, to_val};
@@ -19,25 +20,33 @@ use crate::value::{from_val, to_val};
 #[derive(Debug)]
 pub(crate) enum Stopped {
     /// The guest failed.
-    Failed {
-        /// How.
-        kind: FailureKind,
-        /// What it said.
-        message: String,
-    },
+    Failed(Failure),
     /// The guest ended itself.
     Exited(u32),
     /// The log cannot be read or written: not the guest's fault.
     Store(StoreError),
+    /// The guest went back in its log: it runs again from there.
+    Restart,
+    /// A rehearsal has come to the end of what is recorded.
+    End,
+}
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(failure) => f.write_str(&failure.message),
+            Self::Exited(status) => write!(f, "the guest exited with status {status}"),
+            Self::Store(error) => error.fmt(f),
+            Self::Restart => Halt::Restart.fmt(f),
+            Self::End => Halt::End.fmt(f),
+        }
+    }
 }
 
 impl Stopped {
     /// A failure of the guest.
     pub(crate) fn failed(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self::Failed {
-            kind,
-            message: message.into(),
-        }
+        Self::Failed(Failure::new(kind, message))
     }
 }
 
@@ -51,7 +60,15 @@ impl From<Halt> for Stopped {
     fn from(halt: Halt) -> Self {
         match halt {
             Halt::Store(error) => Self::Store(error),
-            halt => Self::failed(halt.kind(), halt.to_string()),
+            Halt::Restart => Self::Restart,
+            Halt::End => Self::End,
+            halt => {
+                let mut failure = Failure::new(halt.kind(), halt.to_string());
+                if let Halt::Deadlock(path) = halt {
+                    failure.path = path;
+                }
+                Self::Failed(failure)
+            }
         }
     }
 }
@@ -166,38 +183,62 @@ impl Instance {
     }
 }
 
+/// Functions of a trace that are kept: enough to see where the guest was, few enough for an entry of the log.
+const TRACE_FRAMES_MAX: usize = 32;
+
 /// Says why a guest stopped, in words that its author understands.
 fn stopped(store: &mut Store<HostState>, error: wasmtime::Error) -> Stopped {
     // What the guest has said so far belongs to the log, whatever happened.
     if let Err(error) = store.data_mut().flush_output() {
-        return Stopped::Store(error);
-    }
-    if let Some(halt) = error.downcast_ref::<Halt>() {
-        return halt.clone().into();
+        return error.into();
     }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Stopped::Exited(exit.0.cast_unsigned());
     }
-    let last_words = store.data().output.lock().last_words();
-    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
-        if *trap == wasmtime::Trap::StackOverflow {
-            return Stopped::failed(
-                FailureKind::StackOverflow,
-                "the guest recursed too deep: call stack exhausted",
-            );
-        }
-        let memory = last_words
-            .as_deref()
-            .is_some_and(|words| words.contains("out of memory"));
-        let kind = if memory {
-            FailureKind::OutOfMemory
-        } else {
-            FailureKind::Trap
-        };
-        return Stopped::failed(kind, last_words.unwrap_or_else(|| format!("{trap}")));
+    let mut stopped = match error.downcast_ref::<Halt>() {
+        Some(halt) => halt.clone().into(),
+        None => Stopped::Failed(failure(store, &error)),
+    };
+    if let Stopped::Failed(failure) = &mut stopped {
+        failure.trace = trace(&error);
     }
-    Stopped::failed(
-        FailureKind::Trap,
-        last_words.unwrap_or_else(|| format!("{error:#}")),
-    )
+    stopped
+}
+
+fn failure(store: &Store<HostState>, error: &wasmtime::Error) -> Failure {
+    let last_words = store.data().output.lock().last_words();
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::StackOverflow) => Failure::new(
+            FailureKind::StackOverflow,
+            "the guest recursed too deep: call stack exhausted",
+        ),
+        Some(trap) => {
+            let memory = last_words
+                .as_deref()
+                .is_some_and(|words| words.contains("out of memory"));
+            let kind = if memory {
+                FailureKind::OutOfMemory
+            } else {
+                FailureKind::Trap
+            };
+            Failure::new(kind, last_words.unwrap_or_else(|| format!("{trap}")))
+        }
+        None => Failure::new(
+            FailureKind::Trap,
+            last_words.unwrap_or_else(|| format!("{error:#}")),
+        ),
+    }
+}
+
+/// The functions of the guest that were active, innermost first, one per line.
+fn trace(error: &wasmtime::Error) -> String {
+    let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
+        return String::new();
+    };
+    let frames = backtrace.frames().iter().take(TRACE_FRAMES_MAX);
+    let names = frames.map(|frame| match frame.func_name() {
+        Some(name) => name.to_owned(),
+        None => format!("function {}", frame.func_index()),
+    });
+    names.collect::<Vec<_>>().join("\n")
 }

@@ -4,22 +4,31 @@
 mod activate;
 mod alive;
 mod component;
+mod control;
 mod cwasm;
 mod ephemeral;
 pub mod error;
+mod fork;
 mod host;
 mod instance;
 pub mod limits;
+mod link;
 pub mod node;
 mod oplog;
+mod promises;
 pub mod queue;
 mod resident;
+mod retry;
 mod rpc;
+mod run;
+mod timers;
+mod update;
 mod value;
 mod wasm;
 mod worker;
 
-pub use error::{ComponentError, WorkerError};
+pub use control::RevertTo;
+pub use error::{ComponentError, Failure, WorkerError};
 pub use node::{
     CreatedWorker, FoundSignature, Node, NodeConfig, Outcome, Request, StartError, WorkerView,
 };

@@ -2,7 +2,7 @@
 //! THE STAGE / limits: everything that a guest or a caller could grow, with its bound and the reason.
 //! Read next: `instance.rs`, `queue.rs`.
 
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime::ResourceLimiter;
 
 use crate::error::WorkerError;
 
@@ -27,12 +27,46 @@ pub const RESIDENT_MAX: usize = 4096;
 /// Loaded components that stay in memory: about 0.5 MB each. Source: host design §7.
 pub(crate) const LOADED_COMPONENTS_MAX: usize = 256;
 
-/// The limits of one instance.
-pub(crate) fn store_limits() -> StoreLimits {
-    StoreLimitsBuilder::new()
-        .memory_size(MEMORY_BYTES_MAX)
-        .table_elements(TABLE_ELEMENTS_MAX)
-        .build()
+/// Workers whose guests run at the same time: those that wait for something do not count. Far more than there are cores, and
+/// few enough that their instances stay below the kernel's limit of memory maps.
+pub(crate) const EXECUTING_MAX: usize = 2048;
+
+/// The limits of one instance, and what it has of them.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    memory: usize,
+}
+
+impl Limits {
+    /// Bytes of linear memory, of all memories together.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory as u64
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let all = self.memory - current.min(self.memory) + desired;
+        let granted = all <= MEMORY_BYTES_MAX;
+        if granted {
+            self.memory = all;
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS_MAX)
+    }
 }
 
 /// Refuses what is larger than its limit, both in bytes. Errors: `TooLarge`.

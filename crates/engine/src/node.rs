@@ -2,36 +2,37 @@
 //! THE STAGE / node: the engine of one process, as the server and other workers see it. In: requests. Out: outcomes that
 //! are durable. Finds or starts the task of a worker; knows nothing of its inside. Read next: `worker.rs`, `ephemeral.rs`.
 
+mod calls;
+mod components;
+mod workers;
+
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use golem_model::component::{Component, ComponentType};
+use golem_model::oplog::RetryPolicy;
 use golem_model::types::Function as Signature;
-use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
+use golem_model::worker::{UpdateRecord, WorkerRow, WorkerStatus};
 use golem_model::{
-    ComponentId, ComponentVersion, IdempotencyKey, LogId, ShardId, Timestamp, Value, WitType,
-    WorkerId,
+    ComponentVersion, IdempotencyKey, LogId, ShardId, Timestamp, Value, WitType, WorkerId,
 };
-use golem_storage::store::StoredWorker;
 use golem_storage::{Blobs, CommitError, Committer, CrashPoint, Seq, Store, StoreError, Token};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHasher};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::component::catalog::Catalog;
-use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::cwasm::CodeCache;
-use crate::error::{ComponentError, WorkerError};
-use crate::host::Guest;
-use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, RESIDENT_MAX, check_bytes};
+use crate::error::WorkerError;
+use crate::limits::{EXECUTING_MAX, RESIDENT_MAX};
 use crate::oplog::Payloads;
-use crate::queue::{Accepting, CreateWith, Finished, Invocation, Reply, Target, rpc_error};
-use crate::resident::Resident;
-use crate::rpc::{Delivered, Function, RemoteCall, RpcError, WaitGraph};
+use crate::promises::Promises;
+use crate::resident::{Resident, machine_bytes};
+use crate::rpc::WaitGraph;
+use crate::timers::Timers;
 use crate::wasm::{Ticker, engine};
-use crate::worker::{Message, Worker, created_at, door};
+use crate::worker::{Message, Worker};
 
 /// Parts into which the table of active workers is split, so that two workers rarely meet at a lock.
 const REGISTRY_PARTS: usize = 64;
@@ -40,13 +41,20 @@ const WAKE_BATCH: usize = 256;
 /// Records of deleted workers that are removed in one commit: few, so that nobody waits behind them.
 const SWEEP_RECORDS: usize = 1_000;
 
+/// Which part of the machine's memory the process may have before instances without work leave it, in hundredths: the rest
+/// is for the page cache, compilations, and what grows between two measurements. Source: runtime spec §2.6.
+pub const MEMORY_PART: u64 = 70;
+
 /// How a node is set up.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
     /// Where compiled code is kept.
     pub code_dir: PathBuf,
-    /// Idle instances that stay in memory.
+    /// Instances without work that stay in memory.
     pub resident_max: usize,
+    /// Bytes of the whole process above which instances without work leave memory, those that were left alone longest
+    /// first. `None`: [`MEMORY_PART`] of the machine.
+    pub memory_bytes: Option<u64>,
     /// A commit at which the process dies. For tests of recovery.
     pub crash_at: Option<CrashPoint>,
 }
@@ -58,6 +66,7 @@ impl NodeConfig {
         Self {
             code_dir,
             resident_max: RESIDENT_MAX,
+            memory_bytes: None,
             crash_at: None,
         }
     }
@@ -133,6 +142,12 @@ pub struct WorkerView {
     pub component_size: u64,
     /// Bytes of linear memory; 0 when it is not in memory.
     pub total_linear_memory_size: u64,
+    /// Updates of it, oldest first.
+    pub updates: Vec<UpdateRecord>,
+    /// How its failures are retried.
+    pub retry_policy: RetryPolicy,
+    /// When the failed invocation runs again, µs since 1970.
+    pub retry_at: Option<u64>,
 }
 
 impl WorkerView {
@@ -158,10 +173,13 @@ impl WorkerView {
             component_version: row.version,
             retry_count: u64::from(failures.max(row.retry_count)),
             pending_invocation_count: pending as u64,
-            created_at: created_at(row),
+            created_at: Timestamp(row.created_at),
             last_error: row.last_error.clone(),
             component_size: component.component_size,
             total_linear_memory_size: 0,
+            updates: row.updates.clone(),
+            retry_policy: crate::retry::default_policy(),
+            retry_at: None,
         })
     }
 }
@@ -177,6 +195,8 @@ pub struct Request {
     pub function: String,
     /// Arguments in order.
     pub params: Vec<Value>,
+    /// Until when it has to be finished, µs since 1970.
+    pub deadline: Option<u64>,
 }
 
 /// The result of an invocation.
@@ -212,6 +232,9 @@ pub struct Node {
     registry: Vec<Part>,
     resident: Resident,
     waits: Arc<WaitGraph>,
+    promises: Promises,
+    timers: Timers,
+    executing: Arc<Semaphore>,
     sweeping: AtomicBool,
     _ticker: Ticker,
 }
@@ -233,13 +256,18 @@ impl Node {
             committer.crash_at(point);
         }
         let catalog = Catalog::open(engine.clone(), code, Arc::clone(&store), Arc::clone(&blobs))?;
+        let part = || machine_bytes().map(|bytes| bytes / 100 * MEMORY_PART);
+        let memory_bytes = config.memory_bytes.or_else(part).unwrap_or(u64::MAX);
         let node = Arc::new(Self {
             catalog: Arc::new(catalog),
             payloads: Payloads::new(blobs),
             log_counters: tokens.iter().map(|_| AtomicU64::new(0)).collect(),
             registry: (0..REGISTRY_PARTS).map(|_| Part::default()).collect(),
-            resident: Resident::new(config.resident_max),
+            resident: Resident::new(config.resident_max, memory_bytes),
             waits: Arc::default(),
+            promises: Promises::default(),
+            timers: Timers::open(store.as_ref())?,
+            executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             sweeping: AtomicBool::new(false),
             _ticker: Ticker::start(engine)?,
             store,
@@ -247,6 +275,7 @@ impl Node {
             tokens,
         });
         node.wake_all()?;
+        node.run_timers();
         node.sweep_soon();
         Ok(node)
     }
@@ -302,459 +331,6 @@ impl Node {
         }
     }
 
-    // --- components
-
-    /// Takes a new component. Durable on return.
-    pub async fn create_component(
-        &self,
-        name: &str,
-        kind: ComponentType,
-        wasm: Vec<u8>,
-    ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.create(name, kind, wasm).await
-    }
-
-    /// Takes a new version of a component; `kind` stays as it is when absent. Durable on return.
-    pub async fn update_component(
-        &self,
-        id: ComponentId,
-        kind: Option<ComponentType>,
-        wasm: Vec<u8>,
-    ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.update(id, kind, wasm).await
-    }
-
-    /// A version of a component, the newest by default.
-    pub fn component(
-        &self,
-        id: ComponentId,
-        version: Option<ComponentVersion>,
-    ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.get(id, version)
-    }
-
-    /// Every version of a component, oldest first.
-    pub fn component_versions(
-        &self,
-        id: ComponentId,
-    ) -> Result<Vec<Arc<Component>>, ComponentError> {
-        self.catalog.versions(id)
-    }
-
-    /// Every version of every component, or of the one that is called `name`.
-    pub fn components(&self, name: Option<&str>) -> Result<Vec<Arc<Component>>, ComponentError> {
-        Ok(self.catalog.list(name))
-    }
-
-    /// The wasm of a version as it was uploaded.
-    pub fn component_wasm(
-        &self,
-        id: ComponentId,
-        version: Option<ComponentVersion>,
-    ) -> Result<Vec<u8>, ComponentError> {
-        self.catalog.wasm(id, version)
-    }
-
-    /// The component that is called `name`.
-    pub fn component_named(&self, name: &str) -> Result<ComponentId, ComponentError> {
-        self.catalog.named(name)
-    }
-
-    /// Whether the newest version of a component is ephemeral; one that does not exist is not.
-    pub(crate) fn is_ephemeral(&self, id: ComponentId) -> bool {
-        self.catalog
-            .get(id, None)
-            .is_ok_and(|component| component.component_type == ComponentType::Ephemeral)
-    }
-
-    pub(crate) fn component_loaded(
-        &self,
-        id: ComponentId,
-        version: ComponentVersion,
-    ) -> Result<Arc<Loaded>, ComponentError> {
-        self.catalog.loaded(id, Some(version))
-    }
-
-    // --- workers
-
-    /// Creates a worker. Durable on return.
-    pub async fn create_worker(
-        self: &Arc<Self>,
-        worker: WorkerId,
-        args: Vec<String>,
-        env: Vec<(String, String)>,
-    ) -> Result<CreatedWorker, WorkerError> {
-        self.catalog.get(worker.component_id, None)?;
-        let (sender, receiver) = oneshot::channel();
-        self.tell(
-            &worker,
-            Message::Create(
-                CreateWith {
-                    args,
-                    env,
-                    parent: None,
-                },
-                sender,
-            ),
-        );
-        let (created, seq) = receiver.await.map_err(|_| WorkerError::Stopping)??;
-        self.durable(seq).await?;
-        Ok(created)
-    }
-
-    /// Describes a worker.
-    pub async fn worker(self: &Arc<Self>, worker: &WorkerId) -> Result<WorkerView, WorkerError> {
-        if !self.is_active(worker) {
-            let stored = self
-                .store
-                .worker(worker)?
-                .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
-            return self.view(&stored);
-        }
-        let (sender, receiver) = oneshot::channel();
-        self.tell(worker, Message::View(sender));
-        receiver.await.map_err(|_| WorkerError::Stopping)?
-    }
-
-    /// Workers of a component in the order of their names, those after `after`, at most `limit`.
-    pub async fn workers(
-        self: &Arc<Self>,
-        component: ComponentId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<WorkerView>, WorkerError> {
-        self.catalog.get(component, None)?;
-        let mut views = Vec::new();
-        for stored in self.store.scan_workers(component, after, limit)? {
-            views.push(if self.is_active(&stored.worker) {
-                self.worker(&stored.worker).await?
-            } else {
-                self.view(&stored)?
-            });
-        }
-        Ok(views)
-    }
-
-    /// Deletes a worker. It is gone for good on return.
-    pub async fn delete_worker(self: &Arc<Self>, worker: &WorkerId) -> Result<(), WorkerError> {
-        let (sender, receiver) = oneshot::channel();
-        self.tell(worker, Message::Delete(sender));
-        receiver.await.map_err(|_| WorkerError::Stopping)??;
-        self.sweep_soon();
-        Ok(())
-    }
-
-    /// Stops what a worker runs. With `recover_immediately` it starts again at once from its log, as after a crash;
-    /// otherwise it waits for a resume or the next invocation.
-    pub async fn interrupt_worker(
-        self: &Arc<Self>,
-        worker: &WorkerId,
-        recover_immediately: bool,
-    ) -> Result<(), WorkerError> {
-        let (sender, receiver) = oneshot::channel();
-        self.tell(worker, Message::Interrupt(recover_immediately, sender));
-        receiver.await.map_err(|_| WorkerError::Stopping)?
-    }
-
-    /// Lets an interrupted worker go on; any other stays as it is.
-    pub async fn resume_worker(self: &Arc<Self>, worker: &WorkerId) -> Result<(), WorkerError> {
-        let (sender, receiver) = oneshot::channel();
-        self.tell(worker, Message::Resume(sender));
-        receiver.await.map_err(|_| WorkerError::Stopping)?
-    }
-
-    // --- invocations
-
-    /// The function that an invocation would run: of the version that the worker runs, or of the newest.
-    pub fn signature(
-        &self,
-        target: &Target,
-        function: &str,
-    ) -> Result<FoundSignature, WorkerError> {
-        let exported = self.exported(target, function)?;
-        Ok(FoundSignature {
-            name: exported.name.clone(),
-            function: Arc::clone(&exported.signature),
-        })
-    }
-
-    /// Accepts an invocation. Its acceptance is durable on return (rule H1). An ephemeral one has run by then.
-    pub async fn invoke(
-        self: &Arc<Self>,
-        target: Target,
-        request: Request,
-    ) -> Result<IdempotencyKey, WorkerError> {
-        let target = self.addressed(target);
-        let (exported, key, repeatable, input) = self.check(&target, request)?;
-        let Target::Worker(worker) = target else {
-            self.run_ephemeral(
-                target.component(),
-                &exported,
-                key.clone(),
-                input,
-                CreateWith::default(),
-            )
-            .await?;
-            return Ok(key);
-        };
-        let (sender, receiver) = oneshot::channel();
-        let accepted = Some(Accepting::Door(sender));
-        self.hand_in(
-            &worker,
-            &exported,
-            key.clone(),
-            repeatable,
-            input,
-            accepted,
-            None,
-        );
-        let seq = receiver.await.map_err(|_| WorkerError::Stopping)??;
-        self.durable(seq).await?;
-        Ok(key)
-    }
-
-    /// Runs an invocation, or joins it if its key is known, and returns its result when that is durable.
-    pub async fn invoke_and_await(
-        self: &Arc<Self>,
-        target: Target,
-        request: Request,
-    ) -> Result<Outcome, WorkerError> {
-        let target = self.addressed(target);
-        let (exported, key, repeatable, input) = self.check(&target, request)?;
-        let finished = match target {
-            Target::Worker(worker) => {
-                let (reply, receiver) = door();
-                self.hand_in(
-                    &worker,
-                    &exported,
-                    key.clone(),
-                    repeatable,
-                    input,
-                    None,
-                    Some(reply),
-                );
-                let finished: Finished = receiver.await.map_err(|_| WorkerError::Stopping)??;
-                self.durable(finished.seq).await?;
-                finished.value
-            }
-            Target::Ephemeral(component) => {
-                self.run_ephemeral(
-                    component,
-                    &exported,
-                    key.clone(),
-                    input,
-                    CreateWith::default(),
-                )
-                .await?
-            }
-        };
-        let results = if let Value::Tuple(results) = finished {
-            results
-        } else {
-            Vec::new()
-        };
-        Ok(Outcome {
-            key,
-            results,
-            types: exported.result.iter().cloned().collect(),
-        })
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an invocation has that many parts, and two kinds of listeners"
-    )]
-    fn hand_in(
-        self: &Arc<Self>,
-        worker: &WorkerId,
-        exported: &ExportedFunction,
-        key: IdempotencyKey,
-        repeatable: bool,
-        input: Vec<u8>,
-        accepted: Option<Accepting>,
-        reply: Option<Reply>,
-    ) {
-        let function = exported.name.clone();
-        let create = CreateWith::default();
-        let invocation = Invocation {
-            key,
-            repeatable,
-            function,
-            input,
-            caller: None,
-            create,
-            accepted,
-            reply,
-        };
-        self.tell(worker, Message::Invoke(Box::new(invocation)));
-    }
-
-    fn check(
-        &self,
-        target: &Target,
-        request: Request,
-    ) -> Result<(Arc<ExportedFunction>, IdempotencyKey, bool, Vec<u8>), WorkerError> {
-        let exported = self.exported(target, &request.function)?;
-        let fits = request.params.len() == exported.params.len()
-            && request
-                .params
-                .iter()
-                .zip(&exported.params)
-                .all(|(value, typ)| value.matches(typ));
-        if !fits {
-            let detail = format!(
-                "{} values for {} parameters, or of other types",
-                request.params.len(),
-                exported.params.len()
-            );
-            return Err(WorkerError::BadArguments {
-                function: exported.name.clone(),
-                detail,
-            });
-        }
-        let input = Value::Tuple(request.params).to_bytes();
-        check_bytes("input", input.len(), PAYLOAD_BYTES_MAX)?;
-        check_bytes("idempotency key", request.key.0.len(), NAME_BYTES_MAX)?;
-        Ok((exported, request.key, !request.key_is_new, input))
-    }
-
-    /// Whom an invocation really goes to, by the type of the newest version: every call of an ephemeral component gets a
-    /// fresh instance whatever name it uses, and a durable one without a name a new worker.
-    fn addressed(&self, target: Target) -> Target {
-        match (self.is_ephemeral(target.component()), target) {
-            (true, target) => Target::Ephemeral(target.component()),
-            (false, Target::Ephemeral(component)) => {
-                Target::Worker(WorkerId::new(component, uuid::Uuid::new_v4().to_string()))
-            }
-            (false, target) => target,
-        }
-    }
-
-    fn exported(
-        &self,
-        target: &Target,
-        function: &str,
-    ) -> Result<Arc<ExportedFunction>, WorkerError> {
-        let component = target.component();
-        let loaded = self.catalog.loaded(component, self.version_of(target)?)?;
-        if let Some(exported) = loaded.function(function) {
-            return Ok(Arc::clone(exported));
-        }
-        let unknown = |suggestion| WorkerError::UnknownFunction {
-            component,
-            function: function.to_owned(),
-            suggestion,
-        };
-        match golem_model::function::resolve(&loaded.info.metadata.exports, function) {
-            Ok(name) => loaded.function(&name).cloned().ok_or_else(|| unknown(None)),
-            Err(error) => Err(unknown(error.suggestion())),
-        }
-    }
-
-    /// The version that a worker runs; `None` (the newest) when it does not exist or there is only one.
-    fn version_of(&self, target: &Target) -> Result<Option<ComponentVersion>, WorkerError> {
-        let newest = self
-            .catalog
-            .get(target.component(), None)?
-            .versioned_component_id
-            .version;
-        let Target::Worker(worker) = target else {
-            return Ok(None);
-        };
-        if newest == 0 {
-            return Ok(None);
-        }
-        let Some(stored) = self.store.worker(worker)? else {
-            return Ok(None);
-        };
-        Ok(WorkerRow::from_bytes(&stored.row)
-            .ok()
-            .map(|row| row.version))
-    }
-
-    // --- calls between workers
-
-    /// The function that a worker means.
-    pub(crate) fn remote_function(
-        &self,
-        target: &Target,
-        function: &Function,
-    ) -> Result<Arc<ExportedFunction>, RpcError> {
-        let loaded = self
-            .catalog
-            .loaded(target.component(), None)
-            .map_err(|error| RpcError::NotFound(error.to_string()))?;
-        match function {
-            Function::Named(name) => self
-                .exported(target, name)
-                .map_err(|error| rpc_error(&error)),
-            Function::Stub {
-                package,
-                version,
-                resource,
-                function: name,
-            } => {
-                let found = loaded
-                    .stub_function(package, version, resource, name)
-                    .cloned();
-                let component = target.component();
-                found.ok_or_else(|| {
-                    RpcError::NotFound(format!(
-                        "component {component} has no function `{function}`"
-                    ))
-                })
-            }
-        }
-    }
-
-    /// Hands a call of `guest` to its target. Returns as soon as the target's queue has it; `accepted` hears when it is in
-    /// the stream, `reply` when it is done.
-    pub(crate) fn deliver(
-        self: &Arc<Self>,
-        guest: &Arc<Guest>,
-        call: &RemoteCall,
-        accepted: Option<Delivered>,
-        reply: Option<Reply>,
-    ) -> Result<(), RpcError> {
-        let exported = self.remote_function(&call.target, &call.function)?;
-        match &self.addressed(call.target.clone()) {
-            Target::Worker(worker) => {
-                let invocation = Invocation {
-                    key: call.key.clone(),
-                    repeatable: call.repeated,
-                    function: exported.name.clone(),
-                    input: call.input.clone(),
-                    caller: Some(crate::rpc::worker_urn(&guest.worker)),
-                    create: guest.heir(),
-                    accepted: accepted.map(Accepting::Caller),
-                    reply,
-                };
-                self.tell(worker, Message::Invoke(Box::new(invocation)));
-            }
-            Target::Ephemeral(component) => {
-                let (node, component, call, create) =
-                    (Arc::clone(self), *component, call.clone(), guest.heir());
-                if let Some(accepted) = accepted {
-                    drop(accepted.send(Ok(())));
-                }
-                tokio::spawn(async move {
-                    let outcome = node
-                        .run_ephemeral(component, &exported, call.key, call.input, create)
-                        .await;
-                    if let Some(reply) = reply {
-                        reply.send(outcome.map(|value| Finished {
-                            value,
-                            seq: node.committer.durable(),
-                        }));
-                    }
-                });
-            }
-        }
-        Ok(())
-    }
-
-    // --- what workers need
-
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
     }
@@ -769,6 +345,33 @@ impl Node {
 
     pub(crate) fn wait_graph(&self) -> &Arc<WaitGraph> {
         &self.waits
+    }
+
+    pub(crate) fn promises(&self) -> &Promises {
+        &self.promises
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// Waits for the right to run guest code. `None`: the node stops, and nothing is in the way any more.
+    pub(crate) async fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.executing).acquire_owned().await.ok()
+    }
+
+    /// Before an instance is made: others go if the process has too much memory.
+    pub(crate) fn make_room(&self) {
+        self.evict(self.resident.under_pressure());
+    }
+
+    fn evict(&self, workers: Vec<WorkerId>) {
+        for evicted in workers {
+            if let Some(task) = self.part(&evicted).lock().get(&evicted) {
+                // A task that has just ended has no instance either.
+                drop(task.send(Message::Evict));
+            }
+        }
     }
 
     /// A log that was never used, for a new worker.
@@ -796,12 +399,13 @@ impl Node {
 
     /// The instance of a worker has nothing to do: another one may have to go.
     pub(crate) fn instance_idle(&self, worker: &WorkerId) {
-        if let Some(evicted) = self.resident.idle(worker)
-            && let Some(task) = self.part(&evicted).lock().get(&evicted)
-        {
-            // A task that has just ended has no instance either.
-            drop(task.send(Message::Evict));
-        }
+        self.evict(self.resident.idle(worker));
+    }
+
+    /// The guest of a worker waits, so that its instance may go like an idle one.
+    pub(crate) fn instance_waits(&self, worker: &WorkerId) {
+        self.evict(self.resident.idle(worker));
+        self.make_room();
     }
 
     /// The instance of a worker is gone.
@@ -844,7 +448,7 @@ impl Node {
     }
 
     /// Tells the task of a worker something, starting the task if there is none.
-    fn tell(self: &Arc<Self>, worker: &WorkerId, message: Message) {
+    pub(crate) fn tell(self: &Arc<Self>, worker: &WorkerId, message: Message) {
         let mut part = self.part(worker).lock();
         let message = match part.get(worker) {
             Some(task) => match task.send(message) {
@@ -860,22 +464,6 @@ impl Node {
         part.insert(worker.clone(), task);
         drop(part);
         tokio::spawn(Worker::new(Arc::clone(self), worker.clone(), messages).run());
-    }
-
-    fn view(&self, stored: &StoredWorker) -> Result<WorkerView, WorkerError> {
-        let worker = &stored.worker;
-        let damaged = |detail: String| WorkerError::Damaged {
-            worker: worker.clone(),
-            detail,
-        };
-        let row = WorkerRow::from_bytes(&stored.row).map_err(|error| damaged(error.to_string()))?;
-        let status = match row.state() {
-            RowState::Live | RowState::Retrying => WorkerStatus::Idle,
-            RowState::Interrupted => WorkerStatus::Interrupted,
-            RowState::Failed => WorkerStatus::Failed,
-            RowState::Exited => WorkerStatus::Exited,
-        };
-        WorkerView::new(self, worker, &row, status, 0, 0)
     }
 
     async fn durable(&self, seq: Seq) -> Result<(), WorkerError> {

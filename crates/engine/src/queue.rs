@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use golem_model::oplog::FailureKind;
 use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::Seq;
 use tokio::sync::oneshot;
@@ -74,10 +75,8 @@ pub(crate) struct Finished {
 pub(crate) enum Reply {
     /// Somebody outside the node.
     Door(oneshot::Sender<Result<Finished, WorkerError>>),
-    /// A worker that waits.
-    Caller(oneshot::Sender<Result<Value, RpcError>>),
-    /// A worker that does something else meanwhile.
-    Future(Arc<CallFuture>),
+    /// A worker that called.
+    Caller(Arc<CallFuture>),
 }
 
 impl Reply {
@@ -85,8 +84,7 @@ impl Reply {
     pub(crate) fn send(self, outcome: Result<Finished, WorkerError>) {
         match self {
             Self::Door(sender) => drop(sender.send(outcome)),
-            Self::Caller(sender) => drop(sender.send(rpc_outcome(outcome))),
-            Self::Future(future) => future.resolve(rpc_outcome(outcome)),
+            Self::Caller(future) => future.resolve(rpc_outcome(outcome)),
         }
     }
 }
@@ -107,7 +105,22 @@ pub(crate) fn rpc_error(error: &WorkerError) -> RpcError {
         WorkerError::BadArguments { .. } | WorkerError::TooLarge { .. } => {
             RpcError::Protocol(message)
         }
-        _ => RpcError::CalleeFailed(message),
+        WorkerError::Timeout { .. } => RpcError::Timeout(message),
+        WorkerError::Cancelled { .. } | WorkerError::Deleted(_) => RpcError::Cancelled(message),
+        WorkerError::Deadlock { path } => RpcError::Deadlock(path.clone()),
+        WorkerError::Failed(failure) => match failure.kind {
+            FailureKind::Timeout => RpcError::Timeout(message),
+            FailureKind::Cancelled => RpcError::Cancelled(message),
+            FailureKind::Denied => RpcError::Denied(message),
+            FailureKind::Deadlock if !failure.path.is_empty() => {
+                RpcError::Deadlock(failure.path.clone())
+            }
+            _ => RpcError::CalleeFailed {
+                message,
+                trace: failure.trace.clone(),
+            },
+        },
+        _ => RpcError::callee_failed(message),
     }
 }
 
@@ -123,6 +136,8 @@ pub(crate) struct Invocation {
     pub(crate) input: Vec<u8>,
     /// URN of the calling worker.
     pub(crate) caller: Option<String>,
+    /// Until when it has to be finished, µs since 1970.
+    pub(crate) deadline: Option<u64>,
     /// For a worker that does not exist yet.
     pub(crate) create: CreateWith,
     /// Told when it is in the stream.
@@ -160,8 +175,10 @@ pub(crate) struct Queued {
     pub(crate) key: IdempotencyKey,
     /// Canonical name of the function.
     pub(crate) function: String,
-    /// One encoded `Value::Tuple`; `None` while it is only in the log.
+    /// One encoded `Value::Tuple`.
     pub(crate) input: Vec<u8>,
+    /// Until when it has to be finished, µs since 1970.
+    pub(crate) deadline: Option<u64>,
 }
 
 /// Accepted and unfinished invocations of a worker, and who waits for each key.
@@ -212,6 +229,27 @@ impl Queue {
             .remove(key)
             .map(|waiting| waiting.replies)
             .unwrap_or_default()
+    }
+
+    /// Takes a pending invocation out of the order; who waits for it stays.
+    pub(crate) fn take_pending(&mut self, key: &IdempotencyKey) -> Option<Queued> {
+        let at = self.pending.iter().position(|queued| queued.key == *key)?;
+        self.pending.remove(at)
+    }
+
+    /// Whether anybody waits for any key.
+    pub(crate) fn anybody_waits(&self) -> bool {
+        self.waiting
+            .values()
+            .any(|waiting| !waiting.replies.is_empty())
+    }
+
+    /// Takes everybody who waits, with the key that they wait for.
+    pub(crate) fn take_waiters(&mut self) -> Vec<(IdempotencyKey, Vec<Reply>)> {
+        let all = self.waiting.iter_mut();
+        all.map(|(key, waiting)| (key.clone(), std::mem::take(&mut waiting.replies)))
+            .filter(|(_, replies)| !replies.is_empty())
+            .collect()
     }
 
     /// Takes everybody who waits; the keys stay known.

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / resident: which idle instances stay in memory. In: who is busy, who is idle. Out: whom to evict.
-//! The one that was idle longest goes first. Bound: set at start, `RESIDENT_MAX` by default. Read next: `node.rs`.
+//! THE STAGE / resident: which instances stay in memory that have nothing to do, or whose guests wait. In: who is busy, who is
+//! not. Out: whom to evict. The one that was left alone longest goes first. Bounds: a number of instances and a number of bytes
+//! that the process may have. Read next: `node.rs`. Why: architecture D14.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use golem_model::WorkerId;
 use parking_lot::Mutex;
 
-/// Idle instances in the order in which they became idle.
+/// How long a measurement of the process's memory holds: memory grows by megabytes in that time, not by gigabytes.
+const MEASURE_EVERY: Duration = Duration::from_millis(20);
+/// Instances that go at once when the process has too much memory: some, because the next measurement comes later.
+const EVICT_BATCH: usize = 32;
+
+/// Instances without work, in the order in which they came to have none.
 pub(crate) struct Resident {
     max: usize,
+    bytes_max: u64,
     inner: Mutex<Inner>,
 }
 
@@ -18,13 +26,15 @@ struct Inner {
     by_age: BTreeMap<u64, WorkerId>,
     age: HashMap<WorkerId, u64>,
     clock: u64,
+    measured: Option<Instant>,
 }
 
 impl Resident {
-    /// Keeps at most `max` idle instances.
-    pub(crate) fn new(max: usize) -> Self {
+    /// Keeps at most `max` instances without work, and fewer while the process has more than `bytes_max` bytes.
+    pub(crate) fn new(max: usize, bytes_max: u64) -> Self {
         Self {
             max: max.max(1),
+            bytes_max,
             inner: Mutex::default(),
         }
     }
@@ -42,8 +52,8 @@ impl Resident {
         }
     }
 
-    /// The worker has an instance and nothing to do. Returns whom to evict for it.
-    pub(crate) fn idle(&self, worker: &WorkerId) -> Option<WorkerId> {
+    /// The worker has an instance and nothing to do, or its guest waits. Returns whom to evict for it.
+    pub(crate) fn idle(&self, worker: &WorkerId) -> Vec<WorkerId> {
         let mut inner = self.inner.lock();
         inner.clock += 1;
         let clock = inner.clock;
@@ -51,18 +61,76 @@ impl Resident {
             inner.by_age.remove(&age);
         }
         inner.by_age.insert(clock, worker.clone());
-        if inner.by_age.len() <= self.max {
-            return None;
+        let over = inner.by_age.len().saturating_sub(self.max);
+        inner.oldest(over)
+    }
+
+    /// Whom to evict because the process has more memory than it should. Measures at most every [`MEASURE_EVERY`].
+    pub(crate) fn under_pressure(&self) -> Vec<WorkerId> {
+        let mut inner = self.inner.lock();
+        let now = Instant::now();
+        if inner
+            .measured
+            .is_some_and(|at| now.duration_since(at) < MEASURE_EVERY)
+        {
+            return Vec::new();
         }
-        let (_, oldest) = inner.by_age.pop_first()?;
-        inner.age.remove(&oldest);
-        Some(oldest)
+        inner.measured = Some(now);
+        if resident_bytes().is_none_or(|bytes| bytes <= self.bytes_max) {
+            return Vec::new();
+        }
+        inner.oldest(EVICT_BATCH)
     }
 
     /// Idle instances now.
     pub(crate) fn count(&self) -> usize {
         self.inner.lock().by_age.len()
     }
+}
+
+impl Inner {
+    fn oldest(&mut self, count: usize) -> Vec<WorkerId> {
+        let mut oldest = Vec::new();
+        while oldest.len() < count
+            && let Some((_, worker)) = self.by_age.pop_first()
+        {
+            self.age.remove(&worker);
+            oldest.push(worker);
+        }
+        oldest
+    }
+}
+
+/// Bytes of memory that the process has, as the kernel counts them; `None` where it does not say.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    /// What the kernel counts in: 4 KiB on every machine that the platform runs on.
+    const PAGE_BYTES: u64 = 4096;
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
+}
+
+/// Bytes of memory of the machine, or of the control group that the process is in; `None` where it cannot be told.
+pub(crate) fn machine_bytes() -> Option<u64> {
+    let group = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let of_group = group
+        .iter()
+        .filter_map(|path| {
+            std::fs::read_to_string(path)
+                .ok()?
+                .trim()
+                .parse::<u64>()
+                .ok()
+        })
+        .min();
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = meminfo.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kib: u64 = total.split_whitespace().nth(1)?.parse().ok()?;
+    let machine = kib * 1024;
+    Some(of_group.map_or(machine, |group| group.min(machine)))
 }
 
 #[cfg(test)]
@@ -73,12 +141,24 @@ mod tests {
     #[test]
     fn the_one_that_was_idle_longest_goes_first() {
         let worker = |name: &str| WorkerId::new(ComponentId(uuid::Uuid::nil()), name);
-        let resident = Resident::new(2);
-        assert_eq!(resident.idle(&worker("a")), None);
-        assert_eq!(resident.idle(&worker("b")), None);
-        assert_eq!(resident.idle(&worker("a")), None);
-        assert_eq!(resident.idle(&worker("c")), Some(worker("b")));
+        let resident = Resident::new(2, u64::MAX);
+        assert_eq!(resident.idle(&worker("a")), []);
+        assert_eq!(resident.idle(&worker("b")), []);
+        assert_eq!(resident.idle(&worker("a")), []);
+        assert_eq!(resident.idle(&worker("c")), [worker("b")]);
         resident.busy(&worker("a"));
         assert_eq!(resident.count(), 1);
+    }
+
+    #[test]
+    fn too_much_memory_lets_all_go_and_is_not_measured_all_the_time() {
+        let worker = |name: &str| WorkerId::new(ComponentId(uuid::Uuid::nil()), name);
+        let resident = Resident::new(10, 0);
+        resident.idle(&worker("a"));
+        resident.idle(&worker("b"));
+        assert_eq!(resident.under_pressure(), [worker("a"), worker("b")]);
+        resident.idle(&worker("c"));
+        assert_eq!(resident.under_pressure(), []);
+        assert!(resident_bytes().unwrap() < machine_bytes().unwrap());
     }
 }

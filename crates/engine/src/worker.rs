@@ -1,73 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / worker: one task per active worker owns everything about it. In: messages. Out: entries, replies.
 //! One invocation at a time, in the order of acceptance; new ones are accepted while one runs. The task ends when nothing
-//! is left in memory. Read next: `activate.rs`, `instance.rs`, `queue.rs`. Why: architecture D14.
+//! is left in memory. Read next: `run.rs` (what it runs), `control.rs` (what others ask of it). Why: architecture D14.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use golem_model::oplog::{Event, FailureKind, Interrupted, Started};
+use golem_model::oplog::{Suspended, UpdateMode};
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
-use golem_model::{LogId, Timestamp, Value, WorkerId};
-use golem_storage::Op;
+use golem_model::{IdempotencyKey, LogId, OplogIndex, WorkerId};
+use golem_storage::store::Timer;
+use golem_storage::{Op, Seq};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
-use crate::activate::{Activation, activate, run};
-use crate::alive::{Admission, Alive, Current, call_hash};
+use crate::alive::{Admission, Alive, call_hash};
+use crate::control::RevertTo;
 use crate::error::WorkerError;
-use crate::host::clock::real_nanos;
-use crate::instance::{Instance, Stopped};
+use crate::host::any_ready;
+use crate::instance::Instance;
 use crate::limits::QUEUE_MAX;
 use crate::node::{CreatedWorker, Node, WorkerView};
-use crate::oplog::Ledger;
+use crate::oplog::{Ledger, now_micros};
 use crate::queue::{CreateWith, Finished, Invocation, Reply};
-use crate::rpc::Rpc;
+use crate::run::Ran;
+use crate::timers::wake_timer;
+
+/// How the answer to a question comes back.
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, WorkerError>>;
 
 /// What a worker is asked.
 pub(crate) enum Message {
     /// Create it.
-    Create(
-        CreateWith,
-        oneshot::Sender<Result<(CreatedWorker, golem_storage::Seq), WorkerError>>,
-    ),
+    Create(CreateWith, Answer<(CreatedWorker, Seq)>),
     /// Invoke it.
     Invoke(Box<Invocation>),
     /// Describe it.
-    View(oneshot::Sender<Result<WorkerView, WorkerError>>),
+    View(Answer<WorkerView>),
     /// Stop what runs; with `true` start it again at once, as after a crash.
-    Interrupt(bool, oneshot::Sender<Result<(), WorkerError>>),
+    Interrupt(bool, Answer<()>),
     /// Go on after an interrupt.
-    Resume(oneshot::Sender<Result<(), WorkerError>>),
+    Resume(Answer<()>),
+    /// Cancel the invocation with this key. Answers whether there was one to cancel.
+    Cancel(IdempotencyKey, Option<Answer<bool>>),
+    /// Run another version.
+    Update(u64, UpdateMode, Answer<()>),
+    /// Go back in its history.
+    Revert(RevertTo, Answer<()>),
+    /// Change a promise that it created at this index. Answers whether that changed anything.
+    Promise(OplogIndex, PromiseChange, Answer<bool>),
+    /// Says where its log is and ends; all of it is durable then.
+    Log(Answer<(LogId, OplogIndex)>),
     /// Delete it.
-    Delete(oneshot::Sender<Result<(), WorkerError>>),
-    /// Leave memory if nothing runs.
+    Delete(Answer<()>),
+    /// Leave memory if nothing runs, or if what runs waits.
     Evict,
-    /// Go on with what the log leaves open: the server has started.
+    /// Go on with what the log leaves open: the server has started, or what it waited for outside memory is there.
     Wake,
+    /// A timer of it is due.
+    Timer(Box<Timer>),
+    /// Its guest has waited long: note it, until when (µs since 1970) if a timer is among what it waits for.
+    Park(Option<u64>),
+    /// Its guest has been noted as waiting and goes on.
+    Unparked,
 }
 
-/// The end of something that ran.
-enum Ran {
-    /// The log was repeated, nothing was open.
-    Activated(Instance),
-    /// The current invocation ended.
-    Ended {
-        instance: Option<Instance>,
-        result: Result<Value, Stopped>,
-        recorded: u64,
-    },
+/// What happens to a promise.
+pub(crate) enum PromiseChange {
+    /// It gets its value, if it has none.
+    Complete(Vec<u8>),
+    /// It is deleted.
+    Delete,
 }
 
 /// The task of a worker.
 pub(crate) struct Worker {
-    node: Arc<Node>,
-    id: WorkerId,
+    pub(crate) node: Arc<Node>,
+    pub(crate) id: WorkerId,
     messages: mpsc::UnboundedReceiver<Message>,
-    alive: Option<Alive>,
-    instance: Option<Instance>,
-    running: Option<Pin<Box<dyn Future<Output = Ran> + Send>>>,
+    pub(crate) alive: Option<Alive>,
+    pub(crate) instance: Option<Instance>,
+    pub(crate) running: Option<Pin<Box<dyn Future<Output = Ran> + Send>>>,
 }
 
 impl Worker {
@@ -93,12 +108,12 @@ impl Worker {
             self.start_next();
             if self.running.is_none()
                 && self.instance.is_none()
-                && !self.has_work()
+                && !self.holds_something()
                 && self.node.leave(&self.id, &self.messages)
             {
                 return;
             }
-            let retry_at = self.alive.as_ref().and_then(|alive| alive.retry_at);
+            let next_look = self.next_look();
             tokio::select! {
                 message = self.messages.recv() => match message {
                     Some(message) => self.handle(message).await,
@@ -108,146 +123,53 @@ impl Worker {
                     self.running = None;
                     self.ran(ran);
                 }
-                () = async { match retry_at { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
-                    if let Some(alive) = &mut self.alive {
-                        alive.retry_at = None;
-                    }
+                () = async { match next_look { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
+                    self.look_at_the_clock();
                 }
             }
         }
     }
 
     /// Something is accepted and unfinished, and may run now or later.
-    fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         self.alive.as_ref().is_some_and(|alive| {
             alive.damaged.is_none()
-                && matches!(alive.row.state(), RowState::Live | RowState::Retrying)
-                && (alive.current.is_some() || !alive.queue.pending.is_empty())
+                && alive.is_live()
+                && (alive.current.is_some()
+                    || !alive.queue.pending.is_empty()
+                    || !alive.updates.is_empty())
         })
     }
 
-    /// Starts the next thing to run, if there is one and nothing runs.
-    fn start_next(&mut self) {
-        if self.running.is_some() || !self.has_work() {
-            return;
+    /// The task has to stay: it has work, or somebody waits for it.
+    fn holds_something(&self) -> bool {
+        if !self.has_work() {
+            return false;
         }
-        let Some(alive) = &mut self.alive else { return };
-        if alive.retry_at.is_some() {
-            return;
-        }
-        self.node.instance_busy(&self.id);
-        let Some(mut instance) = self.instance.take() else {
-            let parts = match self
-                .node
-                .component_loaded(self.id.component_id, alive.row.version)
-            {
-                Ok(loaded) => Activation {
-                    loaded,
-                    guest: Arc::clone(&alive.guest),
-                    store: self.node.store(),
-                    writer: Arc::clone(&alive.writer),
-                    fresh: std::mem::take(&mut alive.fresh),
-                    payloads: self.node.payloads(),
-                    rpc: Rpc::new(Arc::clone(&self.node)),
-                },
-                Err(error) => {
-                    let result = Err(Stopped::failed(
-                        FailureKind::InvalidRequest,
-                        error.to_string(),
-                    ));
-                    self.running = Some(Box::pin(async {
-                        Ran::Ended {
-                            instance: None,
-                            result,
-                            recorded: 0,
-                        }
-                    }));
-                    return;
-                }
-            };
-            let node = Arc::clone(&self.node);
-            let written = alive.writer.lock().last();
-            self.running = Some(Box::pin(async move {
-                // A log is read from the store, so all of it has to be there.
-                if !parts.fresh && node.committer().wait(written).await.is_err() {
-                    return std::future::pending().await;
-                }
-                match activate(parts).await {
-                    Ok((instance, None)) => Ran::Activated(instance),
-                    Ok((instance, Some(resumed))) => Ran::Ended {
-                        instance: Some(instance),
-                        result: resumed.result,
-                        recorded: resumed.recorded,
-                    },
-                    Err(stopped) => Ran::Ended {
-                        instance: None,
-                        result: Err(stopped),
-                        recorded: 0,
-                    },
-                }
-            }));
-            return;
-        };
-        let Some(next) = alive.queue.pending.pop_front() else {
-            self.instance = Some(instance);
-            return;
-        };
-        let now = real_nanos();
-        alive.writer.lock().append(Event::Started(Started {
-            accepted: next.accepted.0,
-            now,
-        }));
-        alive.current = Some(Current {
-            accepted: next.accepted,
-            key: next.key.clone(),
-        });
-        self.running = Some(Box::pin(async move {
-            let before = instance.recorded().unwrap_or(0);
-            let result = match Value::from_bytes(&next.input) {
-                Ok(input) => run(&mut instance, next.key, &next.function, &input, now).await,
-                Err(error) => Err(Stopped::failed(
-                    FailureKind::InvalidRequest,
-                    format!("arguments: {error}"),
-                )),
-            };
-            let recorded = instance.recorded().unwrap_or(0) - before;
-            Ran::Ended {
-                instance: Some(instance),
-                result,
-                recorded,
-            }
-        }));
+        self.alive.as_ref().is_some_and(|alive| {
+            // What waits in the log for a timer or a promise is woken by the store, so nothing has to stay for it.
+            alive.suspended != Some(true) || alive.queue.anybody_waits()
+        })
     }
 
-    /// Something that ran has ended.
-    fn ran(&mut self, ran: Ran) {
-        let Some(alive) = &mut self.alive else { return };
-        match ran {
-            Ran::Activated(instance) => {
-                if let Some(current) = alive.current.take() {
-                    // The log says that it runs, yet repeating the log finished it: the ledger was read wrongly.
-                    tracing::error!(worker = %self.id, accepted = %current.accepted, "an open invocation was not found in replay");
-                }
-                self.instance = Some(instance);
+    /// When the clock alone gives this task something to do.
+    fn next_look(&self) -> Option<Instant> {
+        let alive = self.alive.as_ref()?;
+        let deadline = alive.next_deadline().map(instant);
+        alive.retry_at.into_iter().chain(deadline).min()
+    }
+
+    fn look_at_the_clock(&mut self) {
+        if let Some(alive) = &mut self.alive {
+            if alive.retry_at.is_some_and(|at| at <= Instant::now()) {
+                alive.retry_at = None;
             }
-            Ran::Ended {
-                instance,
-                result: Ok(value),
-                ..
-            } => {
-                alive.complete(&self.node, &self.id, value);
-                self.instance = instance;
+            if alive
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= now_micros())
+            {
+                self.expire();
             }
-            Ran::Ended {
-                result: Err(stopped),
-                recorded,
-                ..
-            } => alive.stop(&self.node, &self.id, stopped, recorded),
-        }
-        if self.instance.is_some() {
-            self.node.instance_idle(&self.id);
-        } else {
-            self.node.instance_gone(&self.id);
         }
     }
 
@@ -274,26 +196,42 @@ impl Worker {
                 let outcome = self.resume().await;
                 drop(reply.send(outcome));
             }
+            Message::Cancel(key, reply) => {
+                let outcome = self.cancel(&key).await;
+                if let Some(reply) = reply {
+                    drop(reply.send(outcome));
+                }
+            }
+            Message::Update(version, mode, reply) => {
+                let outcome = self.ask_update(version, mode).await;
+                drop(reply.send(outcome));
+            }
+            Message::Revert(to, reply) => {
+                let outcome = self.revert(to).await;
+                drop(reply.send(outcome));
+            }
+            Message::Promise(index, change, reply) => {
+                let outcome = self.change_promise(index, change).await;
+                drop(reply.send(outcome));
+            }
+            Message::Log(reply) => {
+                let outcome = self.durable_log().await;
+                drop(reply.send(outcome));
+            }
             Message::Delete(reply) => {
                 let outcome = self.delete().await;
                 drop(reply.send(outcome));
             }
-            Message::Evict => {
-                if self.running.is_none() {
-                    self.instance = None;
-                    self.node.instance_gone(&self.id);
-                }
-            }
-            Message::Wake => {
-                if let Err(error) = self.open() {
-                    tracing::error!(worker = %self.id, %error, "cannot go on");
-                }
-            }
+            Message::Evict => self.evict(),
+            Message::Wake => self.wake(),
+            Message::Timer(timer) => self.fire(*timer).await,
+            Message::Park(until) => self.park(until),
+            Message::Unparked => self.unparked(),
         }
     }
 
     /// Reads the worker's row and ledger, once. `false`: there is no such worker.
-    fn open(&mut self) -> Result<bool, WorkerError> {
+    pub(crate) fn open(&mut self) -> Result<bool, WorkerError> {
         if self.alive.is_some() {
             return Ok(true);
         }
@@ -309,6 +247,14 @@ impl Worker {
         Ok(true)
     }
 
+    /// The worker, opened. Errors: `NotFound`, `Damaged`.
+    pub(crate) fn opened(&mut self) -> Result<&mut Alive, WorkerError> {
+        self.open()?;
+        self.alive
+            .as_mut()
+            .ok_or_else(|| WorkerError::NotFound(self.id.clone()))
+    }
+
     fn damage(&self, detail: &str) -> WorkerError {
         WorkerError::Damaged {
             worker: self.id.clone(),
@@ -316,10 +262,7 @@ impl Worker {
         }
     }
 
-    fn create(
-        &mut self,
-        with: CreateWith,
-    ) -> Result<(CreatedWorker, golem_storage::Seq), WorkerError> {
+    fn create(&mut self, with: CreateWith) -> Result<(CreatedWorker, Seq), WorkerError> {
         if self.open()? {
             return Err(WorkerError::AlreadyExists(self.id.clone()));
         }
@@ -336,7 +279,7 @@ impl Worker {
     async fn invoke(&mut self, mut invocation: Invocation) {
         let accepted = invocation.accepted.take();
         let reply = invocation.reply.take();
-        match self.accept(invocation).await {
+        match self.accept(invocation, Vec::new()).await {
             Ok(Admission::Accepted(key, seq)) => {
                 if let (Some(reply), Some(alive)) = (reply, &mut self.alive) {
                     alive.queue.join(&key, reply);
@@ -364,7 +307,12 @@ impl Worker {
         }
     }
 
-    async fn accept(&mut self, invocation: Invocation) -> Result<Admission, WorkerError> {
+    /// Takes an invocation, with `also` in the same commit, or finds it among those it has.
+    pub(crate) async fn accept(
+        &mut self,
+        invocation: Invocation,
+        also: Vec<Op>,
+    ) -> Result<Admission, WorkerError> {
         if !self.open()? {
             self.alive = Some(Alive::create(
                 &self.node,
@@ -406,7 +354,7 @@ impl Worker {
             };
         }
         match alive.row.state() {
-            RowState::Live | RowState::Retrying => {}
+            RowState::Live | RowState::Retrying | RowState::Suspended => {}
             // A new invocation lets an interrupted worker go on, as a resume would. Source: runtime spec §1.4.
             RowState::Interrupted => alive.resume(&self.id),
             RowState::Failed => {
@@ -424,7 +372,7 @@ impl Worker {
                 limit: QUEUE_MAX,
             });
         }
-        alive.admit(&self.node, &self.id, invocation, call)
+        alive.admit(&self.node, invocation, call, also)
     }
 
     fn view(&mut self) -> Result<WorkerView, WorkerError> {
@@ -435,125 +383,118 @@ impl Worker {
             RowState::Failed => WorkerStatus::Failed,
             RowState::Exited => WorkerStatus::Exited,
             RowState::Interrupted => WorkerStatus::Interrupted,
-            RowState::Live | RowState::Retrying if alive.retry_at.is_some() => {
-                WorkerStatus::Retrying
-            }
-            RowState::Live | RowState::Retrying
-                if self.running.is_some() || alive.current.is_some() =>
-            {
-                WorkerStatus::Running
-            }
-            RowState::Live | RowState::Retrying => WorkerStatus::Idle,
+            _ if alive.retry_at.is_some() => WorkerStatus::Retrying,
+            _ if alive.suspended.is_some() || alive.link.is_parked() => WorkerStatus::Suspended,
+            _ if self.running.is_some() || alive.current.is_some() => WorkerStatus::Running,
+            _ => WorkerStatus::Idle,
         };
-        WorkerView::new(
+        let mut view = WorkerView::new(
             &self.node,
             &self.id,
             &alive.row,
             status,
             alive.queue.pending.len(),
             alive.failures,
-        )
+        )?;
+        view.retry_policy = alive.retry_policy();
+        view.retry_at = alive
+            .retry_at
+            .map(|at| now_micros() + micros(at.saturating_duration_since(Instant::now())));
+        view.total_linear_memory_size = self
+            .instance
+            .as_mut()
+            .map_or(0, |instance| instance.state().limits.memory_bytes());
+        Ok(view)
     }
 
-    async fn interrupt(&mut self, again: bool) -> Result<(), WorkerError> {
-        if !self.open()? {
-            return Err(WorkerError::NotFound(self.id.clone()));
+    /// Drops the instance if it is idle, or if its guest waits for something that a later instance can wait for.
+    fn evict(&mut self) {
+        if self.running.is_none() {
+            self.instance = None;
+            self.node.instance_gone(&self.id);
+            return;
         }
-        // Dropping what runs also drops its instance: memory that was in the middle of something is of no use.
+        let Some(alive) = &mut self.alive else { return };
+        if !alive.link.is_waiting() {
+            return;
+        }
+        let sources = alive.link.take_wait();
         self.running = None;
-        self.instance = None;
+        alive.link.instance_gone();
         self.node.instance_gone(&self.id);
-        let Some(alive) = &mut self.alive else {
-            return Ok(());
-        };
-        alive.retry_at = None;
-        if again || !matches!(alive.row.state(), RowState::Live | RowState::Retrying) {
-            return Ok(());
+        let parked = alive.link.unpark().is_some();
+        alive.suspended = Some(parked);
+        let (node, id) = (Arc::clone(&self.node), self.id.clone());
+        // What is parked is woken by its timer in the store, or by whoever completes the promise.
+        if !parked {
+            tokio::spawn(async move {
+                any_ready(&sources).await;
+                node.tell(&id, Message::Wake);
+            });
         }
-        alive.row.set_state(RowState::Interrupted);
-        let put = alive.put_row(&self.id);
+    }
+
+    /// Goes on with what the log leaves open.
+    fn wake(&mut self) {
+        match self.open() {
+            Ok(_) => {
+                if let Some(alive) = &mut self.alive
+                    && alive.suspended.take() == Some(true)
+                {
+                    let ops = alive.link.mark_op();
+                    self.node.committer().submit(ops);
+                    alive.row.set_state(RowState::Live);
+                }
+                if let (false, Some(alive)) = (self.has_work(), &self.alive) {
+                    // Whoever set the mark had not seen that the work was done.
+                    self.node.committer().submit([alive.link.clear_op()]);
+                }
+            }
+            Err(error) => tracing::error!(worker = %self.id, %error, "cannot go on"),
+        }
+    }
+
+    /// The guest has waited long: from here on the store remembers what wakes it.
+    fn park(&mut self, until: Option<u64>) {
+        let Some(alive) = &mut self.alive else { return };
+        if !alive.link.is_waiting() || alive.link.is_parked() {
+            return;
+        }
+        alive.row.set_state(RowState::Suspended);
+        let mut ops = vec![alive.put_row(&self.id), alive.link.clear_op()];
+        let timer = until.map(|until| (until, wake_timer(&alive.link, until).add));
+        if let Some((_, add)) = &timer {
+            ops.push(add.clone());
+        }
         let seq = {
             let mut writer = alive.writer.lock();
-            writer.append_with(Event::Interrupted(Interrupted {}), vec![put]);
+            let event = golem_model::oplog::Event::Suspended(Suspended { until });
+            writer.append_with(event, ops);
             writer.last()
         };
-        for reply in alive.queue.take_all() {
-            reply.send(Err(WorkerError::Interrupted(self.id.clone())));
+        alive.link.park(until);
+        if let Some((until, _)) = timer {
+            self.node.arm_timer(alive.link.log.shard(), until, seq);
         }
-        self.node
-            .committer()
-            .wait(seq)
-            .await
-            .map_err(|_| WorkerError::Stopping)
     }
 
-    async fn resume(&mut self) -> Result<(), WorkerError> {
-        if !self.open()? {
-            return Err(WorkerError::NotFound(self.id.clone()));
+    /// The guest goes on: the row says so again. The mark was set with the outcome of the wait.
+    fn unparked(&mut self) {
+        let Some(alive) = &mut self.alive else { return };
+        if alive.row.state() == RowState::Suspended {
+            alive.row.set_state(RowState::Live);
+            self.node.committer().submit([alive.put_row(&self.id)]);
         }
-        let Some(alive) = &mut self.alive else {
-            return Ok(());
-        };
-        if alive.row.state() == RowState::Interrupted {
-            alive.resume(&self.id);
-        }
-        let seq = alive.writer.lock().last();
-        self.node
-            .committer()
-            .wait(seq)
-            .await
-            .map_err(|_| WorkerError::Stopping)
-    }
-
-    async fn delete(&mut self) -> Result<(), WorkerError> {
-        // A worker whose log is damaged can be deleted as well: its row is enough.
-        let Some(stored) = self.worker_row().await? else {
-            return Err(WorkerError::NotFound(self.id.clone()));
-        };
-        self.running = None;
-        self.instance = None;
-        self.node.instance_gone(&self.id);
-        let ops = [
-            Op::ClearRunning { log: stored },
-            Op::DropWorker {
-                worker: self.id.clone(),
-                log: stored,
-            },
-        ];
-        let seq = self.node.committer().submit(ops);
-        if let Some(mut alive) = self.alive.take() {
-            for reply in alive.queue.take_all() {
-                reply.send(Err(WorkerError::Deleted(self.id.clone())));
-            }
-        }
-        // Only then may a new worker of this name look into the store.
-        self.node
-            .committer()
-            .wait(seq)
-            .await
-            .map_err(|_| WorkerError::Stopping)
-    }
-
-    async fn worker_row(&mut self) -> Result<Option<LogId>, WorkerError> {
-        if let Some(alive) = &self.alive {
-            let (log, last) = {
-                let writer = alive.writer.lock();
-                (writer.log(), writer.last())
-            };
-            self.node
-                .committer()
-                .wait(last)
-                .await
-                .map_err(|_| WorkerError::Stopping)?;
-            return Ok(Some(log));
-        }
-        Ok(self.node.store().worker(&self.id)?.map(|stored| stored.log))
     }
 }
 
-/// The moment when a worker was created.
-pub(crate) fn created_at(row: &WorkerRow) -> Timestamp {
-    Timestamp(row.created_at)
+/// A moment of the machine's clock (µs since 1970) as one of the runtime's.
+pub(crate) fn instant(at: u64) -> Instant {
+    Instant::now() + Duration::from_micros(at.saturating_sub(now_micros()))
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A reply for somebody outside, as a pair.

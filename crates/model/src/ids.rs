@@ -76,16 +76,20 @@ impl IdempotencyKey {
         Self(Uuid::new_v4().to_string())
     }
 
-    /// The key of call number `call` that `caller` makes inside its invocation `self`.
+    /// The key of call number `call` that `caller` makes inside its invocation `self`. `undone` tells calls apart that are
+    /// made again after a part of the history was undone: the index of the jump that undid it, 0 when nothing was.
     ///
     /// It depends on nothing else, so a call that is issued again after a crash has the same key, whatever the oplog
     /// looks like. Source: architecture D9, rule H6.
     #[must_use]
-    pub fn derive(&self, caller: &WorkerId, call: u64) -> Self {
+    pub fn derive(&self, caller: &WorkerId, call: u64, undone: u64) -> Self {
         let space = Uuid::new_v5(&caller.component_id.0, caller.worker_name.as_bytes());
         let mut name = Vec::with_capacity(self.0.len() + 8);
         name.extend_from_slice(self.0.as_bytes());
         name.extend_from_slice(&call.to_le_bytes());
+        if undone > 0 {
+            name.extend_from_slice(&undone.to_le_bytes());
+        }
         Self(Uuid::new_v5(&space, &name).to_string())
     }
 }
@@ -309,11 +313,12 @@ mod tests {
     fn a_derived_key_depends_on_caller_key_and_call_only() {
         let worker = WorkerId::new(ComponentId(Uuid::nil()), "w");
         let key = IdempotencyKey("k".into());
-        assert_eq!(key.derive(&worker, 1), key.derive(&worker, 1));
-        assert_ne!(key.derive(&worker, 1), key.derive(&worker, 2));
+        assert_eq!(key.derive(&worker, 1, 0), key.derive(&worker, 1, 0));
+        assert_ne!(key.derive(&worker, 1, 0), key.derive(&worker, 2, 0));
+        assert_ne!(key.derive(&worker, 1, 0), key.derive(&worker, 1, 7));
         assert_ne!(
-            key.derive(&worker, 1),
-            IdempotencyKey("l".into()).derive(&worker, 1)
+            key.derive(&worker, 1, 0),
+            IdempotencyKey("l".into()).derive(&worker, 1, 0)
         );
     }
 }

@@ -7,6 +7,8 @@ use prost::Message;
 
 /// Largest encoded entry. Larger payloads are stored as blobs and named by the entry.
 pub const ENTRY_BYTES_MAX: usize = 1 << 20;
+/// Largest input of a call that its start entry repeats for people to read.
+pub const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// Payloads above this many bytes go to the blob store. Source: storage design §2.
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
 
@@ -19,7 +21,7 @@ pub struct OplogEntry {
     /// What happened.
     #[prost(
         oneof = "Event",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
     )]
     pub event: Option<Event>,
 }
@@ -63,7 +65,7 @@ pub enum Event {
     /// The guest wrote to stdout, stderr or a log. A hint: replay skips it.
     #[prost(message, tag = "13")]
     Log(Log),
-    /// A pending invocation was cancelled before it started.
+    /// A pending invocation was cancelled before it started. Nothing of it ever ran.
     #[prost(message, tag = "14")]
     Cancelled(Cancelled),
     /// A new version of the component runs from here on.
@@ -75,6 +77,36 @@ pub enum Event {
     /// Calls that nobody waits for were accepted by their targets: they are not sent again. A hint.
     #[prost(message, tag = "17")]
     Sent(Sent),
+    /// An atomic region begins: if it does not end, all of it is done again.
+    #[prost(message, tag = "18")]
+    BeginAtomic(BeginAtomic),
+    /// An atomic region ends.
+    #[prost(message, tag = "19")]
+    EndAtomic(EndAtomic),
+    /// The guest asked where it is in its log: the answer is the index of this entry.
+    #[prost(message, tag = "20")]
+    NoOp(NoOp),
+    /// What the guest wants to have recorded from here on.
+    #[prost(message, tag = "21")]
+    ChangePersistence(ChangePersistence),
+    /// How failures of this worker are retried from here on.
+    #[prost(message, tag = "22")]
+    ChangeRetryPolicy(ChangeRetryPolicy),
+    /// The running invocation waits, and the worker may leave memory until then. A hint.
+    #[prost(message, tag = "23")]
+    Suspended(Suspended),
+    /// A user simulated a crash. A hint.
+    #[prost(message, tag = "24")]
+    Restarted(Restarted),
+    /// Somebody wants the worker to run another version. A hint.
+    #[prost(message, tag = "25")]
+    PendingUpdate(PendingUpdate),
+    /// The worker could not be brought to another version and stays as it was. A hint.
+    #[prost(message, tag = "26")]
+    FailedUpdate(FailedUpdate),
+    /// The guest created a promise: its number is the index of this entry.
+    #[prost(message, tag = "27")]
+    PromiseCreated(PromiseCreated),
 }
 
 /// See [`Event::Create`].
@@ -98,6 +130,12 @@ pub struct Create {
     /// The worker whose call created this one.
     #[prost(string, optional, tag = "6")]
     pub parent: Option<String>,
+    /// Name of the worker that this one was forked from: what the repeated part of its history saw as its own name.
+    #[prost(string, optional, tag = "7")]
+    pub forked_from: Option<String>,
+    /// Index of the last entry that was copied from that worker; the same entries follow here under the same indexes.
+    #[prost(uint64, tag = "8")]
+    pub forked_at: u64,
 }
 
 /// One environment variable.
@@ -129,6 +167,9 @@ pub struct Accepted {
     /// URN of the calling worker, when a worker calls.
     #[prost(string, optional, tag = "5")]
     pub caller: Option<String>,
+    /// Until when it has to be finished, microseconds since 1970; its calls inherit it.
+    #[prost(uint64, optional, tag = "6")]
+    pub deadline: Option<u64>,
 }
 
 /// See [`Event::Started`].
@@ -171,6 +212,9 @@ pub struct CallStart {
     /// Number of the call within its invocation, from 1: what its idempotency key is derived from.
     #[prost(uint64, tag = "4")]
     pub number: u64,
+    /// The encoded input, for people and for reports of divergence; empty when it is over [`REQUEST_BYTES_MAX`].
+    #[prost(bytes = "vec", tag = "5")]
+    pub request: Vec<u8>,
 }
 
 /// See [`Event::CallEnd`].
@@ -219,6 +263,12 @@ pub struct Failed {
     /// When it is tried again, microseconds since 1970; absent when it is not.
     #[prost(uint64, optional, tag = "5")]
     pub retry_at: Option<u64>,
+    /// Functions of the guest that were active, innermost first, one per line.
+    #[prost(string, tag = "6")]
+    pub trace: String,
+    /// URNs of the workers along a deadlock.
+    #[prost(string, repeated, tag = "7")]
+    pub path: Vec<String>,
 }
 
 /// Why an invocation failed. Numbers are on disk: never reuse one.
@@ -241,6 +291,12 @@ pub enum FailureKind {
     CalleeFailed = 6,
     /// The guest passed something that cannot be right: a bad worker URN, a future that was taken.
     InvalidRequest = 7,
+    /// The deadline of the invocation passed.
+    Timeout = 8,
+    /// Somebody cancelled the invocation.
+    Cancelled = 9,
+    /// The guest wanted something that it may not have.
+    Denied = 10,
 }
 
 /// See [`Event::Interrupted`].
@@ -309,6 +365,24 @@ pub struct Updated {
     /// The version from here on.
     #[prost(uint64, tag = "1")]
     pub version: u64,
+    /// The version until here.
+    #[prost(uint64, tag = "2")]
+    pub from: u64,
+    /// What the guest's own `save` returned: the worker starts anew from it, and nothing before this entry is repeated.
+    /// Absent after an automatic update, whose whole history is repeated on the new version.
+    #[prost(message, optional, tag = "3")]
+    pub snapshot: Option<Snapshot>,
+}
+
+/// Bytes that a guest saved of itself.
+#[derive(Clone, PartialEq, Message)]
+pub struct Snapshot {
+    /// The bytes; empty when they are in `blob`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub bytes: Vec<u8>,
+    /// Name of the blob that holds them.
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub blob: Option<Vec<u8>>,
 }
 
 /// See [`Event::Jump`].
@@ -320,7 +394,138 @@ pub struct Jump {
     /// Last index of the region, before this entry.
     #[prost(uint64, tag = "2")]
     pub last: u64,
+    /// Why.
+    #[prost(enumeration = "JumpReason", tag = "3")]
+    pub reason: i32,
 }
+
+/// Why entries no longer count. Numbers are on disk: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum JumpReason {
+    /// An atomic region did not come to its end.
+    AtomicRegion = 0,
+    /// The guest set its oplog index.
+    SetIndex = 1,
+    /// A user reverted the worker.
+    Revert = 2,
+    /// The invocation was cancelled, or its deadline passed.
+    Cancelled = 3,
+    /// An update failed after the new version had begun to write.
+    FailedUpdate = 4,
+}
+
+/// See [`Event::BeginAtomic`].
+#[derive(Clone, PartialEq, Message)]
+pub struct BeginAtomic {}
+
+/// See [`Event::EndAtomic`].
+#[derive(Clone, PartialEq, Message)]
+pub struct EndAtomic {
+    /// Index of the [`BeginAtomic`] entry.
+    #[prost(uint64, tag = "1")]
+    pub begin: u64,
+}
+
+/// See [`Event::NoOp`].
+#[derive(Clone, PartialEq, Message)]
+pub struct NoOp {}
+
+/// See [`Event::ChangePersistence`].
+#[derive(Clone, PartialEq, Message)]
+pub struct ChangePersistence {
+    /// The level.
+    #[prost(enumeration = "PersistenceLevel", tag = "1")]
+    pub level: i32,
+}
+
+/// What of a guest's host calls is recorded. Numbers are on disk: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum PersistenceLevel {
+    /// What is needed for an exact replay.
+    Smart = 0,
+    /// The same here as [`PersistenceLevel::Smart`]: reads that a guest can see are always recorded.
+    RemoteSideEffects = 1,
+    /// Nothing: host calls run again on replay.
+    Nothing = 2,
+}
+
+/// See [`Event::ChangeRetryPolicy`].
+#[derive(Clone, PartialEq, Message)]
+pub struct ChangeRetryPolicy {
+    /// The policy; absent: the default one again.
+    #[prost(message, optional, tag = "1")]
+    pub policy: Option<RetryPolicy>,
+}
+
+/// How often and when a failed invocation runs again.
+#[derive(Clone, PartialEq, Message)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first one included.
+    #[prost(uint32, tag = "1")]
+    pub max_attempts: u32,
+    /// Pause before the second attempt, nanoseconds.
+    #[prost(uint64, tag = "2")]
+    pub min_delay: u64,
+    /// Longest pause, nanoseconds.
+    #[prost(uint64, tag = "3")]
+    pub max_delay: u64,
+    /// How much longer each pause is than the one before.
+    #[prost(double, tag = "4")]
+    pub multiplier: f64,
+    /// Up to which part of itself a pause is lengthened at random.
+    #[prost(double, optional, tag = "5")]
+    pub max_jitter_factor: Option<f64>,
+}
+
+/// See [`Event::Suspended`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Suspended {
+    /// When the first timer is due that it waits for, microseconds since 1970; absent when it waits for promises only.
+    #[prost(uint64, optional, tag = "1")]
+    pub until: Option<u64>,
+}
+
+/// See [`Event::Restarted`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Restarted {}
+
+/// See [`Event::PendingUpdate`].
+#[derive(Clone, PartialEq, Message)]
+pub struct PendingUpdate {
+    /// The version that is wanted.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// How.
+    #[prost(enumeration = "UpdateMode", tag = "2")]
+    pub mode: i32,
+}
+
+/// How a worker is brought to another version. Numbers are on disk: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum UpdateMode {
+    /// The new version repeats the history.
+    Automatic = 0,
+    /// The old version saves, the new one loads.
+    SnapshotBased = 1,
+}
+
+/// See [`Event::FailedUpdate`].
+#[derive(Clone, PartialEq, Message)]
+pub struct FailedUpdate {
+    /// The version that was wanted.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// Why not.
+    #[prost(string, tag = "2")]
+    pub details: String,
+}
+
+/// See [`Event::PromiseCreated`].
+#[derive(Clone, PartialEq, Message)]
+pub struct PromiseCreated {}
 
 /// See [`Event::Sent`].
 #[derive(Clone, PartialEq, Message)]

@@ -58,6 +58,41 @@ pub struct WorkerRow {
     /// How often the last invocation has failed.
     #[prost(uint32, tag = "8")]
     pub retry_count: u32,
+    /// Updates of the worker, oldest first; the oldest are forgotten beyond [`UPDATE_RECORDS_MAX`].
+    #[prost(message, repeated, tag = "9")]
+    pub updates: Vec<UpdateRecord>,
+}
+
+/// Updates that a row remembers: enough to see what happened lately, so that a row never grows with a worker's life.
+pub const UPDATE_RECORDS_MAX: usize = 16;
+
+/// What became of an update. The target version tells updates apart: one that is asked for again replaces its record.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct UpdateRecord {
+    /// When it got into this state, microseconds since 1970.
+    #[prost(uint64, tag = "1")]
+    pub at: u64,
+    /// The version that is wanted.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Where it is.
+    #[prost(enumeration = "UpdateState", tag = "3")]
+    pub state: i32,
+    /// Why it failed.
+    #[prost(string, optional, tag = "4")]
+    pub details: Option<String>,
+}
+
+/// See [`UpdateRecord`]. Numbers are on disk: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum UpdateState {
+    /// Asked for, not done.
+    Pending = 0,
+    /// Done.
+    Successful = 1,
+    /// Not possible; the worker runs its old version.
+    Failed = 2,
 }
 
 /// Lasting states of a worker that change what it accepts. Numbers are on disk: never reuse one.
@@ -74,9 +109,33 @@ pub enum RowState {
     Exited = 3,
     /// An invocation failed and will be tried again.
     Retrying = 4,
+    /// An invocation waits outside memory for a timer or a promise.
+    Suspended = 5,
 }
 
 impl WorkerRow {
+    /// Notes what became of the update to `version` at `at` (microseconds since 1970).
+    pub fn note_update(
+        &mut self,
+        at: u64,
+        version: u64,
+        state: UpdateState,
+        details: Option<String>,
+    ) {
+        let pending = |record: &UpdateRecord| {
+            record.version == version && record.state() == UpdateState::Pending
+        };
+        self.updates.retain(|record| !pending(record));
+        self.updates.push(UpdateRecord {
+            at,
+            version,
+            state: state as i32,
+            details,
+        });
+        let over = self.updates.len().saturating_sub(UPDATE_RECORDS_MAX);
+        self.updates.drain(..over);
+    }
+
     /// Reads a row. Fails on bytes that are no protobuf message.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, prost::DecodeError> {
         prost::Message::decode(bytes)

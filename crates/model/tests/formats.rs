@@ -10,9 +10,11 @@ use std::path::PathBuf;
 
 use golem_model::Value;
 use golem_model::oplog::{
-    Accepted, CallEnd, CallStart, Cancelled, Completed, Create, EnvVar, Event, Exited, Failed,
-    FailureKind, Interrupted, Jump, Log, LogLevel, OplogEntry, Read, Resumed, Sent, Started,
-    Updated,
+    Accepted, BeginAtomic, CallEnd, CallStart, Cancelled, ChangePersistence, ChangeRetryPolicy,
+    Completed, Create, EndAtomic, EnvVar, Event, Exited, Failed, FailedUpdate, FailureKind,
+    Interrupted, Jump, JumpReason, Log, LogLevel, NoOp, OplogEntry, PendingUpdate,
+    PersistenceLevel, PromiseCreated, Read, Restarted, Resumed, RetryPolicy, Sent, Snapshot,
+    Started, Suspended, UpdateMode, Updated,
 };
 
 /// One entry of each kind, with every field set, and some with none. A new kind comes at the end.
@@ -39,6 +41,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 args: vec!["x".into(), String::new()],
                 env,
                 parent: Some("urn:worker:c/p".into()),
+                ..Create::default()
             })),
         ),
         (
@@ -56,6 +59,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 input: Value::Tuple(vec![Value::U32(7), Value::String("tea".into())]).to_bytes(),
                 input_blob: None,
                 caller: Some("urn:worker:c/w".into()),
+                ..Accepted::default()
             })),
         ),
         (
@@ -89,6 +93,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 input: u64::MAX,
                 subject: "GET /".into(),
                 number: 1,
+                ..CallStart::default()
             })),
         ),
         (
@@ -123,6 +128,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 message: "panic: no".into(),
                 attempt: 3,
                 retry_at: Some(at + 1),
+                ..Failed::default()
             })),
         ),
         ("interrupted", entry(Event::Interrupted(Interrupted {}))),
@@ -140,13 +146,143 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
             "cancelled",
             entry(Event::Cancelled(Cancelled { accepted: 2 })),
         ),
-        ("updated", entry(Event::Updated(Updated { version: 4 }))),
-        ("jump", entry(Event::Jump(Jump { first: 3, last: 9 }))),
+        (
+            "updated",
+            entry(Event::Updated(Updated {
+                version: 4,
+                ..Updated::default()
+            })),
+        ),
+        (
+            "jump",
+            entry(Event::Jump(Jump {
+                first: 3,
+                last: 9,
+                ..Jump::default()
+            })),
+        ),
         (
             "sent",
             entry(Event::Sent(Sent {
                 starts: vec![3, 300],
             })),
+        ),
+        (
+            "create-forked",
+            entry(Event::Create(Create {
+                component: vec![1; 16],
+                name: "copy".into(),
+                forked_from: Some("shop-1".into()),
+                forked_at: 12,
+                ..Create::default()
+            })),
+        ),
+        (
+            "accepted-deadline",
+            entry(Event::Accepted(Accepted {
+                key: "k-3".into(),
+                function: "run".into(),
+                deadline: Some(at + 5),
+                ..Accepted::default()
+            })),
+        ),
+        (
+            "call-start-request",
+            entry(Event::CallStart(CallStart {
+                call: 12,
+                number: 2,
+                request: Value::Tuple(vec![Value::U64(3)]).to_bytes(),
+                ..CallStart::default()
+            })),
+        ),
+        (
+            "failed-trace",
+            entry(Event::Failed(Failed {
+                accepted: 2,
+                kind: FailureKind::Deadlock as i32,
+                message: "deadlock".into(),
+                attempt: 1,
+                trace: "main.run".into(),
+                path: vec!["urn:worker:c/a".into(), "urn:worker:c/b".into()],
+                ..Failed::default()
+            })),
+        ),
+        (
+            "updated-snapshot",
+            entry(Event::Updated(Updated {
+                version: 4,
+                from: 3,
+                snapshot: Some(Snapshot {
+                    bytes: vec![1, 2],
+                    blob: None,
+                }),
+            })),
+        ),
+        (
+            "updated-snapshot-blob",
+            entry(Event::Updated(Updated {
+                version: 4,
+                from: 3,
+                snapshot: Some(Snapshot {
+                    bytes: vec![],
+                    blob: Some(vec![7; 32]),
+                }),
+            })),
+        ),
+        (
+            "jump-revert",
+            entry(Event::Jump(Jump {
+                first: 3,
+                last: 9,
+                reason: JumpReason::Revert as i32,
+            })),
+        ),
+        ("begin-atomic", entry(Event::BeginAtomic(BeginAtomic {}))),
+        (
+            "end-atomic",
+            entry(Event::EndAtomic(EndAtomic { begin: 18 })),
+        ),
+        ("no-op", entry(Event::NoOp(NoOp {}))),
+        (
+            "change-persistence",
+            entry(Event::ChangePersistence(ChangePersistence {
+                level: PersistenceLevel::Nothing as i32,
+            })),
+        ),
+        (
+            "change-retry-policy",
+            entry(Event::ChangeRetryPolicy(ChangeRetryPolicy {
+                policy: Some(RetryPolicy {
+                    max_attempts: 5,
+                    min_delay: 1_000_000,
+                    max_delay: 2_000_000_000,
+                    multiplier: 2.5,
+                    max_jitter_factor: Some(0.25),
+                }),
+            })),
+        ),
+        (
+            "suspended",
+            entry(Event::Suspended(Suspended { until: Some(at) })),
+        ),
+        ("restarted", entry(Event::Restarted(Restarted {}))),
+        (
+            "pending-update",
+            entry(Event::PendingUpdate(PendingUpdate {
+                version: 4,
+                mode: UpdateMode::SnapshotBased as i32,
+            })),
+        ),
+        (
+            "failed-update",
+            entry(Event::FailedUpdate(FailedUpdate {
+                version: 4,
+                details: "diverged".into(),
+            })),
+        ),
+        (
+            "promise-created",
+            entry(Event::PromiseCreated(PromiseCreated {})),
         ),
     ]
 }

@@ -78,6 +78,11 @@ impl Loaded {
         self.functions.get(canonical)
     }
 
+    /// Canonical names of all functions, in no order.
+    pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
+    }
+
     /// The function that a stub means by `resource` and `function`: a method of an interface of the same name (dialect L
     /// or N), of an inline interface, or of the world. Source: client spec §3.3, §3.5.
     pub(crate) fn stub_function(

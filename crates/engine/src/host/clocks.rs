@@ -5,13 +5,13 @@
 use golem_model::Value;
 use wasmtime::Result;
 use wasmtime::component::Resource;
+use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
-use wasmtime_wasi::p2::{DynPollable, subscribe};
 
 use super::calls::{SUBSCRIBE_DURATION, WALL_NOW};
 use super::durable::{Halt, input_hash};
-use super::poll::Timer;
 use super::state::{HostState, Linked};
+use super::wait::{Source, subscribe_to};
 
 /// A recorded moment, to which the virtual clock moves on.
 fn recorded_now(state: &mut HostState, value: &Value) -> Result<u64, Halt> {
@@ -68,7 +68,5 @@ impl monotonic_clock::Host for Linked<'_> {
 }
 
 fn timer(state: &mut HostState, due: u64) -> Result<Resource<DynPollable>> {
-    let timer = state.table.push(Timer { due })?;
-    let pollable = subscribe(&mut state.table, timer)?;
-    Ok(pollable)
+    subscribe_to(state, Source::Timer(due))
 }

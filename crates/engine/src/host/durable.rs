@@ -3,29 +3,23 @@
 //! In: a call with its input. Out: its answer. Never touches WASI. Read next: `calls.rs`, `../oplog/reader.rs`.
 //! Why: architecture D7, D10.
 
-use golem_model::oplog::{CallEnd, CallStart, Event, FailureKind, Read};
+use std::sync::atomic::Ordering;
+
+use golem_model::oplog::{CallEnd, CallStart, Event, FailureKind, REQUEST_BYTES_MAX, Read};
 use golem_model::{OplogIndex, Value};
-use golem_storage::StoreError;
+use golem_storage::{Op, StoreError};
 use sha2::{Digest, Sha256};
 
 use super::calls::{Call, by_number};
+use crate::activate::OnLive;
 use crate::oplog::{Payloads, Reader, Seen, SharedWriter};
 
 /// Why the run of a guest ends here: carried through wasmtime as the cause of its error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Halt {
     /// The guest did something else than the log says.
-    #[error(
-        "replay diverged at oplog index {index}: the log has {expected}, the guest did {found}"
-    )]
-    Divergence {
-        /// Where in the log.
-        index: OplogIndex,
-        /// What the log has.
-        expected: String,
-        /// What the guest did.
-        found: String,
-    },
+    #[error(transparent)]
+    Divergence(Box<Divergence>),
     /// A call would wait for ever.
     #[error("deadlock: {}", .0.join(" → "))]
     Deadlock(Vec<String>),
@@ -35,20 +29,48 @@ pub(crate) enum Halt {
     /// The guest passed something that cannot be right.
     #[error("{0}")]
     InvalidRequest(String),
+    /// The guest wanted something that it may not have.
+    #[error("{0}")]
+    Denied(String),
     /// The log cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The guest has set its oplog index: the worker starts again from there. Not a failure.
+    #[error("the guest went back in its oplog")]
+    Restart,
+    /// A rehearsal has come to the end of what is recorded. Not a failure.
+    #[error("the recorded history ends here")]
+    End,
+}
+
+/// The first difference between what a guest did and what its log says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "replay diverged in {invocation}, at its host call {call}, oplog index {index}: the log has {expected}, the guest did {found}"
+)]
+pub(crate) struct Divergence {
+    /// The invocation: its function and its key.
+    pub(crate) invocation: String,
+    /// Number of the recorded host call within the invocation, from 1.
+    pub(crate) call: u64,
+    /// Where in the log.
+    pub(crate) index: OplogIndex,
+    /// What the log has.
+    pub(crate) expected: String,
+    /// What the guest did.
+    pub(crate) found: String,
 }
 
 impl Halt {
     /// The kind of failure that is recorded.
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            Self::Divergence { .. } => FailureKind::Divergence,
+            Self::Divergence(_) => FailureKind::Divergence,
             Self::Deadlock(_) => FailureKind::Deadlock,
             Self::CalleeFailed(_) => FailureKind::CalleeFailed,
             Self::InvalidRequest(_) => FailureKind::InvalidRequest,
-            Self::Store(_) => FailureKind::Unknown,
+            Self::Denied(_) => FailureKind::Denied,
+            Self::Store(_) | Self::Restart | Self::End => FailureKind::Unknown,
         }
     }
 }
@@ -66,57 +88,99 @@ pub(crate) enum Start {
     Done(Value),
 }
 
+/// What the journal does where the log ends.
+enum AtEnd {
+    /// It goes on recording.
+    Record(SharedWriter),
+    /// It goes on without recording: an ephemeral worker.
+    Run,
+    /// It stops: a rehearsal.
+    Stop,
+}
+
 /// The log as the guest's run meets it.
 pub(crate) struct Journal {
     replay: Option<Reader>,
-    writer: Option<SharedWriter>,
+    at_end: AtEnd,
     payloads: Payloads,
     /// What the reader had seen when the log ended.
     seen: Seen,
-    /// Lines that the guest has logged in this instance.
+    /// Written where the log ends, before anything else is: an update that has succeeded by then.
+    on_live: Option<OnLive>,
+    /// Lines that the guest has logged in this instance, those before a checkpoint included.
     lines: u64,
-    /// Entries that were read or written by this instance.
-    steps: u64,
     /// Entries that this instance has written.
     recorded: u64,
+    /// The invocation that runs, for reports.
+    invocation: String,
+    /// Recorded host calls of the invocation that runs.
+    calls: u64,
 }
 
 impl Journal {
-    /// A journal that first repeats what `reader` has, then records with `writer`.
-    pub(crate) fn replaying(reader: Reader, writer: SharedWriter, payloads: Payloads) -> Self {
+    fn new(replay: Option<Reader>, at_end: AtEnd, payloads: Payloads) -> Self {
+        let lines = replay.as_ref().map_or(0, |reader| reader.seen.lines);
         Self {
-            replay: Some(reader),
-            writer: Some(writer),
+            replay,
+            at_end,
             payloads,
             seen: Seen::default(),
-            lines: 0,
-            steps: 0,
+            on_live: None,
+            lines,
             recorded: 0,
+            invocation: "the start of the component".into(),
+            calls: 0,
+        }
+    }
+
+    /// A journal that first repeats what `reader` has, then records with `writer`. `on_live` is written between the two.
+    pub(crate) fn replaying(
+        reader: Reader,
+        writer: SharedWriter,
+        payloads: Payloads,
+        on_live: Option<OnLive>,
+    ) -> Self {
+        Self {
+            on_live,
+            ..Self::new(Some(reader), AtEnd::Record(writer), payloads)
         }
     }
 
     /// A journal that records with `writer` from the first step on: the worker has just been created.
     pub(crate) fn live(writer: SharedWriter, payloads: Payloads) -> Self {
-        Self {
-            writer: Some(writer),
-            ..Self::off(payloads)
-        }
+        Self::new(None, AtEnd::Record(writer), payloads)
     }
 
     /// A journal that keeps nothing: for ephemeral workers.
     pub(crate) fn off(payloads: Payloads) -> Self {
-        Self {
-            replay: None,
-            writer: None,
-            payloads,
-            seen: Seen::default(),
-            lines: 0,
-            steps: 0,
-            recorded: 0,
+        Self::new(None, AtEnd::Run, payloads)
+    }
+
+    /// A journal that repeats what `reader` has and stops there with [`Halt::End`]: nothing is done and nothing recorded.
+    pub(crate) fn rehearsing(reader: Reader, payloads: Payloads) -> Self {
+        Self::new(Some(reader), AtEnd::Stop, payloads)
+    }
+
+    /// An invocation begins.
+    pub(crate) fn begin(&mut self, function: &str, key: &str) {
+        self.invocation = format!("`{function}` with the key `{key}`");
+        self.calls = 0;
+    }
+
+    /// Continues the log, if there is one.
+    pub(crate) fn writer(&self) -> Option<&SharedWriter> {
+        match &self.at_end {
+            AtEnd::Record(writer) => Some(writer),
+            AtEnd::Run | AtEnd::Stop => None,
         }
     }
 
-    /// The next entry that the run must meet; `None` when it is live.
+    /// Large values.
+    pub(crate) fn payloads(&self) -> &Payloads {
+        &self.payloads
+    }
+
+    /// The next entry that the run must meet; `None` when the log has ended.
     pub(crate) fn peek(&mut self) -> Result<Option<&(OplogIndex, Event)>, StoreError> {
         // Asked twice because a borrow that is returned cannot be ended early on the other branch.
         if let Some(reader) = &mut self.replay
@@ -124,6 +188,10 @@ impl Journal {
             && let Some(reader) = self.replay.take()
         {
             self.seen = reader.seen;
+            if let (AtEnd::Record(writer), Some(live)) = (&self.at_end, self.on_live.take()) {
+                writer.lock().append_with(live.event, live.also);
+                live.done.store(true, Ordering::Relaxed);
+            }
         }
         match &mut self.replay {
             Some(reader) => reader.peek(),
@@ -136,11 +204,23 @@ impl Journal {
         if self.peek()?.is_none() {
             return Ok(None);
         }
-        self.steps += 1;
+        self.calls += 1;
         match &mut self.replay {
             Some(reader) => reader.next(),
             None => Ok(None),
         }
+    }
+
+    /// Takes the next entry, as the guest's next step. `None`: the step is new. Stops a rehearsal with [`Halt::End`].
+    fn step(&mut self) -> Result<Option<(OplogIndex, Event)>, Halt> {
+        let next = self.next()?;
+        if next.is_none() {
+            self.calls += 1;
+            if let AtEnd::Stop = self.at_end {
+                return Err(Halt::End);
+            }
+        }
+        Ok(next)
     }
 
     /// What the log said beside the steps; complete once [`Journal::peek`] is `None`.
@@ -151,9 +231,20 @@ impl Journal {
         }
     }
 
+    /// The jump that made the last region that the run has passed, 0 when there is none.
+    pub(crate) fn salt(&mut self) -> Result<u64, StoreError> {
+        self.peek()?;
+        Ok(self.seen().salt)
+    }
+
     /// Entries that this instance has written: equal before and after a retry that met nothing new.
     pub(crate) fn recorded(&self) -> u64 {
         self.recorded
+    }
+
+    /// Lines that the guest has logged.
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Whether a line that the guest logs now is new. Replay repeats lines; those that the log has stay silent.
@@ -164,48 +255,74 @@ impl Journal {
 
     /// Appends an entry that is not an answer to the guest. Nothing happens for an ephemeral worker.
     pub(crate) fn append(&mut self, event: Event) -> OplogIndex {
-        match &self.writer {
-            Some(writer) => {
+        self.append_with(event, Vec::new())
+    }
+
+    /// Appends an entry together with other operations, all of them or none; index 0 for an ephemeral worker, whose
+    /// operations cannot be written together with an entry.
+    pub(crate) fn append_with(&mut self, event: Event, also: Vec<Op>) -> OplogIndex {
+        match &self.at_end {
+            AtEnd::Record(writer) => {
                 self.recorded += 1;
-                self.steps += 1;
-                writer.lock().append(event)
+                writer.lock().append_with(event, also)
             }
-            None => OplogIndex(0),
+            AtEnd::Run | AtEnd::Stop => OplogIndex(0),
+        }
+    }
+
+    /// A step of the guest whose entry says all there is: repeated if the log has it, else `event` is appended with `also`.
+    /// Returns its index and whether it is new. `what` is for reports.
+    pub(crate) fn mark(
+        &mut self,
+        what: &str,
+        event: Event,
+        also: impl FnOnce(OplogIndex) -> Vec<Op>,
+    ) -> Result<(OplogIndex, bool), Halt> {
+        match self.step()? {
+            None => {
+                let next = match self.writer() {
+                    Some(writer) => writer.lock().tail().next(),
+                    None => OplogIndex(0),
+                };
+                Ok((self.append_with(event, also(next)), true))
+            }
+            Some((index, found)) if found == event => Ok((index, false)),
+            Some((index, found)) => Err(self.diverged(index, describe(&found), what.to_owned())),
         }
     }
 
     /// The recorded answer of a call that reads, or `None`: do it now and [`Journal::record`] it.
     pub(crate) fn replayed(&mut self, call: Call, input: u64) -> Result<Option<Value>, Halt> {
-        match self.next()? {
+        match self.step()? {
             None => Ok(None),
             Some((_, Event::Read(read))) if read.call == call.number && read.input == input => {
                 Ok(Some(decode(&read.output)?))
             }
-            Some((index, event)) => Err(divergence(index, &event, call, input)),
+            Some((index, event)) => Err(self.other_call(index, &event, call, input)),
         }
     }
 
     /// Records the answer of a call that reads. It is not waited for: it rides along with what comes next.
     pub(crate) fn record(&mut self, call: Call, input: u64, output: &Value) {
-        if self.writer.is_some() {
-            self.append(Event::Read(Read {
+        self.record_with(call, input, output, Vec::new());
+    }
+
+    /// Records the answer of a call together with what it changed: all of it or none.
+    pub(crate) fn record_with(&mut self, call: Call, input: u64, output: &Value, also: Vec<Op>) {
+        if self.writer().is_some() {
+            let read = Read {
                 call: call.number,
                 input,
                 output: output.to_bytes(),
-            }));
+            };
+            self.append_with(Event::Read(read), also);
         }
     }
 
     /// Begins a remote write that the guest waits for: its start entry is written, or found with its outcome.
-    pub(crate) fn start(
-        &mut self,
-        call: Call,
-        input: u64,
-        subject: &str,
-        number: u64,
-    ) -> Result<Start, Halt> {
-        let Some(index) = self.started(call, input, subject, number)? else {
-            let start = self.append(start_event(call, input, subject, number));
+    pub(crate) fn start(&mut self, call: Call, about: &Subject<'_>) -> Result<Start, Halt> {
+        let Some(index) = self.started(call, about)? else {
+            let start = self.append(about.event(call));
             return Ok(Start::Perform {
                 start,
                 again: false,
@@ -214,12 +331,18 @@ impl Journal {
         match self.peek()? {
             Some((_, Event::CallEnd(end))) if end.start == index.0 => {}
             None => {
+                if let AtEnd::Stop = self.at_end {
+                    return Err(Halt::End);
+                }
                 return Ok(Start::Perform {
                     start: index,
                     again: true,
                 });
             }
-            Some((at, event)) => return Err(divergence(*at, event, call, input)),
+            Some((at, event)) => {
+                let (at, found) = (*at, describe(event));
+                return Err(self.diverged(at, found, format!("the end of `{}`", call.name)));
+            }
         }
         match self.next()? {
             Some((_, Event::CallEnd(end))) => Ok(Start::Done(decode(
@@ -232,15 +355,21 @@ impl Journal {
         }
     }
 
-    /// Ends a remote write that was [`Start::Perform`]ed.
-    pub(crate) fn end(&mut self, start: OplogIndex, output: &Value) -> Result<(), Halt> {
-        if self.writer.is_some() {
+    /// Ends a remote write that was [`Start::Perform`]ed, together with what else changes then: all of it or none.
+    pub(crate) fn end(
+        &mut self,
+        start: OplogIndex,
+        output: &Value,
+        also: Vec<Op>,
+    ) -> Result<(), Halt> {
+        if self.writer().is_some() {
             let (output, output_blob) = self.payloads.store(output.to_bytes())?;
-            self.append(Event::CallEnd(CallEnd {
+            let end = CallEnd {
                 start: start.0,
                 output,
                 output_blob,
-            }));
+            };
+            self.append_with(Event::CallEnd(end), also);
         }
         Ok(())
     }
@@ -249,56 +378,101 @@ impl Journal {
     pub(crate) fn send(
         &mut self,
         call: Call,
-        input: u64,
-        subject: &str,
-        number: u64,
+        about: &Subject<'_>,
     ) -> Result<(OplogIndex, bool), Halt> {
-        Ok(match self.started(call, input, subject, number)? {
+        Ok(match self.started(call, about)? {
             Some(index) => (index, true),
-            None => (
-                self.append(start_event(call, input, subject, number)),
-                false,
-            ),
+            None => (self.append(about.event(call)), false),
         })
     }
 
     /// The start entry in the log, or `None` when the run is live.
-    fn started(
-        &mut self,
-        call: Call,
-        input: u64,
-        subject: &str,
-        number: u64,
-    ) -> Result<Option<OplogIndex>, Halt> {
-        match self.next()? {
+    fn started(&mut self, call: Call, about: &Subject<'_>) -> Result<Option<OplogIndex>, Halt> {
+        match self.step()? {
             None => Ok(None),
             Some((index, Event::CallStart(start)))
-                if start.call == call.number && start.input == input && start.number == number =>
+                if start.call == call.number
+                    && start.input == about.hash
+                    && start.number == about.number =>
             {
                 Ok(Some(index))
             }
             Some((index, Event::CallStart(start))) if start.call == call.number => {
-                Err(Halt::Divergence {
-                    index,
-                    expected: format!("call {} `{}` to {}", start.number, call.name, start.subject),
-                    found: format!(
-                        "call {number} `{}` to {subject} with other arguments",
-                        call.name
-                    ),
-                })
+                let expected = spoken(call, start.number, &start.subject, &start.request);
+                let found = spoken(call, about.number, about.subject, about.request);
+                Err(self.diverged(index, expected, found))
             }
-            Some((index, event)) => Err(divergence(index, &event, call, input)),
+            Some((index, event)) => Err(self.other_call(index, &event, call, about.hash)),
         }
+    }
+
+    fn other_call(&self, index: OplogIndex, event: &Event, call: Call, input: u64) -> Halt {
+        let expected = describe(event);
+        let found = if expected == format!("`{}`", call.name) {
+            format!("`{}` with other arguments (hash {input:016x})", call.name)
+        } else {
+            format!("`{}`", call.name)
+        };
+        self.diverged(index, expected, found)
+    }
+
+    /// The report of a difference at `index`.
+    pub(crate) fn diverged(&self, index: OplogIndex, expected: String, found: String) -> Halt {
+        Halt::Divergence(Box::new(Divergence {
+            invocation: self.invocation.clone(),
+            call: self.calls,
+            index,
+            expected,
+            found,
+        }))
     }
 }
 
-fn start_event(call: Call, input: u64, subject: &str, number: u64) -> Event {
-    Event::CallStart(CallStart {
-        call: call.number,
-        input,
-        subject: subject.to_owned(),
-        number,
-    })
+/// What a remote write is about.
+pub(crate) struct Subject<'a> {
+    /// Hash of its input.
+    pub(crate) hash: u64,
+    /// What a person wants to see: target and function, method and URL.
+    pub(crate) subject: &'a str,
+    /// Number of the call within its invocation, from 1.
+    pub(crate) number: u64,
+    /// Its encoded input.
+    pub(crate) request: &'a [u8],
+}
+
+impl Subject<'_> {
+    fn event(&self, call: Call) -> Event {
+        let short = self.request.len() <= REQUEST_BYTES_MAX;
+        Event::CallStart(CallStart {
+            call: call.number,
+            input: self.hash,
+            subject: self.subject.to_owned(),
+            number: self.number,
+            request: if short {
+                self.request.to_vec()
+            } else {
+                Vec::new()
+            },
+        })
+    }
+}
+
+/// Longest arguments in a report of divergence, in characters.
+const SPOKEN_CHARS_MAX: usize = 400;
+
+/// A call with its arguments, for a report of divergence.
+fn spoken(call: Call, number: u64, subject: &str, request: &[u8]) -> String {
+    let arguments = match Value::from_bytes(request) {
+        Ok(value) => format!("{value:?}")
+            .chars()
+            .take(SPOKEN_CHARS_MAX)
+            .collect(),
+        Err(_) => String::from("arguments that are too large to show"),
+    };
+    format!(
+        "call {number} `{}` to {subject} with {arguments}",
+        call.name
+    )
 }
 
 fn decode(bytes: &[u8]) -> Result<Value, Halt> {
@@ -323,20 +497,6 @@ pub(crate) fn input_hash(parts: &[&[u8]]) -> u64 {
         .map_or(0, |first| u64::from_le_bytes(*first))
 }
 
-fn divergence(index: OplogIndex, event: &Event, call: Call, input: u64) -> Halt {
-    let expected = describe(event);
-    let found = if expected == format!("`{}`", call.name) {
-        format!("`{}` with other arguments (hash {input:016x})", call.name)
-    } else {
-        format!("`{}`", call.name)
-    };
-    Halt::Divergence {
-        index,
-        expected,
-        found,
-    }
-}
-
 /// What an entry is, for a report of divergence.
 pub(crate) fn describe(event: &Event) -> String {
     let name = |number| by_number(number).map_or("an unknown call", |call| call.name);
@@ -346,6 +506,14 @@ pub(crate) fn describe(event: &Event) -> String {
         Event::CallEnd(_) => "the end of a call".into(),
         Event::Completed(_) => "the end of the invocation".into(),
         Event::Started(_) => "the start of an invocation".into(),
+        Event::BeginAtomic(_) => "the begin of an atomic region".into(),
+        Event::EndAtomic(end) => {
+            format!("the end of the atomic region that began at {}", end.begin)
+        }
+        Event::NoOp(_) => "a question for the oplog index".into(),
+        Event::ChangePersistence(_) => "a change of the persistence level".into(),
+        Event::ChangeRetryPolicy(_) => "a change of the retry policy".into(),
+        Event::PromiseCreated(_) => "a new promise".into(),
         other => format!("{other:?}")
             .chars()
             .take_while(|c| *c != '(')

@@ -8,9 +8,11 @@ mod clocks;
 pub(crate) mod durable;
 mod linker;
 mod output;
-pub(crate) mod poll;
+mod poll;
 mod random;
 mod state;
+mod wait;
 
 pub(crate) use linker::link_wasi;
 pub(crate) use state::{Guest, HasLinked, HostState, Invoking, Linked};
+pub(crate) use wait::{Source, any_ready, subscribe_to, wait_outside};

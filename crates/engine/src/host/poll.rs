@@ -2,86 +2,59 @@
 //! THE STAGE / poll: `wasi:io/poll`. What was ready, and when, is recorded: it decides every race in the guest.
 //! Timers of a guest and futures of calls to other workers mix in one poll. Read next: `../rpc/future.rs`, `clock.rs`.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-
 use golem_model::Value;
+use golem_storage::Op;
 use wasmtime::Result;
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::{DynPollable, Pollable};
+use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi_io::bindings::wasi::io::poll;
 
 use super::calls::{POLL, POLLABLE_BLOCK, POLLABLE_READY};
-use super::clock::real_nanos;
 use super::durable::{Halt, input_hash};
 use super::state::{HostState, Linked};
-use crate::rpc::CallFuture;
-
-/// A timer of a guest: ready at a moment of the machine's clock.
-pub(crate) struct Timer {
-    /// Nanoseconds since 1970.
-    pub(crate) due: u64,
-}
-
-#[async_trait::async_trait]
-impl Pollable for Timer {
-    async fn ready(&mut self) {
-        loop {
-            let now = real_nanos();
-            if now >= self.due {
-                return;
-            }
-            tokio::time::sleep(Duration::from_nanos(self.due - now)).await;
-        }
-    }
-}
-
-/// Pollables that stand for calls to other workers, by their number in the resource table.
-#[derive(Default)]
-pub(crate) struct Waits(HashMap<u32, Arc<CallFuture>>);
+use super::wait::{Source, Waits, wait_outside};
+use crate::rpc::RpcError;
 
 impl Waits {
     /// A repeated wait told the guest that a pollable is ready.
     fn promise(&self, pollable: u32) {
-        if let Some(future) = self.0.get(&pollable) {
+        if let Some(Source::Call(future)) = self.get(pollable) {
             future.promise();
         }
-    }
-
-    /// Remembers that a pollable waits for `future`.
-    pub(crate) fn insert(&mut self, pollable: u32, future: Arc<CallFuture>) {
-        self.0.insert(pollable, future);
     }
 }
 
 impl HostState {
-    /// Before a live wait: calls that were only replayed so far are joined again, and a wait that could never end is
-    /// found. The guard is held while waiting.
-    async fn before_waiting(
-        &mut self,
-        pollables: &[u32],
-    ) -> Result<Option<crate::rpc::WaitGuard>, Halt> {
+    /// Before a live wait: calls that were only replayed so far are joined again, and a wait that could never end is found:
+    /// its first call ends with the cycle as its outcome. Returns what it waits for, unless something else is among it.
+    fn before_waiting(&mut self, pollables: &[u32]) -> Result<Option<Vec<Source>>, Halt> {
         self.go_live()?;
-        let futures: Vec<_> = pollables
-            .iter()
-            .filter_map(|rep| self.waits.0.get(rep))
-            .cloned()
-            .collect();
-        for future in &futures {
-            self.rpc.join(&self.guest, future)?;
-        }
-        if futures.len() < pollables.len() || futures.iter().any(|future| future.is_ready()) {
+        let known = pollables.iter().map(|rep| self.waits.get(*rep).cloned());
+        let Some(sources) = known.clone().collect::<Option<Vec<Source>>>() else {
+            for source in known.flatten() {
+                if let Source::Call(future) = source {
+                    self.rpc.join(&self.guest, &future)?;
+                }
+            }
             return Ok(None);
+        };
+        let mut targets = Vec::new();
+        for source in &sources {
+            if let Source::Call(future) = source {
+                self.rpc.join(&self.guest, future)?;
+                if !future.is_ready() {
+                    targets.extend(future.target().cloned());
+                }
+            }
         }
-        let targets = futures
-            .iter()
-            .filter_map(|future| future.target().cloned())
-            .collect::<Vec<_>>();
-        if targets.len() < futures.len() {
-            return Ok(None);
+        if targets.len() == sources.len()
+            && let Some(link) = &self.link
+            && let Err(path) = link.wait_for(targets)
+            && let Some(Source::Call(future)) = sources.first()
+        {
+            future.resolve(Err(RpcError::deadlock(&path)));
         }
-        self.rpc.wait_for(&self.guest.worker, targets).map(Some)
+        Ok(Some(sources))
     }
 
     /// Records what a wait found, with the moment at which it ended.
@@ -90,11 +63,18 @@ impl HostState {
         call: super::calls::Call,
         input: u64,
         found: Value,
+        also: Vec<Op>,
     ) -> Result<(), Halt> {
         let now = self.clock.real();
         self.clock.advance(now);
-        self.journal()?
-            .record(call, input, &Value::Tuple(vec![found, Value::U64(now)]));
+        if !self.is_unrecorded() {
+            let outcome = Value::Tuple(vec![found, Value::U64(now)]);
+            self.journal()?.record_with(call, input, &outcome, also);
+        } else if let Some(link) = &self.link
+            && !also.is_empty()
+        {
+            link.node.committer().submit(also);
+        }
         Ok(())
     }
 
@@ -104,6 +84,9 @@ impl HostState {
         call: super::calls::Call,
         input: u64,
     ) -> Result<Option<Value>, Halt> {
+        if self.is_unrecorded() {
+            return Ok(None);
+        }
         let Some(value) = self.journal()?.replayed(call, input)? else {
             return Ok(None);
         };
@@ -145,14 +128,13 @@ impl poll::Host for Linked<'_> {
             return Ok(ready);
         }
         let reps: Vec<u32> = pollables.iter().map(Resource::rep).collect();
-        let guard = self.0.before_waiting(&reps).await?;
-        let ready = poll::Host::poll(&mut self.0.table, pollables).await?;
-        drop(guard);
-        self.0.after_waiting(
-            POLL,
-            input,
-            Value::List(ready.iter().copied().map(Value::U32).collect()),
-        )?;
+        let sources = self.0.before_waiting(&reps)?;
+        let link = self.0.link.clone();
+        let wait = poll::Host::poll(&mut self.0.table, pollables);
+        let (ready, also) = wait_outside(link.as_ref(), sources, wait).await;
+        let ready = ready?;
+        let found = Value::List(ready.iter().copied().map(Value::U32).collect());
+        self.0.after_waiting(POLL, input, found, also)?;
         Ok(ready)
     }
 }
@@ -169,12 +151,12 @@ impl poll::HostPollable for Linked<'_> {
             return Ok(ready);
         }
         self.0.go_live()?;
-        if let Some(future) = self.0.waits.0.get(&pollable.rep()).cloned() {
+        if let Some(Source::Call(future)) = self.0.waits.get(pollable.rep()).cloned() {
             self.0.rpc.join(&self.0.guest, &future)?;
         }
         let ready = poll::HostPollable::ready(&mut self.0.table, pollable).await?;
         self.0
-            .after_waiting(POLLABLE_READY, 0, Value::Bool(ready))?;
+            .after_waiting(POLLABLE_READY, 0, Value::Bool(ready), Vec::new())?;
         Ok(ready)
     }
 
@@ -183,15 +165,18 @@ impl poll::HostPollable for Linked<'_> {
             self.0.waits.promise(pollable.rep());
             return Ok(());
         }
-        let guard = self.0.before_waiting(&[pollable.rep()]).await?;
-        poll::HostPollable::block(&mut self.0.table, pollable).await?;
-        drop(guard);
-        self.0.after_waiting(POLLABLE_BLOCK, 0, Value::Bool(true))?;
+        let sources = self.0.before_waiting(&[pollable.rep()])?;
+        let link = self.0.link.clone();
+        let wait = poll::HostPollable::block(&mut self.0.table, pollable);
+        let (blocked, also) = wait_outside(link.as_ref(), sources, wait).await;
+        blocked?;
+        self.0
+            .after_waiting(POLLABLE_BLOCK, 0, Value::Bool(true), also)?;
         Ok(())
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> Result<()> {
-        self.0.waits.0.remove(&pollable.rep());
+        self.0.waits.remove(pollable.rep());
         poll::HostPollable::drop(&mut self.0.table, pollable)
     }
 }

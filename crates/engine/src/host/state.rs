@@ -5,11 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use golem_model::oplog::{Event, Log, LogLevel};
-use golem_model::{IdempotencyKey, Value, WorkerId};
+use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel};
+use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::StoreError;
 use parking_lot::Mutex;
-use wasmtime::StoreLimits;
 use wasmtime::component::{HasData, ResourceAny, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -17,8 +16,9 @@ use super::calls::Call;
 use super::clock::VirtualClock;
 use super::durable::{Halt, Journal};
 use super::output::{Output, OutputPipe};
-use super::poll::Waits;
-use crate::limits::LIVE_RESOURCES_MAX;
+use super::wait::Waits;
+use crate::limits::{LIVE_RESOURCES_MAX, Limits};
+use crate::link::Link;
 use crate::rpc::Rpc;
 use crate::value::Handles;
 
@@ -29,6 +29,10 @@ pub(crate) struct Invoking {
     pub(crate) key: IdempotencyKey,
     /// Remote calls that it has made.
     pub(crate) calls: u64,
+    /// Index of its `Started` entry: the guest cannot go back before it.
+    pub(crate) started: OplogIndex,
+    /// Until when it has to be finished, µs since 1970; its calls inherit it.
+    pub(crate) deadline: Option<u64>,
 }
 
 impl Invoking {
@@ -44,6 +48,8 @@ impl Invoking {
 pub(crate) struct Guest {
     /// The worker.
     pub(crate) worker: WorkerId,
+    /// The name that the guest sees: for a fork that of its origin, because the history it repeats has seen that one.
+    pub(crate) seen_name: String,
     /// Version of the component.
     pub(crate) version: u64,
     /// Arguments, as given at creation.
@@ -57,7 +63,7 @@ impl Guest {
     /// are always those of the worker itself, also when it inherited others. Source: runtime spec §1.3.
     pub(crate) fn full_env(&self) -> Vec<(String, String)> {
         let own = [
-            ("GOLEM_WORKER_NAME", self.worker.worker_name.clone()),
+            ("GOLEM_WORKER_NAME", self.seen_name.clone()),
             ("GOLEM_COMPONENT_ID", self.worker.component_id.to_string()),
             ("GOLEM_COMPONENT_VERSION", self.version.to_string()),
         ];
@@ -80,20 +86,32 @@ pub(crate) struct HostState {
     pub(crate) guest: Arc<Guest>,
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
-    pub(crate) limits: StoreLimits,
+    pub(crate) limits: Limits,
     journal: Journal,
     pub(crate) clock: VirtualClock,
     pub(crate) output: Arc<Mutex<Output>>,
     pub(crate) waits: Waits,
     pub(crate) rpc: Rpc,
     pub(crate) invoking: Invoking,
+    /// What the task of the worker knows as well; `None` for an ephemeral worker and in a rehearsal.
+    pub(crate) link: Option<Arc<Link>>,
+    /// What of the guest's calls is recorded.
+    pub(crate) persistence: PersistenceLevel,
+    /// Whether a remote write without a recorded outcome may be done again.
+    pub(crate) idempotence: bool,
     handles: HashMap<u64, ResourceAny>,
     next_handle: u64,
 }
 
 impl HostState {
     /// The state of a new instance of `guest`.
-    pub(crate) fn new(guest: Arc<Guest>, journal: Journal, rpc: Rpc, limits: StoreLimits) -> Self {
+    pub(crate) fn new(
+        guest: Arc<Guest>,
+        journal: Journal,
+        rpc: Rpc,
+        limits: Limits,
+        link: Option<Arc<Link>>,
+    ) -> Self {
         let output = Arc::new(Mutex::new(Output::default()));
         let pipe = |level| OutputPipe {
             level,
@@ -117,7 +135,12 @@ impl HostState {
             invoking: Invoking {
                 key: IdempotencyKey(String::new()),
                 calls: 0,
+                started: OplogIndex(0),
+                deadline: None,
             },
+            link,
+            persistence: PersistenceLevel::Smart,
+            idempotence: true,
             handles: HashMap::new(),
             next_handle: 1,
         }
@@ -152,6 +175,11 @@ impl HostState {
         Ok(())
     }
 
+    /// The guest wants nothing recorded: its calls are done now, also in a replay.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        self.persistence == PersistenceLevel::Nothing
+    }
+
     /// A host call that only reads: answered from the log, or by `live` and recorded.
     pub(crate) fn durable(
         &mut self,
@@ -159,6 +187,9 @@ impl HostState {
         input: u64,
         live: impl FnOnce(&mut Self) -> Result<Value, Halt>,
     ) -> Result<Value, Halt> {
+        if self.is_unrecorded() {
+            return live(self);
+        }
         if let Some(value) = self.journal()?.replayed(call, input)? {
             return Ok(value);
         }

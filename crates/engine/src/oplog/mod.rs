@@ -4,9 +4,11 @@
 pub(crate) mod ledger;
 mod payload;
 pub(crate) mod reader;
+pub(crate) mod regions;
 pub(crate) mod writer;
 
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Base, Ledger, each};
 pub(crate) use payload::Payloads;
 pub(crate) use reader::{Reader, Seen};
+pub(crate) use regions::Regions;
 pub(crate) use writer::{SharedWriter, Writer, now_micros};

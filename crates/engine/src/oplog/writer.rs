@@ -69,6 +69,13 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Writes operations without an entry, after everything before.
+    pub(crate) fn submit(&mut self, ops: impl IntoIterator<Item = Op>) {
+        self.last = self.committer.submit(ops);
+    }
+}
+
 /// Microseconds since 1970; 0 on a machine whose clock is before that.
 pub(crate) fn now_micros() -> u64 {
     let since = SystemTime::now()

@@ -11,10 +11,9 @@ use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WitType, Worke
 use tokio::sync::oneshot;
 
 use super::future::{CallFuture, Got};
-use super::wait_graph::WaitGuard;
 use crate::host::calls::{self, Call};
-use crate::host::durable::{Halt, Start, input_hash};
-use crate::host::{Guest, HostState};
+use crate::host::durable::{Halt, Start, Subject, input_hash};
+use crate::host::{Guest, HostState, Source, wait_outside};
 use crate::node::Node;
 use crate::queue::{CreateWith, Reply, Target};
 
@@ -32,9 +31,41 @@ pub(crate) enum RpcError {
     /// There is no such component or function.
     #[error("{0}")]
     NotFound(String),
-    /// The target failed, now or in an earlier invocation.
+    /// The caller may not do this.
     #[error("{0}")]
-    CalleeFailed(String),
+    Denied(String),
+    /// The deadline of the call passed before it was done.
+    #[error("{0}")]
+    Timeout(String),
+    /// The call was cancelled.
+    #[error("{0}")]
+    Cancelled(String),
+    /// The call would wait for ever: URNs of the workers along the cycle.
+    #[error("deadlock: {}", .0.join(" → "))]
+    Deadlock(Vec<String>),
+    /// The target failed, now or in an earlier invocation.
+    #[error("{message}")]
+    CalleeFailed {
+        /// What the target said.
+        message: String,
+        /// Its functions that were active, innermost first, one per line; may be empty.
+        trace: String,
+    },
+}
+
+impl RpcError {
+    /// A call that would wait for ever: the workers along the cycle.
+    pub(crate) fn deadlock(path: &[WorkerId]) -> Self {
+        Self::Deadlock(path.iter().map(worker_urn).collect())
+    }
+
+    /// A failure of the target, or of the way to it, without a trace.
+    pub(crate) fn callee_failed(message: impl Into<String>) -> Self {
+        Self::CalleeFailed {
+            message: message.into(),
+            trace: String::new(),
+        }
+    }
 }
 
 /// A call to a worker.
@@ -50,6 +81,8 @@ pub(crate) struct RemoteCall {
     pub(crate) input: Vec<u8>,
     /// It may have been delivered before: the target has to look its key up.
     pub(crate) repeated: bool,
+    /// Until when it has to be done, µs since 1970.
+    pub(crate) deadline: Option<u64>,
 }
 
 /// How a call names its function.
@@ -84,6 +117,25 @@ impl std::fmt::Display for Function {
     }
 }
 
+/// A call that is about to be made.
+struct Prepared {
+    call: RemoteCall,
+    number: u64,
+    hash: u64,
+    subject: String,
+}
+
+impl Prepared {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            hash: self.hash,
+            subject: &self.subject,
+            number: self.number,
+            request: &self.call.input,
+        }
+    }
+}
+
 /// Says that the target has accepted a call (it is in the stream), or never will.
 pub(crate) type Delivered = oneshot::Sender<Result<(), RpcError>>;
 
@@ -100,6 +152,8 @@ pub(crate) struct Rpc {
     node: Arc<Node>,
     /// Calls that were not confirmed yet, in order.
     outbox: Vec<Outgoing>,
+    /// Calls whose futures the guest dropped in the part of the running invocation that was only repeated so far.
+    abandoned: Vec<RemoteCall>,
     live: bool,
 }
 
@@ -109,6 +163,7 @@ impl Rpc {
         Self {
             node,
             outbox: Vec::new(),
+            abandoned: Vec::new(),
             live: false,
         }
     }
@@ -120,7 +175,7 @@ impl Rpc {
                 guest,
                 &future.call,
                 None,
-                Some(Reply::Future(Arc::clone(future))),
+                Some(Reply::Caller(Arc::clone(future))),
             )
         {
             future.resolve(Err(error));
@@ -128,16 +183,11 @@ impl Rpc {
         Ok(())
     }
 
-    /// Lets a worker wait for others, or says why it would wait for ever.
-    pub(crate) fn wait_for(
-        &self,
-        worker: &WorkerId,
-        targets: Vec<WorkerId>,
-    ) -> Result<WaitGuard, Halt> {
-        self.node
-            .wait_graph()
-            .wait(worker, targets)
-            .map_err(|path| Halt::Deadlock(path.iter().map(worker_urn).collect()))
+    /// Cancels a call that this instance, or one before it, has made: whoever it goes to stops working on it.
+    fn cancel(&self, call: &RemoteCall) {
+        if let Target::Worker(worker) = &call.target {
+            self.node.cancel_later(worker, &call.key);
+        }
     }
 
     /// Types of the parameters of a function that is called by its full name.
@@ -226,24 +276,29 @@ impl HostState {
         target: Target,
         function: Function,
         params: Vec<Value>,
-    ) -> (RemoteCall, u64, u64, String) {
+    ) -> Result<Prepared, Halt> {
         let number = self.invoking.next_call();
-        let key = self.invoking.key.derive(&self.guest.worker, number);
+        // A call that is made again after a region was undone may differ from the one that was undone: it has another key.
+        let salt = self.journal()?.salt()?;
+        let key = self.invoking.key.derive(&self.guest.worker, number, salt);
         let input = Value::Tuple(params).to_bytes();
         let subject = format!("{target} {function}");
         let hash = input_hash(&[subject.as_bytes(), &input]);
-        (
-            RemoteCall {
-                target,
-                key,
-                function,
-                input,
-                repeated: false,
-            },
+        let deadline = self.invoking.deadline;
+        let call = RemoteCall {
+            target,
+            key,
+            function,
+            input,
+            repeated: false,
+            deadline,
+        };
+        Ok(Prepared {
+            call,
             number,
             hash,
             subject,
-        )
+        })
     }
 
     /// Calls and waits for the result: `Ok` holds a tuple of no or one value. A failure is returned, and recorded only
@@ -255,43 +310,53 @@ impl HostState {
         params: Vec<Value>,
         errors_are_values: bool,
     ) -> Result<Result<Value, RpcError>, Halt> {
-        let (mut call, number, hash, subject) = self.remote_call(target, function, params);
-        let start =
+        let mut prepared = self.remote_call(target, function, params)?;
+        let start = if self.is_unrecorded() {
+            prepared.call.repeated = true;
+            None
+        } else {
             match self
                 .journal()?
-                .start(calls::RPC_INVOKE_AND_AWAIT, hash, &subject, number)?
+                .start(calls::RPC_INVOKE_AND_AWAIT, &prepared.subject())?
             {
                 Start::Done(value) => return Ok(result_from(value)),
                 Start::Perform { start, again } => {
-                    call.repeated = again;
-                    start
+                    prepared.call.repeated = again;
+                    Some(start)
                 }
-            };
-        self.go_live()?;
-        let (sender, receiver) = oneshot::channel();
-        let guard = match call.target.worker() {
-            Some(target) => Some(
-                self.rpc
-                    .wait_for(&self.guest.worker, vec![target.clone()])?,
-            ),
-            None => None,
+            }
         };
-        let result =
-            match self
-                .rpc
-                .node
-                .deliver(&self.guest, &call, None, Some(Reply::Caller(sender)))
-            {
-                Ok(()) => receiver.await.unwrap_or_else(|_| {
-                    Err(RpcError::CalleeFailed("the server is stopping".into()))
-                }),
-                Err(error) => Err(error),
-            };
-        drop(guard);
-        if result.is_ok() || errors_are_values {
-            self.journal()?.end(start, &result_value(&result))?;
+        self.go_live()?;
+        let future = CallFuture::new(prepared.call);
+        let mut also = Vec::new();
+        match self.may_wait_for(&future) {
+            Err(cycle) => future.resolve(Err(cycle)),
+            Ok(()) => {
+                self.rpc.join(&self.guest, &future)?;
+                let sources = vec![Source::Call(Arc::clone(&future))];
+                let link = self.link.clone();
+                ((), also) = wait_outside(link.as_ref(), Some(sources), future.wait()).await;
+            }
+        }
+        let Got::Result(result) = future.get() else {
+            return Err(Halt::CalleeFailed("the result was taken".into()));
+        };
+        if let Some(start) = start
+            && (result.is_ok() || errors_are_values)
+        {
+            self.journal()?.end(start, &result_value(&result), also)?;
         }
         Ok(result)
+    }
+
+    /// Whether waiting for a call could come to an end.
+    fn may_wait_for(&self, future: &CallFuture) -> Result<(), RpcError> {
+        match (&self.link, future.target()) {
+            (Some(link), Some(target)) => link
+                .wait_for(vec![target.clone()])
+                .map_err(|path| RpcError::deadlock(&path)),
+            _ => Ok(()),
+        }
     }
 
     /// Calls without waiting, and without a result.
@@ -301,20 +366,18 @@ impl HostState {
         function: Function,
         params: Vec<Value>,
     ) -> Result<Result<(), RpcError>, Halt> {
-        let (mut call, number, hash, subject) = self.remote_call(target, function, params);
-        let (start, replayed) = self
-            .journal()?
-            .send(calls::RPC_INVOKE, hash, &subject, number)?;
-        call.repeated = replayed;
-        self.post(
-            Outgoing {
-                start,
-                call,
-                future: None,
-                accepted: None,
-            },
-            replayed,
-        )
+        let mut prepared = self.remote_call(target, function, params)?;
+        // What nobody waits for outlives its caller's deadline.
+        prepared.call.deadline = None;
+        let (start, replayed) = self.sent(calls::RPC_INVOKE, &prepared)?;
+        prepared.call.repeated = replayed;
+        let outgoing = Outgoing {
+            start,
+            call: prepared.call,
+            future: None,
+            accepted: None,
+        };
+        self.post(outgoing, replayed)
     }
 
     /// Calls without waiting for the result.
@@ -324,15 +387,13 @@ impl HostState {
         function: Function,
         params: Vec<Value>,
     ) -> Result<Arc<CallFuture>, Halt> {
-        let (mut call, number, hash, subject) = self.remote_call(target, function, params);
-        let (start, replayed) =
-            self.journal()?
-                .send(calls::RPC_ASYNC_INVOKE_AND_AWAIT, hash, &subject, number)?;
-        call.repeated = replayed;
-        let future = CallFuture::new(call.clone());
+        let mut prepared = self.remote_call(target, function, params)?;
+        let (start, replayed) = self.sent(calls::RPC_ASYNC_INVOKE_AND_AWAIT, &prepared)?;
+        prepared.call.repeated = replayed;
+        let future = CallFuture::new(prepared.call.clone());
         let outgoing = Outgoing {
             start,
-            call,
+            call: prepared.call,
             future: Some(Arc::clone(&future)),
             accepted: None,
         };
@@ -343,6 +404,26 @@ impl HostState {
         Ok(future)
     }
 
+    fn sent(&mut self, call: Call, prepared: &Prepared) -> Result<(OplogIndex, bool), Halt> {
+        if self.is_unrecorded() {
+            return Ok((OplogIndex(0), false));
+        }
+        self.journal()?.send(call, &prepared.subject())
+    }
+
+    /// The guest drops a future: if its call is still under way, nobody wants its result any more, and it is cancelled.
+    pub(crate) fn abandon(&mut self, future: &Arc<CallFuture>) -> Result<(), Halt> {
+        if !future.abandon() {
+            return Ok(());
+        }
+        if self.rpc.live {
+            self.rpc.cancel(&future.call);
+        } else {
+            self.rpc.abandoned.push(future.call.clone());
+        }
+        Ok(())
+    }
+
     /// The result of a future, if it is there. A failure is recorded only if `errors_are_values`.
     pub(crate) async fn future_result(
         &mut self,
@@ -351,7 +432,8 @@ impl HostState {
     ) -> Result<Option<Result<Value, RpcError>>, Halt> {
         let call: Call = calls::RPC_FUTURE_GET;
         let hash = input_hash(&[future.call.key.0.as_bytes()]);
-        if let Some(value) = self.journal()?.replayed(call, hash)? {
+        let recorded = !self.is_unrecorded();
+        if recorded && let Some(value) = self.journal()?.replayed(call, hash)? {
             let Value::Option(found) = value else {
                 return Err(Halt::InvalidRequest(
                     "a recorded result has another type".into(),
@@ -370,11 +452,13 @@ impl HostState {
                 "the result of this call was already taken".into(),
             )),
             Got::Pending => {
-                self.journal()?.record(call, hash, &Value::Option(None));
+                if recorded {
+                    self.journal()?.record(call, hash, &Value::Option(None));
+                }
                 Ok(None)
             }
             Got::Result(result) => {
-                if result.is_ok() || errors_are_values {
+                if recorded && (result.is_ok() || errors_are_values) {
                     let value = Value::Option(Some(Box::new(result_value(&result))));
                     self.journal()?.record(call, hash, &value);
                 }
@@ -420,6 +504,9 @@ impl HostState {
             }
         }
         self.rpc.outbox = outbox;
+        for call in std::mem::take(&mut self.rpc.abandoned) {
+            self.rpc.cancel(&call);
+        }
         Ok(())
     }
 
@@ -429,15 +516,16 @@ impl HostState {
         if !self.rpc.live {
             // The end of this invocation is in the log, so its calls are.
             self.rpc.outbox.clear();
+            self.rpc.abandoned.clear();
             return Ok(());
         }
         let outbox = std::mem::take(&mut self.rpc.outbox);
         let mut starts = Vec::with_capacity(outbox.len());
         for outgoing in outbox {
             let accepted = match outgoing.accepted {
-                Some(accepted) => accepted.await.unwrap_or_else(|_| {
-                    Err(RpcError::CalleeFailed("the server is stopping".into()))
-                }),
+                Some(accepted) => accepted
+                    .await
+                    .unwrap_or_else(|_| Err(RpcError::callee_failed("the server is stopping"))),
                 None => Ok(()),
             };
             // The failure of a call with a future is told by the future.
@@ -449,6 +537,7 @@ impl HostState {
             }
             starts.push(outgoing.start.0);
         }
+        starts.retain(|start| *start > 0);
         if !starts.is_empty() {
             self.journal()?.append(Event::Sent(Sent { starts }));
         }
@@ -462,7 +551,7 @@ impl Rpc {
         let reply = match &outgoing.future {
             Some(future) => {
                 future.take_delivery();
-                Some(Reply::Future(Arc::clone(future)))
+                Some(Reply::Caller(Arc::clone(future)))
             }
             None => None,
         };
@@ -473,33 +562,93 @@ impl Rpc {
     }
 }
 
-/// A result as it is recorded.
+/// A result as it is recorded. The numbers of the cases are on disk: never reuse one.
 pub(super) fn result_value(result: &Result<Value, RpcError>) -> Value {
-    let text = |text: &String| Some(Box::new(Value::String(text.clone())));
+    let text = |text: &String| Value::String(text.clone());
+    let case = |number, payload| Value::Variant(number, Some(Box::new(payload)));
     Value::Result(match result {
         Ok(value) => Ok(Some(Box::new(value.clone()))),
         Err(error) => Err(Some(Box::new(match error {
-            RpcError::Protocol(message) => Value::Variant(0, text(message)),
-            RpcError::NotFound(message) => Value::Variant(1, text(message)),
-            RpcError::CalleeFailed(message) => Value::Variant(2, text(message)),
+            RpcError::Protocol(message) => case(0, text(message)),
+            RpcError::NotFound(message) => case(1, text(message)),
+            RpcError::Denied(message) => case(3, text(message)),
+            RpcError::Timeout(message) => case(4, text(message)),
+            RpcError::Cancelled(message) => case(5, text(message)),
+            RpcError::Deadlock(path) => case(6, Value::List(path.iter().map(text).collect())),
+            RpcError::CalleeFailed { message, trace } => {
+                case(7, Value::Tuple(vec![text(message), text(trace)]))
+            }
         }))),
     })
 }
 
 /// A recorded result. What cannot be read is a protocol error: the guest hears of it as of any other.
 pub(super) fn result_from(value: Value) -> Result<Value, RpcError> {
-    let unreadable = || RpcError::Protocol("the recorded result cannot be read".into());
     match value {
         Value::Result(Ok(Some(value))) => Ok(*value),
-        Value::Result(Err(Some(error))) => match *error {
-            Value::Variant(case, Some(message)) => match (case, *message) {
-                (0, Value::String(message)) => Err(RpcError::Protocol(message)),
-                (1, Value::String(message)) => Err(RpcError::NotFound(message)),
-                (2, Value::String(message)) => Err(RpcError::CalleeFailed(message)),
-                _ => Err(unreadable()),
-            },
-            _ => Err(unreadable()),
-        },
+        Value::Result(Err(Some(error))) => Err(match *error {
+            Value::Variant(case, Some(payload)) => error_from(case, *payload),
+            _ => None,
+        }
+        .unwrap_or_else(unreadable)),
         _ => Err(unreadable()),
+    }
+}
+
+fn unreadable() -> RpcError {
+    RpcError::Protocol("the recorded result cannot be read".into())
+}
+
+fn error_from(case: u32, payload: Value) -> Option<RpcError> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    Some(match (case, &payload) {
+        (0, _) => RpcError::Protocol(text(&payload)?),
+        (1, _) => RpcError::NotFound(text(&payload)?),
+        // Written by versions that had no trace.
+        (2, _) => RpcError::callee_failed(text(&payload)?),
+        (3, _) => RpcError::Denied(text(&payload)?),
+        (4, _) => RpcError::Timeout(text(&payload)?),
+        (5, _) => RpcError::Cancelled(text(&payload)?),
+        (6, Value::List(path)) => RpcError::Deadlock(path.iter().map(text).collect::<Option<_>>()?),
+        (7, Value::Tuple(parts)) => match parts.as_slice() {
+            [message, trace] => RpcError::CalleeFailed {
+                message: text(message)?,
+                trace: text(trace)?,
+            },
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_is_recorded_and_read_back() {
+        let errors = [
+            RpcError::Protocol("p".into()),
+            RpcError::NotFound("n".into()),
+            RpcError::Denied("d".into()),
+            RpcError::Timeout("t".into()),
+            RpcError::Cancelled("c".into()),
+            RpcError::Deadlock(vec!["a".into(), "b".into()]),
+            RpcError::CalleeFailed {
+                message: "m".into(),
+                trace: "f".into(),
+            },
+        ];
+        for error in errors {
+            assert_eq!(result_from(result_value(&Err(error.clone()))), Err(error));
+        }
+        let old = Value::Result(Err(Some(Box::new(Value::Variant(
+            2,
+            Some(Box::new(Value::String("m".into()))),
+        )))));
+        assert_eq!(result_from(old), Err(RpcError::callee_failed("m")));
     }
 }

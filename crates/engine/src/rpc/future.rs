@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use golem_model::{Value, WorkerId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use wasmtime_wasi::p2::Pollable;
 
 use super::call::{RemoteCall, RpcError};
 
@@ -95,6 +94,12 @@ impl CallFuture {
         *self.state.lock() = State::Taken;
     }
 
+    /// The guest drops the future. Whether its call is still under way, so that it should be cancelled.
+    pub(crate) fn abandon(&self) -> bool {
+        let mut state = self.state.lock();
+        matches!(std::mem::replace(&mut *state, State::Taken), State::Waiting)
+    }
+
     /// Takes the result if it is there.
     pub(crate) fn get(&self) -> Got {
         let mut state = self.state.lock();
@@ -108,7 +113,8 @@ impl CallFuture {
         }
     }
 
-    async fn wait(&self) {
+    /// Waits until there is a result.
+    pub(crate) async fn wait(&self) {
         loop {
             let notified = self.ready.notified();
             tokio::pin!(notified);
@@ -119,15 +125,5 @@ impl CallFuture {
             }
             notified.await;
         }
-    }
-}
-
-/// The pollable of a future.
-pub(crate) struct FuturePollable(pub(crate) Arc<CallFuture>);
-
-#[async_trait::async_trait]
-impl Pollable for FuturePollable {
-    async fn ready(&mut self) {
-        self.0.wait().await;
     }
 }

@@ -8,14 +8,14 @@ use golem_model::Value;
 use golem_model::oplog::Event;
 use wasmtime::Result;
 use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi::p2::{DynPollable, subscribe};
+use wasmtime_wasi::p2::DynPollable;
 
 use super::call::{Function, RpcError, result_from, result_value};
-use super::future::{CallFuture, FuturePollable};
+use super::future::CallFuture;
 use super::wit_value::{decode, encode};
 use crate::host::calls::RPC_REFUSED;
 use crate::host::durable::Halt;
-use crate::host::{HasLinked, HostState, Linked};
+use crate::host::{HasLinked, HostState, Linked, Source, subscribe_to};
 use crate::queue::Target;
 
 #[expect(
@@ -66,7 +66,11 @@ fn wit_error(error: RpcError) -> types::RpcError {
     match error {
         RpcError::Protocol(message) => types::RpcError::ProtocolError(message),
         RpcError::NotFound(message) => types::RpcError::NotFound(message),
-        RpcError::CalleeFailed(message) => types::RpcError::RemoteInternalError(message),
+        RpcError::Denied(message) => types::RpcError::Denied(message),
+        error @ (RpcError::Timeout(_)
+        | RpcError::Cancelled(_)
+        | RpcError::Deadlock(_)
+        | RpcError::CalleeFailed { .. }) => types::RpcError::RemoteInternalError(error.to_string()),
     }
 }
 
@@ -187,10 +191,7 @@ impl types::HostWasmRpc for Linked<'_> {
 impl types::HostFutureInvokeResult for Linked<'_> {
     async fn subscribe(&mut self, future: Resource<RpcFuture>) -> Result<Resource<DynPollable>> {
         let future = Arc::clone(&self.0.table.get(&future)?.future);
-        let pollable = self.0.table.push(FuturePollable(Arc::clone(&future)))?;
-        let pollable = subscribe(&mut self.0.table, pollable)?;
-        self.0.waits.insert(pollable.rep(), future);
-        Ok(pollable)
+        subscribe_to(self.0, Source::Call(future))
     }
 
     async fn get(
@@ -203,7 +204,8 @@ impl types::HostFutureInvokeResult for Linked<'_> {
     }
 
     async fn drop(&mut self, future: Resource<RpcFuture>) -> Result<()> {
-        self.0.table.delete(future)?;
+        let RpcFuture { future } = self.0.table.delete(future)?;
+        self.0.abandon(&future)?;
         Ok(())
     }
 }

@@ -13,14 +13,13 @@ use wasmtime::component::{
     Linker, LinkerInstance, Resource, ResourceDynamic, ResourceType, Type, Val,
 };
 use wasmtime::{Engine, Result, StoreContextMut};
-use wasmtime_wasi::p2::subscribe;
 
 use super::call::{Function, RpcError, result_from, result_value};
-use super::future::{CallFuture, FuturePollable};
+use super::future::CallFuture;
 use crate::component::reflect::{ResourceNumbers, StubName, stub_name, wit_type};
-use crate::host::HostState;
 use crate::host::calls::RPC_REFUSED;
 use crate::host::durable::Halt;
+use crate::host::{HostState, Source, subscribe_to};
 use crate::queue::Target;
 use crate::value::{from_val, to_val};
 
@@ -131,11 +130,18 @@ fn call_error(error: RpcError) -> Val {
     let (case, payload) = match error {
         RpcError::Protocol(message) => ("protocol", text(message)),
         RpcError::NotFound(message) => ("not-found", text(message)),
-        RpcError::CalleeFailed(message) => (
+        RpcError::Denied(message) => ("denied", text(message)),
+        RpcError::Timeout(message) => ("timeout", text(message)),
+        RpcError::Cancelled(message) => ("cancelled", text(message)),
+        RpcError::Deadlock(path) => {
+            let path = path.into_iter().map(Val::String).collect();
+            ("deadlock", Some(Box::new(Val::List(path))))
+        }
+        RpcError::CalleeFailed { message, trace } => (
             "callee-failed",
             Some(Box::new(Val::Record(vec![
                 ("message".to_owned(), Val::String(message)),
-                ("trace".to_owned(), Val::String(String::new())),
+                ("trace".to_owned(), Val::String(trace)),
             ]))),
         ),
     };
@@ -221,7 +227,8 @@ fn define_resource(
         move |mut store, rep| {
             let table = &mut store.data_mut().table;
             if future {
-                table.delete(Resource::<StubFuture>::new_own(rep))?;
+                let StubFuture { future } = table.delete(Resource::<StubFuture>::new_own(rep))?;
+                store.data_mut().abandon(&future)?;
             } else {
                 table.delete(Resource::<StubClient>::new_own(rep))?;
             }
@@ -401,10 +408,7 @@ fn define_subscribe(into: &mut LinkerInstance<'_, HostState>, name: &str) -> Res
     into.func_new_async(name, move |mut store, _, params, results| {
         Box::new(async move {
             let future = future_of(&mut store, params)?;
-            let state = store.data_mut();
-            let pollable = state.table.push(FuturePollable(Arc::clone(&future)))?;
-            let pollable = subscribe(&mut state.table, pollable)?;
-            state.waits.insert(pollable.rep(), future);
+            let pollable = subscribe_to(store.data_mut(), Source::Call(future))?;
             let pollable = pollable.try_into_resource_any(&mut store)?;
             put(results, Val::Resource(pollable))
         })
@@ -456,6 +460,9 @@ fn refusal(
 
 /// A failure for which the interface has no place: it ends the caller, with the same text, and is not recorded (D10).
 fn failed(target: &Target, function: &Function, error: &RpcError) -> Halt {
+    if let RpcError::Deadlock(path) = error {
+        return Halt::Deadlock(path.clone());
+    }
     Halt::CalleeFailed(format!("call of {function} on {target} failed: {error}"))
 }
 

@@ -325,9 +325,17 @@ impl From<WorkerError> for ApiError {
                 plain(StatusCode::BAD_REQUEST)
             }
             WorkerError::KeyReused { .. } => plain(StatusCode::CONFLICT),
-            WorkerError::Failed { message, .. } => {
-                worker(GolemError::RuntimeError { details: message })
+            WorkerError::Failed(failure) => worker(GolemError::RuntimeError {
+                details: failure.message,
+            }),
+            WorkerError::Timeout { .. } => plain(StatusCode::GATEWAY_TIMEOUT),
+            WorkerError::Cancelled { .. } => worker(GolemError::RuntimeError {
+                details: problem.message.clone(),
+            }),
+            WorkerError::BadUpdate { .. } | WorkerError::BadIndex { .. } => {
+                plain(StatusCode::BAD_REQUEST)
             }
+            WorkerError::PromiseNotFound { .. } => plain(StatusCode::NOT_FOUND),
             WorkerError::Deadlock { .. } => worker(GolemError::RuntimeError {
                 details: problem.message.clone(),
             }),
@@ -456,12 +464,46 @@ mod tests {
             "error",
         );
         check(
-            WorkerError::Failed {
+            WorkerError::Failed(golem_engine::Failure {
                 kind: FailureKind::Trap,
                 message: message.clone(),
-            },
+                trace: String::new(),
+                path: Vec::new(),
+            }),
             500,
             "RuntimeError",
+        );
+        let (worker, key) = (id(), "k".to_owned());
+        check(WorkerError::Timeout { worker, key }, 504, "error");
+        let (worker, key) = (id(), "k".to_owned());
+        check(WorkerError::Cancelled { worker, key }, 500, "RuntimeError");
+        let (worker, detail) = (id(), "x".to_owned());
+        check(
+            WorkerError::BadUpdate {
+                worker,
+                version: 1,
+                detail,
+            },
+            400,
+            "errors",
+        );
+        let (worker, detail) = (id(), "x".to_owned());
+        check(
+            WorkerError::BadIndex {
+                worker,
+                index: 1,
+                detail,
+            },
+            400,
+            "errors",
+        );
+        check(
+            WorkerError::PromiseNotFound {
+                worker: id(),
+                index: 1,
+            },
+            404,
+            "error",
         );
         check(
             WorkerError::PreviousFailed {

@@ -155,6 +155,7 @@ async fn request(
         key_is_new,
         function: signature.name,
         params,
+        deadline: None,
     })
 }
 

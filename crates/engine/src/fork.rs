@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / fork: a new worker with the history of another one. In: a log and an index. Out: a log with the same entries
+//! under the same indexes, and a worker that owns it. The worker is there when all of its log is, or not at all.
+//! Read next: `node/workers.rs`. Source: runtime spec §2.8.
+
+use std::sync::Arc;
+
+use golem_model::oplog::{Event, OplogEntry};
+use golem_model::worker::{RowState, WorkerRow};
+use golem_model::{LogId, OplogIndex, WorkerId};
+use golem_storage::Op;
+
+use crate::error::WorkerError;
+use crate::node::Node;
+use crate::oplog::{Ledger, now_micros};
+
+/// Entries that are copied in one operation.
+const COPY_BATCH: usize = 512;
+/// Bytes that are copied in one operation, about: far below what one commit may hold.
+const COPY_BYTES: usize = 4 << 20;
+
+/// Copies the first `index` entries of `log`, which ends at `tail`, for the new worker `fork`. Durable on return.
+pub(crate) async fn copy(
+    node: &Arc<Node>,
+    origin: &WorkerId,
+    log: LogId,
+    tail: OplogIndex,
+    index: OplogIndex,
+    fork: &WorkerId,
+) -> Result<(), WorkerError> {
+    let store = node.store();
+    let bad = |detail: String| WorkerError::BadIndex {
+        worker: origin.clone(),
+        index: index.0,
+        detail,
+    };
+    if index.0 == 0 || index > tail {
+        return Err(bad(format!("the log has the entries 1 to {tail}")));
+    }
+    if store.worker(fork)?.is_some() {
+        return Err(WorkerError::AlreadyExists(fork.clone()));
+    }
+    let stored = store.worker(origin)?;
+    let stored = stored.ok_or_else(|| WorkerError::NotFound(origin.clone()))?;
+    let damaged = |detail: String| WorkerError::Damaged {
+        worker: origin.clone(),
+        detail,
+    };
+    let row = WorkerRow::from_bytes(&stored.row).map_err(|error| damaged(error.to_string()))?;
+    let ledger = Ledger::read_to(store.as_ref(), log, Some(index))?;
+    if ledger.regions.contains(index) {
+        return Err(bad("that part of the history was undone".into()));
+    }
+    let new_log = node.new_log(fork)?;
+    let mut next = OplogIndex(1);
+    while next <= index {
+        let left = usize::try_from(index.0 - next.0 + 1).unwrap_or(usize::MAX);
+        let mut entries = store.read(log, next, COPY_BATCH.min(left), COPY_BYTES)?;
+        if entries.is_empty() {
+            return Err(damaged(format!("entry {next} is missing")));
+        }
+        if let (OplogIndex(1), Some(first)) = (next, entries.first_mut()) {
+            *first = renamed(first, origin, fork, index).map_err(damaged)?;
+        }
+        let count = entries.len() as u64;
+        let first = next;
+        let append = Op::Append {
+            log: new_log,
+            first,
+            entries,
+        };
+        let seq = node.committer().submit([append]);
+        // One after the other, so that a large history does not fill the queue of everybody's commits.
+        node.committer()
+            .wait(seq)
+            .await
+            .map_err(|_| WorkerError::Stopping)?;
+        next = OplogIndex(next.0 + count);
+    }
+    let row = WorkerRow {
+        log: new_log.0,
+        version: ledger.version,
+        created_at: now_micros(),
+        state: RowState::Live as i32,
+        last_error: None,
+        retry_count: 0,
+        updates: Vec::new(),
+        ..row
+    };
+    let put = Op::PutWorker {
+        worker: fork.clone(),
+        log: new_log,
+        row: row.to_bytes(),
+    };
+    let open = ledger.current.is_some() || !ledger.pending.is_empty();
+    let mark = open.then(|| Op::SetRunning {
+        worker: fork.clone(),
+        log: new_log,
+    });
+    let seq = node.committer().submit([put].into_iter().chain(mark));
+    node.committer()
+        .wait(seq)
+        .await
+        .map_err(|_| WorkerError::Stopping)
+}
+
+/// The first entry, for the fork. Its guest goes on seeing the name that its history has seen.
+fn renamed(
+    bytes: &[u8],
+    origin: &WorkerId,
+    fork: &WorkerId,
+    index: OplogIndex,
+) -> Result<Vec<u8>, String> {
+    let entry = OplogEntry::from_bytes(bytes).map_err(|error| error.to_string())?;
+    let Some(Event::Create(mut create)) = entry.event else {
+        return Err("the first entry does not create the worker".into());
+    };
+    create.forked_from = create
+        .forked_from
+        .or_else(|| Some(origin.worker_name.clone()));
+    create.forked_at = index.0;
+    create.name.clone_from(&fork.worker_name);
+    Ok(OplogEntry::new(entry.at, Event::Create(create)).to_bytes())
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / node/calls: invocations from outside and calls between workers. In: a target, a function, values. Out: results
+//! that are durable. Read next: `../worker.rs`, `../rpc/call.rs`.
+
+use std::sync::Arc;
+
+use golem_model::worker::WorkerRow;
+use golem_model::{ComponentVersion, IdempotencyKey, Value, WorkerId};
+use tokio::sync::oneshot;
+
+use super::{FoundSignature, Node, Outcome, Request};
+use crate::component::loaded::ExportedFunction;
+use crate::error::WorkerError;
+use crate::host::Guest;
+use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
+use crate::queue::{Accepting, CreateWith, Finished, Invocation, Reply, Target, rpc_error};
+use crate::rpc::{Delivered, Function, RemoteCall, RpcError};
+use crate::worker::{Message, door};
+
+impl Node {
+    /// The function that an invocation would run: of the version that the worker runs, or of the newest.
+    pub fn signature(
+        &self,
+        target: &Target,
+        function: &str,
+    ) -> Result<FoundSignature, WorkerError> {
+        let exported = self.exported(target, function)?;
+        Ok(FoundSignature {
+            name: exported.name.clone(),
+            function: Arc::clone(&exported.signature),
+        })
+    }
+
+    /// Accepts an invocation. Its acceptance is durable on return (rule H1). An ephemeral one has run by then.
+    pub async fn invoke(
+        self: &Arc<Self>,
+        target: Target,
+        request: Request,
+    ) -> Result<IdempotencyKey, WorkerError> {
+        let target = self.addressed(target);
+        let deadline = request.deadline;
+        let (exported, key, repeatable, input) = self.check(&target, request)?;
+        let Target::Worker(worker) = target else {
+            self.run_ephemeral(
+                target.component(),
+                &exported,
+                key.clone(),
+                input,
+                CreateWith::default(),
+            )
+            .await?;
+            return Ok(key);
+        };
+        let (sender, receiver) = oneshot::channel();
+        let accepted = Some(Accepting::Door(sender));
+        self.hand_in(
+            &worker,
+            &exported,
+            key.clone(),
+            repeatable,
+            input,
+            deadline,
+            accepted,
+            None,
+        );
+        let seq = receiver.await.map_err(|_| WorkerError::Stopping)??;
+        self.durable(seq).await?;
+        Ok(key)
+    }
+
+    /// Runs an invocation, or joins it if its key is known, and returns its result when that is durable.
+    pub async fn invoke_and_await(
+        self: &Arc<Self>,
+        target: Target,
+        request: Request,
+    ) -> Result<Outcome, WorkerError> {
+        let target = self.addressed(target);
+        let deadline = request.deadline;
+        let (exported, key, repeatable, input) = self.check(&target, request)?;
+        let finished = match target {
+            Target::Worker(worker) => {
+                let (reply, receiver) = door();
+                self.hand_in(
+                    &worker,
+                    &exported,
+                    key.clone(),
+                    repeatable,
+                    input,
+                    deadline,
+                    None,
+                    Some(reply),
+                );
+                let finished: Finished = receiver.await.map_err(|_| WorkerError::Stopping)??;
+                self.durable(finished.seq).await?;
+                finished.value
+            }
+            Target::Ephemeral(component) => {
+                self.run_ephemeral(
+                    component,
+                    &exported,
+                    key.clone(),
+                    input,
+                    CreateWith::default(),
+                )
+                .await?
+            }
+        };
+        let results = if let Value::Tuple(results) = finished {
+            results
+        } else {
+            Vec::new()
+        };
+        Ok(Outcome {
+            key,
+            results,
+            types: exported.result.iter().cloned().collect(),
+        })
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an invocation has that many parts, and two kinds of listeners"
+    )]
+    fn hand_in(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        exported: &ExportedFunction,
+        key: IdempotencyKey,
+        repeatable: bool,
+        input: Vec<u8>,
+        deadline: Option<u64>,
+        accepted: Option<Accepting>,
+        reply: Option<Reply>,
+    ) {
+        let function = exported.name.clone();
+        let create = CreateWith::default();
+        let invocation = Invocation {
+            key,
+            repeatable,
+            function,
+            input,
+            caller: None,
+            deadline,
+            create,
+            accepted,
+            reply,
+        };
+        self.tell(worker, Message::Invoke(Box::new(invocation)));
+    }
+
+    fn check(
+        &self,
+        target: &Target,
+        request: Request,
+    ) -> Result<(Arc<ExportedFunction>, IdempotencyKey, bool, Vec<u8>), WorkerError> {
+        let exported = self.exported(target, &request.function)?;
+        let fits = request.params.len() == exported.params.len()
+            && request
+                .params
+                .iter()
+                .zip(&exported.params)
+                .all(|(value, typ)| value.matches(typ));
+        if !fits {
+            let detail = format!(
+                "{} values for {} parameters, or of other types",
+                request.params.len(),
+                exported.params.len()
+            );
+            return Err(WorkerError::BadArguments {
+                function: exported.name.clone(),
+                detail,
+            });
+        }
+        let input = Value::Tuple(request.params).to_bytes();
+        check_bytes("input", input.len(), PAYLOAD_BYTES_MAX)?;
+        check_bytes("idempotency key", request.key.0.len(), NAME_BYTES_MAX)?;
+        Ok((exported, request.key, !request.key_is_new, input))
+    }
+
+    /// Whom an invocation really goes to, by the type of the newest version: every call of an ephemeral component gets a
+    /// fresh instance whatever name it uses, and a durable one without a name a new worker.
+    fn addressed(&self, target: Target) -> Target {
+        match (self.is_ephemeral(target.component()), target) {
+            (true, target) => Target::Ephemeral(target.component()),
+            (false, Target::Ephemeral(component)) => {
+                Target::Worker(WorkerId::new(component, uuid::Uuid::new_v4().to_string()))
+            }
+            (false, target) => target,
+        }
+    }
+
+    fn exported(
+        &self,
+        target: &Target,
+        function: &str,
+    ) -> Result<Arc<ExportedFunction>, WorkerError> {
+        let component = target.component();
+        let loaded = self.catalog.loaded(component, self.version_of(target)?)?;
+        if let Some(exported) = loaded.function(function) {
+            return Ok(Arc::clone(exported));
+        }
+        let unknown = |suggestion| WorkerError::UnknownFunction {
+            component,
+            function: function.to_owned(),
+            suggestion,
+        };
+        match golem_model::function::resolve(&loaded.info.metadata.exports, function) {
+            Ok(name) => loaded.function(&name).cloned().ok_or_else(|| unknown(None)),
+            Err(error) => Err(unknown(error.suggestion())),
+        }
+    }
+
+    /// The version that a worker runs; `None` (the newest) when it does not exist or there is only one.
+    fn version_of(&self, target: &Target) -> Result<Option<ComponentVersion>, WorkerError> {
+        let newest = self
+            .catalog
+            .get(target.component(), None)?
+            .versioned_component_id
+            .version;
+        let Target::Worker(worker) = target else {
+            return Ok(None);
+        };
+        if newest == 0 {
+            return Ok(None);
+        }
+        let Some(stored) = self.store.worker(worker)? else {
+            return Ok(None);
+        };
+        Ok(WorkerRow::from_bytes(&stored.row)
+            .ok()
+            .map(|row| row.version))
+    }
+
+    /// The function that a worker means.
+    pub(crate) fn remote_function(
+        &self,
+        target: &Target,
+        function: &Function,
+    ) -> Result<Arc<ExportedFunction>, RpcError> {
+        let loaded = self
+            .catalog
+            .loaded(target.component(), None)
+            .map_err(|error| RpcError::NotFound(error.to_string()))?;
+        match function {
+            Function::Named(name) => self
+                .exported(target, name)
+                .map_err(|error| rpc_error(&error)),
+            Function::Stub {
+                package,
+                version,
+                resource,
+                function: name,
+            } => {
+                let found = loaded
+                    .stub_function(package, version, resource, name)
+                    .cloned();
+                let component = target.component();
+                found.ok_or_else(|| {
+                    RpcError::NotFound(format!(
+                        "component {component} has no function `{function}`"
+                    ))
+                })
+            }
+        }
+    }
+
+    /// Hands a call of `guest` to its target. Returns as soon as the target's queue has it; `accepted` hears when it is in
+    /// the stream, `reply` when it is done.
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        guest: &Arc<Guest>,
+        call: &RemoteCall,
+        accepted: Option<Delivered>,
+        reply: Option<Reply>,
+    ) -> Result<(), RpcError> {
+        let exported = self.remote_function(&call.target, &call.function)?;
+        match &self.addressed(call.target.clone()) {
+            Target::Worker(worker) => {
+                let invocation = Invocation {
+                    key: call.key.clone(),
+                    repeatable: call.repeated,
+                    function: exported.name.clone(),
+                    input: call.input.clone(),
+                    caller: Some(crate::rpc::worker_urn(&guest.worker)),
+                    deadline: call.deadline,
+                    create: guest.heir(),
+                    accepted: accepted.map(Accepting::Caller),
+                    reply,
+                };
+                self.tell(worker, Message::Invoke(Box::new(invocation)));
+            }
+            Target::Ephemeral(component) => {
+                let (node, component, call, create) =
+                    (Arc::clone(self), *component, call.clone(), guest.heir());
+                if let Some(accepted) = accepted {
+                    drop(accepted.send(Ok(())));
+                }
+                tokio::spawn(async move {
+                    let outcome = node
+                        .run_ephemeral(component, &exported, call.key, call.input, create)
+                        .await;
+                    if let Some(reply) = reply {
+                        reply.send(outcome.map(|value| Finished {
+                            value,
+                            seq: node.committer.durable(),
+                        }));
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / run: what the task of a worker runs, one thing at a time: its activation, the next invocation, an update.
+//! In: a worker with work. Out: a future, and what to do when it has ended. Read next: `activate.rs`, `instance.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use golem_model::oplog::{Event, FailureKind, Jump, JumpReason, Started, UpdateMode};
+use golem_model::{OplogIndex, Value};
+
+use crate::activate::{Activation, OnLive, activate, call_save, run};
+use crate::alive::{Alive, Current, Trying, guest_of};
+use crate::component::loaded::Loaded;
+use crate::error::ComponentError;
+use crate::host::Invoking;
+use crate::host::clock::real_nanos;
+use crate::instance::{Instance, Stopped};
+use crate::node::Node;
+use crate::queue::Queued;
+use crate::rpc::Rpc;
+use crate::update;
+use crate::worker::Worker;
+
+/// The end of something that ran.
+pub(crate) enum Ran {
+    /// The log was repeated, nothing was open.
+    Activated(Box<Instance>),
+    /// The current invocation ended.
+    Ended {
+        instance: Option<Box<Instance>>,
+        result: Result<Value, Stopped>,
+        recorded: u64,
+    },
+    /// The guest was asked to save itself for another version.
+    Saved(Result<Vec<u8>, Stopped>),
+}
+
+impl Worker {
+    /// Starts the next thing to run, if there is one and nothing runs.
+    pub(crate) fn start_next(&mut self) {
+        if self.running.is_some() || !self.has_work() {
+            return;
+        }
+        let Some(alive) = &mut self.alive else { return };
+        if alive.retry_at.is_some() || alive.suspended.is_some() {
+            return;
+        }
+        if let Some((version, UpdateMode::Automatic)) = alive.updates.front().copied()
+            && alive.trying.is_none()
+        {
+            // The new version repeats the history, so the instance of the old one is of no use.
+            self.instance = None;
+            alive.trying = Some(Trying {
+                version,
+                mode: UpdateMode::Automatic,
+                done: Arc::default(),
+            });
+        }
+        self.node.instance_busy(&self.id);
+        match self.instance.take() {
+            None => self.activate(),
+            Some(instance) => self.go_on(instance),
+        }
+    }
+
+    /// Makes an instance and brings it to where the log ends.
+    fn activate(&mut self) {
+        let (node, id) = (Arc::clone(&self.node), self.id.clone());
+        let Some(alive) = &mut self.alive else { return };
+        redo_atomic_region(alive);
+        let updating = match &alive.trying {
+            Some(trying) if trying.mode == UpdateMode::Automatic => Some(trying),
+            _ => None,
+        };
+        let mut row = alive.row.clone();
+        let on_live = updating.map(|trying| {
+            let event = update::done(&mut row, trying.version);
+            OnLive {
+                event,
+                also: vec![golem_storage::Op::PutWorker {
+                    worker: id.clone(),
+                    log: alive.link.log,
+                    row: row.to_bytes(),
+                }],
+                done: Arc::clone(&trying.done),
+            }
+        });
+        let version = updating.map_or(alive.row.version, |trying| trying.version);
+        let loading = match &alive.trying {
+            Some(trying) if trying.mode == UpdateMode::SnapshotBased => {
+                Some(Arc::clone(&trying.done))
+            }
+            _ => None,
+        };
+        let parts = match node.component_loaded(id.component_id, version) {
+            Ok(loaded) => Activation {
+                guest: match updating {
+                    None => Arc::clone(&alive.guest),
+                    Some(_) => Arc::new(guest_of(&id, &row, Some(alive.guest.seen_name.clone()))),
+                },
+                loaded,
+                store: node.store(),
+                writer: Arc::clone(&alive.writer),
+                fresh: std::mem::take(&mut alive.fresh),
+                payloads: node.payloads(),
+                rpc: Rpc::new(Arc::clone(&node)),
+                link: Arc::clone(&alive.link),
+                base: alive.base.clone(),
+                stale_base: alive.stale_base,
+                on_live,
+                loading,
+            },
+            Err(error) => return self.cannot_start(&error),
+        };
+        let written = alive.writer.lock().last();
+        self.running = Some(Box::pin(async move {
+            // A log is read from the store, so all of it has to be there.
+            if !parts.fresh && node.committer().wait(written).await.is_err() {
+                return std::future::pending().await;
+            }
+            let link = Arc::clone(&parts.link);
+            node.make_room();
+            link.enter().await;
+            let outcome = activate(parts).await;
+            link.leave();
+            match outcome {
+                Ok((instance, None)) => Ran::Activated(Box::new(instance)),
+                Ok((instance, Some(resumed))) => Ran::Ended {
+                    instance: Some(Box::new(instance)),
+                    result: resumed.result,
+                    recorded: resumed.recorded,
+                },
+                Err(stopped) => Ran::Ended {
+                    instance: None,
+                    result: Err(stopped),
+                    recorded: 0,
+                },
+            }
+        }));
+    }
+
+    fn cannot_start(&mut self, error: &ComponentError) {
+        let result = Err(Stopped::failed(
+            FailureKind::InvalidRequest,
+            error.to_string(),
+        ));
+        self.running = Some(Box::pin(async {
+            Ran::Ended {
+                instance: None,
+                result,
+                recorded: 0,
+            }
+        }));
+    }
+
+    /// Runs the next thing on an instance that stands where the log ends.
+    fn go_on(&mut self, instance: Instance) {
+        let Some(alive) = &mut self.alive else { return };
+        if let Some((_, UpdateMode::SnapshotBased)) = alive.updates.front() {
+            return self.save(instance);
+        }
+        let Some(next) = alive.queue.pending.pop_front() else {
+            self.instance = Some(instance);
+            self.node.instance_idle(&self.id);
+            return;
+        };
+        let now = real_nanos();
+        let started = alive.writer.lock().append(Event::Started(Started {
+            accepted: next.accepted.0,
+            now,
+        }));
+        alive.current = Some(Current {
+            accepted: next.accepted,
+            started,
+            key: next.key.clone(),
+            deadline: next.deadline,
+        });
+        let link = Arc::clone(&alive.link);
+        self.running = Some(Box::pin(async move {
+            link.enter().await;
+            let ran = invoke(instance, next, started, now).await;
+            link.leave();
+            ran
+        }));
+    }
+
+    /// Lets the guest save itself for another version.
+    fn save(&mut self, mut instance: Instance) {
+        let Some(alive) = &self.alive else { return };
+        let link = Arc::clone(&alive.link);
+        self.running = Some(Box::pin(async move {
+            link.enter().await;
+            let saved = call_save(&mut instance).await;
+            link.leave();
+            Ran::Saved(saved)
+        }));
+    }
+
+    /// Something that ran has ended.
+    pub(crate) fn ran(&mut self, ran: Ran) {
+        let Some(alive) = &mut self.alive else { return };
+        alive.link.waits_no_more();
+        let failed = matches!(
+            &ran,
+            Ran::Ended {
+                result: Err(_),
+                instance: None,
+                ..
+            }
+        );
+        if let Some(trying) = alive.trying.take() {
+            if trying.done.load(Ordering::Relaxed) {
+                alive.updated(&self.id, &trying);
+            } else if let Ran::Ended {
+                result: Err(stopped),
+                ..
+            } = &ran
+                && failed
+            {
+                // The worker runs its old version again, from where it was.
+                alive.not_updated(&self.id, &trying, stopped.to_string());
+                self.node.instance_gone(&self.id);
+                return;
+            }
+        }
+        match ran {
+            Ran::Activated(instance) => {
+                if let Some(current) = alive.current.take() {
+                    // The log says that it runs, yet repeating the log finished it: the ledger was read wrongly.
+                    tracing::error!(worker = %self.id, accepted = %current.accepted, "an open invocation was not found in replay");
+                }
+                self.instance = Some(*instance);
+            }
+            Ran::Ended {
+                instance,
+                result: Ok(value),
+                ..
+            } => {
+                alive.complete(&self.node, &self.id, value);
+                self.instance = instance.map(|instance| *instance);
+            }
+            Ran::Ended {
+                result: Err(stopped),
+                recorded,
+                ..
+            } => alive.stop(&self.node, &self.id, stopped, recorded),
+            Ran::Saved(saved) => alive.saved(&self.node, &self.id, saved),
+        }
+        if self.instance.is_some() {
+            self.node.instance_idle(&self.id);
+        } else {
+            self.node.instance_gone(&self.id);
+        }
+    }
+}
+
+/// An atomic region that did not end is undone, and so done again: unless nothing was done in it.
+fn redo_atomic_region(alive: &mut Alive) {
+    let begin = alive.link.atomic.lock().take();
+    let (Some(begin), Some(_)) = (begin, &alive.current) else {
+        return;
+    };
+    let mut writer = alive.writer.lock();
+    let last = writer.tail();
+    if last > begin {
+        let jump = writer.append(Event::Jump(Jump {
+            first: begin.next().0,
+            last: last.0,
+            reason: JumpReason::AtomicRegion as i32,
+        }));
+        alive.link.regions.lock().add(jump, begin.next(), last);
+    }
+}
+
+async fn invoke(mut instance: Instance, next: Queued, started: OplogIndex, now: u64) -> Ran {
+    let before = instance.recorded().unwrap_or(0);
+    let invoking = Invoking {
+        key: next.key,
+        calls: 0,
+        started,
+        deadline: next.deadline,
+    };
+    let result = match Value::from_bytes(&next.input) {
+        Ok(input) => run(&mut instance, invoking, &next.function, &input, now).await,
+        Err(error) => Err(Stopped::failed(
+            FailureKind::InvalidRequest,
+            format!("arguments: {error}"),
+        )),
+    };
+    let recorded = instance.recorded().unwrap_or(0) - before;
+    Ran::Ended {
+        instance: Some(Box::new(instance)),
+        result,
+        recorded,
+    }
+}
+
+/// The function of a component that saves or loads it; `None` when it exports none.
+pub(crate) fn snapshot_function<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a str> {
+    loaded
+        .function_names()
+        .find(|function| is_snapshot_function(function, name))
+}
+
+fn is_snapshot_function(function: &str, name: &str) -> bool {
+    let Some((interface, called)) = function.split_once(".{") else {
+        return false;
+    };
+    let interface = interface.split('@').next().unwrap_or(interface);
+    interface == format!("golem:api/{name}-snapshot") && called.trim_end_matches('}') == name
+}
+
+impl Node {
+    /// Whether a version of a component can be saved and loaded by its own functions.
+    pub(crate) fn has_snapshot_functions(loaded: &Loaded) -> bool {
+        ["save", "load"]
+            .iter()
+            .all(|name| snapshot_function(loaded, name).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshot_functions_are_told_by_their_interface_in_any_version() {
+        assert!(is_snapshot_function(
+            "golem:api/save-snapshot@1.1.0.{save}",
+            "save"
+        ));
+        assert!(is_snapshot_function(
+            "golem:api/load-snapshot@0.2.0.{load}",
+            "load"
+        ));
+        assert!(!is_snapshot_function(
+            "golem:api/load-snapshot@0.2.0.{load}",
+            "save"
+        ));
+        assert!(!is_snapshot_function("my:api/save-snapshot.{save}", "save"));
+    }
+}
