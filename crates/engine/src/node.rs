@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
+use crate::host::Outside;
 use crate::limits::{EXECUTING_MAX, RESIDENT_MAX};
 use crate::oplog::Payloads;
 use crate::promises::Promises;
@@ -236,6 +237,7 @@ pub struct Node {
     timers: Timers,
     executing: Arc<Semaphore>,
     sweeping: AtomicBool,
+    outside: Outside,
     _ticker: Ticker,
 }
 
@@ -269,6 +271,7 @@ impl Node {
             timers: Timers::open(store.as_ref())?,
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             sweeping: AtomicBool::new(false),
+            outside: Outside::default(),
             _ticker: Ticker::start(engine)?,
             store,
             committer,
@@ -341,6 +344,11 @@ impl Node {
 
     pub(crate) fn payloads(&self) -> Payloads {
         self.payloads.clone()
+    }
+
+    /// What instances share when they reach beyond their own memory.
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.outside
     }
 
     pub(crate) fn wait_graph(&self) -> &Arc<WaitGraph> {

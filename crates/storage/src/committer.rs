@@ -198,6 +198,12 @@ impl Committer {
         seq
     }
 
+    /// The number of the last submit: what is durable once this is, a reader of the store sees.
+    #[must_use]
+    pub fn submitted(&self) -> Seq {
+        Seq(self.shared.queue.lock().last)
+    }
+
     /// The last number that is durable; so are all before it.
     #[must_use]
     pub fn durable(&self) -> Seq {

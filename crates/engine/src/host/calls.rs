@@ -10,6 +10,8 @@ pub(crate) enum Class {
     Read,
     /// It changes something outside the worker: a start entry before, an end entry after.
     RemoteWrite,
+    /// It changes the store of the node: one entry, in the same commit as the change.
+    LocalWrite,
 }
 
 /// A recorded host function.
@@ -52,6 +54,39 @@ calls! {
     RPC_FUTURE_GET = 15, "golem:rpc/types.[method]future-invoke-result.get", Read;
     COMPONENT_OF_NAME = 16, "golem:rpc/types.resolve-component", Read;
     RPC_REFUSED = 17, "golem:rpc/types.refused", Read;
+
+    KV_GET = 100, "wasi:keyvalue/eventual.get", Read;
+    KV_SET = 101, "wasi:keyvalue/eventual.set", LocalWrite;
+    KV_DELETE = 102, "wasi:keyvalue/eventual.delete", LocalWrite;
+    KV_EXISTS = 103, "wasi:keyvalue/eventual.exists", Read;
+    KV_GET_MANY = 104, "wasi:keyvalue/eventual-batch.get-many", Read;
+    KV_KEYS = 105, "wasi:keyvalue/eventual-batch.keys", Read;
+    KV_SET_MANY = 106, "wasi:keyvalue/eventual-batch.set-many", LocalWrite;
+    KV_DELETE_MANY = 107, "wasi:keyvalue/eventual-batch.delete-many", LocalWrite;
+    INCREMENT = 108, "wasi:keyvalue/atomic.increment", LocalWrite;
+    CAS = 109, "wasi:keyvalue/atomic.compare-and-swap", LocalWrite;
+    CACHE_GET = 110, "wasi:keyvalue/cache.get", Read;
+    CACHE_EXISTS = 111, "wasi:keyvalue/cache.exists", Read;
+    CACHE_SET = 112, "wasi:keyvalue/cache.set", LocalWrite;
+    CACHE_GET_OR_SET = 113, "wasi:keyvalue/cache.get-or-set", Read;
+    CACHE_DELETE = 114, "wasi:keyvalue/cache.delete", LocalWrite;
+    CACHE_FILL = 115, "wasi:keyvalue/types.[method]outgoing-value.outgoing-value-write-body-sync", LocalWrite;
+
+    BLOB_CREATE_CONTAINER = 120, "wasi:blobstore/blobstore.create-container", LocalWrite;
+    BLOB_GET_CONTAINER = 121, "wasi:blobstore/blobstore.get-container", Read;
+    BLOB_DELETE_CONTAINER = 122, "wasi:blobstore/blobstore.delete-container", LocalWrite;
+    BLOB_CONTAINER_EXISTS = 123, "wasi:blobstore/blobstore.container-exists", Read;
+    BLOB_COPY = 124, "wasi:blobstore/blobstore.copy-object", LocalWrite;
+    BLOB_MOVE = 125, "wasi:blobstore/blobstore.move-object", LocalWrite;
+    BLOB_INFO = 126, "wasi:blobstore/container.[method]container.info", Read;
+    BLOB_GET_DATA = 127, "wasi:blobstore/container.[method]container.get-data", Read;
+    BLOB_WRITE = 128, "wasi:blobstore/container.[method]container.write-data", LocalWrite;
+    BLOB_LIST = 129, "wasi:blobstore/container.[method]container.list-objects", Read;
+    BLOB_DELETE = 130, "wasi:blobstore/container.[method]container.delete-object", LocalWrite;
+    BLOB_DELETE_MANY = 131, "wasi:blobstore/container.[method]container.delete-objects", LocalWrite;
+    BLOB_HAS = 132, "wasi:blobstore/container.[method]container.has-object", Read;
+    BLOB_OBJECT_INFO = 133, "wasi:blobstore/container.[method]container.object-info", Read;
+    BLOB_CLEAR = 134, "wasi:blobstore/container.[method]container.clear", LocalWrite;
 }
 
 /// The recorded function of a number.
@@ -98,15 +133,34 @@ pub(crate) const INTERFACES: &[(&str, Rest)] = &[
     ("wasi:sockets/udp", Rest::Refused),
     ("wasi:sockets/udp-create-socket", Rest::Refused),
     ("golem:rpc/types", Rest::Constant),
+    // A line is a hint, like one on stdout.
+    ("wasi:logging/logging", Rest::Constant),
+    ("wasi:keyvalue/types", Rest::Constant),
+    ("wasi:keyvalue/wasi-keyvalue-error", Rest::Constant),
+    ("wasi:keyvalue/eventual", Rest::Constant),
+    ("wasi:keyvalue/eventual-batch", Rest::Constant),
+    ("wasi:keyvalue/atomic", Rest::Constant),
+    ("wasi:keyvalue/cache", Rest::Constant),
+    ("wasi:blobstore/types", Rest::Constant),
+    ("wasi:blobstore/container", Rest::Constant),
+    ("wasi:blobstore/blobstore", Rest::Constant),
 ];
 
-/// Whether the platform provides an interface, by its full name with version. WASI: any 0.2.x.
+/// Packages that were published without a version, or with one that is not WASI 0.2. The others of WASI: any 0.2.x.
+const VERSIONS: &[(&str, &str)] = &[
+    ("wasi:logging", ""),
+    ("wasi:blobstore", ""),
+    ("wasi:keyvalue", "0.1.0"),
+    ("golem:rpc", "0.1.0"),
+];
+
+/// Whether the platform provides an interface, by its full name with version.
 pub(crate) fn provides(import: &str) -> bool {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
-    let right_version = if name.starts_with("wasi:") {
-        version.starts_with("0.2.")
-    } else {
-        version == "0.1.0"
+    let package = name.split('/').next().unwrap_or(name);
+    let right_version = match VERSIONS.iter().find(|(known, _)| *known == package) {
+        Some((_, expected)) => version == *expected,
+        None => version.starts_with("0.2."),
     };
     right_version && INTERFACES.iter().any(|(known, _)| *known == name)
 }

@@ -7,9 +7,10 @@ use wasmtime::component::Linker;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
 use wasmtime_wasi_io::bindings::wasi::io::poll;
 
+use super::bindings::{blobstore, keyvalue, logging};
 use super::state::{HasLinked, HostState, Linked};
 
-/// Adds WASI 0.2 to `linker`.
+/// Adds WASI 0.2, and what WASI has beside it, to `linker`.
 pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
@@ -21,5 +22,30 @@ pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
     cli::environment::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     poll::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     linker.allow_shadowing(false);
+    link_stores(linker)
+}
+
+/// Adds logging, and the stores that workers of a component share.
+fn link_stores(linker: &mut Linker<HostState>) -> Result<()> {
+    macro_rules! link {
+        ($($interface:path),* $(,)?) => {{
+            $({
+                use $interface as interface;
+                interface::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+            })*
+        }};
+    }
+    link!(
+        logging::logging,
+        keyvalue::types,
+        keyvalue::wasi_keyvalue_error,
+        keyvalue::eventual,
+        keyvalue::eventual_batch,
+        keyvalue::atomic,
+        keyvalue::cache,
+        blobstore::types,
+        blobstore::container,
+        blobstore::blobstore,
+    );
     Ok(())
 }

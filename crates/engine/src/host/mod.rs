@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / host: what a guest can call, one file per WIT interface, all of it through `durable.rs`.
 
+mod bindings;
+mod blobstore;
+mod body;
+mod cache;
 pub(crate) mod calls;
 mod cli;
 pub(crate) mod clock;
 mod clocks;
 pub(crate) mod durable;
+mod keyed;
+mod keyvalue;
 mod linker;
+mod logging;
 mod output;
+mod outside;
 mod poll;
 mod random;
+mod recorded;
 mod state;
 mod wait;
 
 pub(crate) use linker::link_wasi;
+pub(crate) use outside::Outside;
 pub(crate) use state::{Guest, HasLinked, HostState, Invoking, Linked};
 pub(crate) use wait::{Source, any_ready, subscribe_to, wait_outside};

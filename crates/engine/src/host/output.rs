@@ -19,8 +19,10 @@ const WRITE_BYTES: usize = 1 << 20;
 
 /// A line that a guest has written.
 pub(crate) struct Line {
-    /// Stdout or stderr.
+    /// Stdout, stderr, or a level of `wasi:logging`.
     pub(crate) level: LogLevel,
+    /// Context of a `wasi:logging` line.
+    pub(crate) context: String,
     /// The text without its line end.
     pub(crate) text: String,
 }
@@ -47,6 +49,7 @@ impl Output {
             if *byte == b'\n' || partial.len() >= LINE_BYTES_MAX {
                 self.lines.push(Line {
                     level,
+                    context: String::new(),
                     text: String::from_utf8_lossy(partial).into_owned(),
                 });
                 partial.clear();
@@ -54,6 +57,23 @@ impl Output {
             if *byte != b'\n' {
                 partial.push(*byte);
             }
+        }
+    }
+
+    /// Adds a line of `wasi:logging`, in pieces of at most [`LINE_BYTES_MAX`] bytes.
+    pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
+        let mut rest = message;
+        loop {
+            let (piece, more) = rest.split_at(rest.floor_char_boundary(LINE_BYTES_MAX));
+            self.lines.push(Line {
+                level,
+                context: context.to_owned(),
+                text: piece.to_owned(),
+            });
+            if more.is_empty() {
+                return;
+            }
+            rest = more;
         }
     }
 
@@ -68,6 +88,7 @@ impl Output {
                 if !partial.is_empty() {
                     self.lines.push(Line {
                         level,
+                        context: String::new(),
                         text: String::from_utf8_lossy(partial).into_owned(),
                     });
                     partial.clear();
@@ -140,6 +161,21 @@ impl OutputStream for OutputPipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_message_is_logged_in_pieces() {
+        let mut output = Output::default();
+        output.log(LogLevel::Warn, "ctx", &"é".repeat(LINE_BYTES_MAX));
+        let lines = output.take(false);
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.context == "ctx" && line.text.len() == LINE_BYTES_MAX)
+        );
+        output.log(LogLevel::Info, "", "");
+        assert_eq!(output.take(false).len(), 1);
+    }
 
     #[test]
     fn lines_are_cut_and_the_panic_is_found() {

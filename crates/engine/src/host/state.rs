@@ -163,11 +163,11 @@ impl HostState {
     fn log(&mut self, lines: Vec<super::output::Line>) -> Result<(), StoreError> {
         for line in lines {
             if self.journal.line_is_new()? {
-                tracing::info!(target: "golem::guest", worker = %self.guest.worker, level = ?line.level, "{}", line.text);
+                tracing::info!(target: "golem::guest", worker = %self.guest.worker, level = ?line.level, context = %line.context, "{}", line.text);
                 let level = line.level as i32;
                 self.journal.append(Event::Log(Log {
                     level,
-                    context: String::new(),
+                    context: line.context,
                     message: line.text,
                 }));
             }

@@ -168,6 +168,11 @@ impl Rpc {
         }
     }
 
+    /// The node that this instance runs on.
+    pub(crate) fn node(&self) -> Arc<Node> {
+        Arc::clone(&self.node)
+    }
+
     /// Delivers a call whose result is waited for, unless this instance has done so.
     pub(crate) fn join(&self, guest: &Arc<Guest>, future: &Arc<CallFuture>) -> Result<(), Halt> {
         if future.take_delivery()
