@@ -51,6 +51,8 @@ pub const MEMORY_PART: u64 = 70;
 pub struct NodeConfig {
     /// Where compiled code is kept.
     pub code_dir: PathBuf,
+    /// Where large files of workers are kept. Emptied at start: the log makes them again.
+    pub files_dir: PathBuf,
     /// Instances without work that stay in memory.
     pub resident_max: usize,
     /// Bytes of the whole process above which instances without work leave memory, those that were left alone longest
@@ -61,10 +63,11 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// The defaults, with compiled code in `code_dir`.
+    /// The defaults, with compiled code in `code_dir` and files of workers in `worker-files` beside it.
     #[must_use]
     pub fn new(code_dir: PathBuf) -> Self {
         Self {
+            files_dir: code_dir.with_file_name("worker-files"),
             code_dir,
             resident_max: RESIDENT_MAX,
             memory_bytes: None,
@@ -271,7 +274,7 @@ impl Node {
             timers: Timers::open(store.as_ref())?,
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             sweeping: AtomicBool::new(false),
-            outside: Outside::default(),
+            outside: Outside::open(config.files_dir.clone())?,
             _ticker: Ticker::start(engine)?,
             store,
             committer,

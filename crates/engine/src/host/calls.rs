@@ -118,7 +118,7 @@ pub(crate) const INTERFACES: &[(&str, Rest)] = &[
     ("wasi:clocks/monotonic-clock", Rest::Constant),
     ("wasi:clocks/wall-clock", Rest::Constant),
     ("wasi:filesystem/preopens", Rest::Constant),
-    ("wasi:filesystem/types", Rest::Refused),
+    ("wasi:filesystem/types", Rest::Constant),
     ("wasi:io/error", Rest::Constant),
     ("wasi:io/poll", Rest::Constant),
     ("wasi:io/streams", Rest::Constant),

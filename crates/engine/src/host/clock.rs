@@ -27,6 +27,11 @@ impl VirtualClock {
         self.now
     }
 
+    /// What the clock shows, without a reading: the moment of what the guest does now.
+    pub(crate) fn shown(&self) -> u64 {
+        self.now
+    }
+
     /// The real moment, never before what the guest has already seen.
     pub(crate) fn real(&self) -> u64 {
         real_nanos().max(self.now)

@@ -321,21 +321,7 @@ impl Journal {
 
     /// Whether anything is kept: not for ephemeral workers.
     pub(crate) fn records(&self) -> bool {
-        self.writer.is_some()
-    }
-
-    /// Records the answer of a call together with what it changes in the store: one commit, so it happens exactly once.
-    pub(crate) fn record_with(&mut self, call: Call, input: u64, output: &Value, changes: Vec<Op>) {
-        if let Some(writer) = &self.writer {
-            self.recorded += 1;
-            self.steps += 1;
-            let event = Event::Read(Read {
-                call: call.number,
-                input,
-                output: output.to_bytes(),
-            });
-            writer.lock().append_with(event, changes);
-        }
+        self.writer().is_some()
     }
 
     /// Begins a remote write that the guest waits for: its start entry is written, or found with its outcome.

@@ -4,7 +4,7 @@
 
 use wasmtime::Result;
 use wasmtime::component::Linker;
-use wasmtime_wasi::p2::bindings::{cli, clocks, random};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi_io::bindings::wasi::io::poll;
 
 use super::bindings::{blobstore, keyvalue, logging};
@@ -20,6 +20,8 @@ pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
     random::insecure::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     random::insecure_seed::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     cli::environment::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    filesystem::preopens::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    filesystem::types::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     poll::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     linker.allow_shadowing(false);
     link_stores(linker)

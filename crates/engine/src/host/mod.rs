@@ -10,6 +10,8 @@ mod cli;
 pub(crate) mod clock;
 mod clocks;
 pub(crate) mod durable;
+mod files;
+mod filesystem;
 mod keyed;
 mod keyvalue;
 mod linker;

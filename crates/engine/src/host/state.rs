@@ -15,6 +15,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::calls::Call;
 use super::clock::VirtualClock;
 use super::durable::{Halt, Journal};
+use super::files::Files;
 use super::output::{Output, OutputPipe};
 use super::wait::Waits;
 use crate::limits::{LIVE_RESOURCES_MAX, Limits};
@@ -101,6 +102,7 @@ pub(crate) struct HostState {
     pub(crate) idempotence: bool,
     handles: HashMap<u64, ResourceAny>,
     next_handle: u64,
+    pub(crate) files: Files,
 }
 
 impl HostState {
@@ -122,6 +124,7 @@ impl HostState {
             .stderr(pipe(LogLevel::Stderr))
             .envs(&guest.full_env())
             .args(&guest.args);
+        let files = rpc.node().outside().files();
         Self {
             guest,
             table: ResourceTable::new(),
@@ -143,6 +146,7 @@ impl HostState {
             idempotence: true,
             handles: HashMap::new(),
             next_handle: 1,
+            files,
         }
     }
 

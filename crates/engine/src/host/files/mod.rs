@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / files: the file tree of a worker: names and attributes in memory, large contents in files of the data
+//! directory that bear numbers, so no path of a guest ever reaches the machine. A function of what the guest does.
+
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "images of workers, which use it, are made elsewhere"
+    )
+)]
+mod archive;
+mod content;
+mod path;
+mod tree;
+
+pub(crate) use content::Spill;
+pub(crate) use tree::{Attributes, Fault, Files, OpenWith, Opened, SetTime};
