@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Result};
 
-/// Compiled components, by the hash of their wasm and of the compiler's settings.
+use crate::checkpoint::{INSTRUMENTATION, InstrumentError, instrument};
+
+/// Compiled components, by the hash of their wasm, of the compiler's settings and of the instrumentation's version.
 #[derive(Debug, Clone)]
 pub(crate) struct CodeCache {
     directory: PathBuf,
@@ -22,6 +24,7 @@ impl CodeCache {
     pub(crate) fn open(directory: PathBuf, engine: &Engine) -> std::io::Result<Self> {
         std::fs::create_dir_all(&directory)?;
         let mut hasher = Fingerprint(Sha256::new());
+        INSTRUMENTATION.hash(&mut hasher);
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let hash = hasher.0.finalize();
         let compatibility = hash
@@ -54,7 +57,7 @@ impl CodeCache {
                 }
             }
         }
-        let compiled = engine.precompile_component(&wasm()?)?;
+        let compiled = compile(engine, &wasm()?)?;
         // A name of our own and a rename: a crash never leaves half a file under the final name.
         let temporary = self.directory.join(format!(
             "{hash}-{}.{}.tmp",
@@ -65,6 +68,22 @@ impl CodeCache {
         std::fs::rename(&temporary, &path)?;
         open_compiled(engine, &path)
     }
+}
+
+/// Compiles a component with the accessor of checkpoints in it, or as it is if the compiler does not take that.
+fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
+    let error = match instrument(wasm) {
+        Ok(instrumented) => match engine.precompile_component(&instrumented) {
+            Ok(compiled) => return Ok(compiled),
+            Err(error) => error.to_string(),
+        },
+        Err(error @ InstrumentError::Reserved(_)) => return Err(error.into()),
+        Err(error) => error.to_string(),
+    };
+    // Whatever is wrong with the component itself is said about what was uploaded.
+    let compiled = engine.precompile_component(wasm)?;
+    tracing::warn!(%error, "a component could not be prepared for checkpoints and runs without");
+    Ok(compiled)
 }
 
 #[expect(

@@ -75,27 +75,46 @@ impl From<Halt> for Stopped {
 
 /// A live instance.
 pub(crate) struct Instance {
-    store: Store<HostState>,
-    instance: wasmtime::component::Instance,
+    pub(crate) store: Store<HostState>,
+    pub(crate) instance: wasmtime::component::Instance,
     /// The component version that it runs.
     pub(crate) loaded: Arc<Loaded>,
 }
 
 impl Instance {
-    /// Instantiates a component, which runs the start-up code of its guest.
+    /// Instantiates a component and runs the start-up code of its guest.
     pub(crate) async fn start(loaded: Arc<Loaded>, state: HostState) -> Result<Self, Stopped> {
-        let mut store = Store::new(loaded.pre.engine(), state);
-        store.limiter(|state| &mut state.limits);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-        match loaded.pre.instantiate_async(&mut store).await {
-            Ok(instance) => Ok(Self {
-                store,
-                instance,
-                loaded,
-            }),
-            Err(error) => Err(stopped(&mut store, error)),
+        let mut store = new_store(&loaded, state);
+        let instance = match loaded.pre.instantiate_async(&mut store).await {
+            Ok(instance) => instance,
+            Err(error) => return Err(stopped(&mut store, error)),
+        };
+        let mut new = Self {
+            store,
+            instance,
+            loaded: Arc::clone(&loaded),
+        };
+        // The instrumentation of checkpoints has taken these calls out of the instantiation.
+        for start in loaded.access.iter().flat_map(|access| &access.starts) {
+            if let Err(error) = new.access::<(), ()>(start, ()).await {
+                return Err(stopped(&mut new.store, error));
+            }
         }
+        Ok(new)
+    }
+
+    /// Instantiates a component without the start-up code of its guest: a checkpoint is put over it.
+    pub(crate) async fn instantiate(
+        loaded: Arc<Loaded>,
+        state: HostState,
+    ) -> wasmtime::Result<Self> {
+        let mut store = new_store(&loaded, state);
+        let instance = loaded.pre.instantiate_async(&mut store).await?;
+        Ok(Self {
+            store,
+            instance,
+            loaded,
+        })
     }
 
     /// The host's side of the instance.
@@ -181,6 +200,14 @@ impl Instance {
     pub(crate) fn recorded(&mut self) -> Result<u64, StoreError> {
         Ok(self.store.data_mut().journal()?.recorded())
     }
+}
+
+fn new_store(loaded: &Loaded, state: HostState) -> Store<HostState> {
+    let mut store = Store::new(loaded.pre.engine(), state);
+    store.limiter(|state| &mut state.limits);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+    store
 }
 
 /// Functions of a trace that are kept: enough to see where the guest was, few enough for an entry of the log.

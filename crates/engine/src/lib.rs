@@ -3,6 +3,15 @@
 
 mod activate;
 mod alive;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the policy that takes and uses images stands outside of this room"
+    )
+)]
+mod checkpoint;
 mod component;
 mod control;
 mod cwasm;

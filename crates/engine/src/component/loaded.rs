@@ -9,10 +9,11 @@ use golem_model::WitType;
 use golem_model::component::Component as ComponentInfo;
 use golem_model::types::{Export, Function, HandleMode};
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, ResourceType};
 use wasmtime::{Engine, Result};
 
 use super::reflect::{self, stub_name};
+use crate::checkpoint::{Access, Obstacle, is_ours, link_access};
 use crate::host::{HostState, calls, link_wasi};
 use crate::rpc::{link_golem_rpc, link_stub};
 
@@ -36,6 +37,8 @@ pub(crate) struct Loaded {
     pub(crate) info: Arc<ComponentInfo>,
     /// Linked code.
     pub(crate) pre: InstancePre<HostState>,
+    /// What checkpoints are made with, or why there are none.
+    pub(crate) access: std::result::Result<Access, Obstacle>,
     functions: HashMap<String, Arc<ExportedFunction>>,
 }
 
@@ -46,7 +49,9 @@ impl Loaded {
         component: &Component,
         info: Arc<ComponentInfo>,
     ) -> Result<Self> {
-        let pre = linker(engine, component)?.instantiate_pre(component)?;
+        let (linker, stubs) = linker(engine, component)?;
+        let pre = linker.instantiate_pre(component)?;
+        let access = Access::find(engine, component, &stubs);
         let mut functions = HashMap::new();
         for export in &info.metadata.exports {
             match export {
@@ -69,8 +74,20 @@ impl Loaded {
         Ok(Self {
             info,
             pre,
+            access,
             functions,
         })
+    }
+
+    /// SHA-256 of the component as uploaded.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        let digits = self.info.wasm_hash.as_bytes().as_chunks::<2>().0;
+        for (byte, pair) in hash.iter_mut().zip(digits) {
+            let text = std::str::from_utf8(pair).unwrap_or_default();
+            *byte = u8::from_str_radix(text, 16).unwrap_or_default();
+        }
+        hash
     }
 
     /// The function of a canonical name.
@@ -178,8 +195,12 @@ fn spoken_name(exported: &str) -> String {
     }
 }
 
-/// Everything that a component may import, for this one: WASI, `golem:rpc`, and its stub interfaces.
-pub(crate) fn linker(engine: &Engine, component: &Component) -> Result<Linker<HostState>> {
+/// Everything that a component may import, for this one: WASI, `golem:rpc`, its stub interfaces, and what its accessor
+/// needs. The resource types of the stub interfaces stand beside it.
+pub(crate) fn linker(
+    engine: &Engine,
+    component: &Component,
+) -> Result<(Linker<HostState>, Vec<ResourceType>)> {
     let mut linker = Linker::new(engine);
     link_wasi(&mut linker)?;
     link_golem_rpc(&mut linker)?;
@@ -201,11 +222,12 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> Result<Linker<Ho
             foreign.extend(resources);
         }
     }
-    let mut numbers = 0;
+    let mut numbers = Vec::new();
     for (name, instance) in stubs {
         link_stub(&mut linker, engine, name, &instance, &foreign, &mut numbers)?;
     }
-    Ok(linker)
+    link_access(&mut linker, engine, component)?;
+    Ok((linker, numbers))
 }
 
 /// Imports that nobody provides. An instance of types only needs nobody.
@@ -226,7 +248,7 @@ pub(crate) fn unknown_imports(engine: &Engine, component: &Component) -> Vec<Str
             ComponentItem::Type(_) => true,
             _ => false,
         };
-        !only_types && !calls::provides(name) && stub_name(name).is_none()
+        !only_types && !is_ours(name) && !calls::provides(name) && stub_name(name).is_none()
     });
     unknown.map(|(name, _)| name.to_owned()).collect()
 }

@@ -8,6 +8,8 @@ use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ResourceType, Type};
 
+use crate::checkpoint::is_ours;
+
 /// Numbers the resource types of a component in the order in which they are met.
 #[derive(Debug, Default)]
 pub(crate) struct ResourceNumbers(Vec<ResourceType>);
@@ -27,6 +29,7 @@ pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<Export> {
     let mut numbers = ResourceNumbers::default();
     let typ = component.component_type();
     typ.exports(engine)
+        .filter(|(name, _)| !is_ours(name))
         .filter_map(|(name, export)| match export.ty {
             ComponentItem::ComponentFunc(func) => {
                 Some(Export::Function(function(name, &func, &mut numbers)))
@@ -153,6 +156,7 @@ pub(crate) fn imports(engine: &Engine, component: &Component) -> Vec<String> {
     component
         .component_type()
         .imports(engine)
+        .filter(|(name, _)| !is_ours(name))
         .map(|(name, _)| name.to_owned())
         .collect()
 }

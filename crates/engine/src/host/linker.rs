@@ -23,6 +23,7 @@ pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
     filesystem::preopens::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     filesystem::types::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     poll::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    super::held::link_held(linker)?;
     linker.allow_shadowing(false);
     link_stores(linker)
 }

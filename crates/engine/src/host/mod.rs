@@ -12,6 +12,7 @@ mod clocks;
 pub(crate) mod durable;
 mod files;
 mod filesystem;
+mod held;
 mod keyed;
 mod keyvalue;
 mod linker;

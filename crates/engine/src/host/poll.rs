@@ -177,6 +177,7 @@ impl poll::HostPollable for Linked<'_> {
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> Result<()> {
         self.0.waits.remove(pollable.rep());
+        self.0.mirror.remove(pollable.rep());
         poll::HostPollable::drop(&mut self.0.table, pollable)
     }
 }

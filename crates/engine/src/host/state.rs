@@ -18,6 +18,7 @@ use super::durable::{Halt, Journal};
 use super::files::Files;
 use super::output::{Output, OutputPipe};
 use super::wait::Waits;
+use crate::checkpoint::{AccessState, HandleMirror, HostImage};
 use crate::limits::{LIVE_RESOURCES_MAX, Limits};
 use crate::link::Link;
 use crate::rpc::Rpc;
@@ -100,6 +101,10 @@ pub(crate) struct HostState {
     pub(crate) persistence: PersistenceLevel,
     /// Whether a remote write without a recorded outcome may be done again.
     pub(crate) idempotence: bool,
+    /// What the guest holds, for checkpoints.
+    pub(crate) mirror: HandleMirror,
+    /// What the accessor of checkpoints needs.
+    pub(crate) access: AccessState,
     handles: HashMap<u64, ResourceAny>,
     next_handle: u64,
     pub(crate) files: Files,
@@ -144,6 +149,8 @@ impl HostState {
             link,
             persistence: PersistenceLevel::Smart,
             idempotence: true,
+            mirror: HandleMirror::default(),
+            access: AccessState::default(),
             handles: HashMap::new(),
             next_handle: 1,
             files,
@@ -222,6 +229,26 @@ impl Handles for HostState {
 }
 
 impl HostState {
+    /// How many resources of the guest others hold.
+    pub(crate) fn given_away(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// What a checkpoint keeps of the host's side.
+    pub(crate) fn image(&self) -> HostImage {
+        HostImage {
+            clock: self.clock.shown(),
+            next_handle: self.next_handle,
+            lines: self.journal.lines(),
+        }
+    }
+
+    /// Puts back what a checkpoint kept. The journal is the caller's: it knows from where on it reads.
+    pub(crate) fn restore(&mut self, image: &HostImage) {
+        self.clock.advance(image.clock);
+        self.next_handle = image.next_handle;
+    }
+
     /// Takes a kept handle out, to drop its resource.
     pub(crate) fn take_handle(&mut self, id: u64) -> Option<ResourceAny> {
         self.handles.remove(&id)

@@ -16,6 +16,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use super::clock::real_nanos;
 use super::state::HostState;
+use crate::checkpoint::Held;
 use crate::link::Link;
 use crate::promises::PromiseWait;
 use crate::rpc::CallFuture;
@@ -101,6 +102,11 @@ impl Waits {
         self.0.get(&pollable)
     }
 
+    /// Whether no pollable is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A pollable is gone.
     pub(crate) fn remove(&mut self, pollable: u32) {
         self.0.remove(&pollable);
@@ -115,6 +121,9 @@ pub(crate) fn subscribe_to(
     let inner = state.table.push(SourcePollable(source.clone()))?;
     let pollable = subscribe(&mut state.table, inner)?;
     state.waits.insert(pollable.rep(), source);
+    state
+        .mirror
+        .insert(Held::Passing("pollable"), pollable.rep());
     Ok(pollable)
 }
 

@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::DynPollable;
 use super::call::{Function, RpcError, result_from, result_value};
 use super::future::CallFuture;
 use super::wit_value::{decode, encode};
+use crate::checkpoint::Held;
 use crate::host::calls::RPC_REFUSED;
 use crate::host::durable::Halt;
 use crate::host::{HasLinked, HostState, Linked, Source, subscribe_to};
@@ -38,7 +39,8 @@ mod handles {
     }
 }
 
-use handles::{RpcClient, RpcFuture};
+pub(crate) use handles::RpcClient;
+use handles::RpcFuture;
 
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
@@ -60,6 +62,11 @@ use types::{Uri, WitValue};
 /// Adds `golem:rpc/types` to `linker`.
 pub(crate) fn link_golem_rpc(linker: &mut Linker<HostState>) -> Result<()> {
     types::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))
+}
+
+/// A client of `target`, without a handle yet.
+pub(crate) fn new_rpc_client(state: &mut HostState, target: Target) -> Result<Resource<RpcClient>> {
+    Ok(state.table.push(RpcClient { target })?)
 }
 
 fn wit_error(error: RpcError) -> types::RpcError {
@@ -130,7 +137,9 @@ impl types::Host for Linked<'_> {}
 impl types::HostWasmRpc for Linked<'_> {
     async fn new(&mut self, location: Uri) -> Result<Resource<RpcClient>> {
         let target = self.0.rpc_target(&location.value)?;
-        Ok(self.0.table.push(RpcClient { target })?)
+        let client = new_rpc_client(self.0, target.clone())?;
+        self.0.mirror.insert(Held::Rpc(target), client.rep());
+        Ok(client)
     }
 
     async fn invoke_and_await(
@@ -179,10 +188,15 @@ impl types::HostWasmRpc for Linked<'_> {
         let future = self
             .0
             .call_later(target, Function::Named(function_name), values)?;
-        Ok(self.0.table.push(RpcFuture { future })?)
+        let future = self.0.table.push(RpcFuture { future })?;
+        self.0
+            .mirror
+            .insert(Held::Passing("call to another worker"), future.rep());
+        Ok(future)
     }
 
     async fn drop(&mut self, client: Resource<RpcClient>) -> Result<()> {
+        self.0.mirror.remove(client.rep());
         self.0.table.delete(client)?;
         Ok(())
     }
@@ -204,6 +218,7 @@ impl types::HostFutureInvokeResult for Linked<'_> {
     }
 
     async fn drop(&mut self, future: Resource<RpcFuture>) -> Result<()> {
+        self.0.mirror.remove(future.rep());
         let RpcFuture { future } = self.0.table.delete(future)?;
         self.0.abandon(&future)?;
         Ok(())

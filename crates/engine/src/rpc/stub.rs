@@ -16,6 +16,7 @@ use wasmtime::{Engine, Result, StoreContextMut};
 
 use super::call::{Function, RpcError, result_from, result_value};
 use super::future::CallFuture;
+use crate::checkpoint::Held;
 use crate::component::reflect::{ResourceNumbers, StubName, stub_name, wit_type};
 use crate::host::calls::RPC_REFUSED;
 use crate::host::durable::Halt;
@@ -31,6 +32,11 @@ struct StubClient {
 /// A future of the guest.
 struct StubFuture {
     future: Arc<CallFuture>,
+}
+
+/// A client of `target`, without a handle yet: its number in the resource table.
+pub(crate) fn new_stub_client(state: &mut HostState, target: Target) -> Result<u32> {
+    Ok(state.table.push(StubClient { target })?.rep())
 }
 
 /// A method of a client, ready to be called.
@@ -149,7 +155,8 @@ fn call_error(error: RpcError) -> Val {
 }
 
 /// Defines everything that the stub interface `import` exports. `numbers` gives every resource type of the component its
-/// own number, so that handles of two stubs never mix; `foreign` are those that other interfaces define. A component
+/// own number, its place from 1, so that handles of two stubs never mix; `foreign` are those that other interfaces
+/// define. A component
 /// imports only what its guest uses, so nothing is concluded from a function that is missing.
 pub(crate) fn link_stub(
     linker: &mut Linker<HostState>,
@@ -157,7 +164,7 @@ pub(crate) fn link_stub(
     import: &str,
     instance: &ComponentInstance,
     foreign: &[ResourceType],
-    numbers: &mut u32,
+    numbers: &mut Vec<ResourceType>,
 ) -> Result<()> {
     let Some(name) = stub_name(import) else {
         return Ok(());
@@ -180,10 +187,11 @@ pub(crate) fn link_stub(
         if foreign.contains(&typ) {
             continue;
         }
-        *numbers += 1;
+        numbers.push(typ);
+        let number = u32::try_from(numbers.len())?;
         let future = is_future(resource, &functions);
-        define_resource(&mut into, resource, *numbers, future)?;
-        resources.insert(resource.to_owned(), (typ, *numbers, future));
+        define_resource(&mut into, resource, number, future)?;
+        resources.insert(resource.to_owned(), (typ, number, future));
     }
     for (function, func) in &functions {
         define_function(
@@ -225,7 +233,9 @@ fn define_resource(
         name,
         ResourceType::host_dynamic(number),
         move |mut store, rep| {
-            let table = &mut store.data_mut().table;
+            let state = store.data_mut();
+            state.mirror.remove(rep);
+            let table = &mut state.table;
             if future {
                 let StubFuture { future } = table.delete(Resource::<StubFuture>::new_own(rep))?;
                 store.data_mut().abandon(&future)?;
@@ -326,8 +336,10 @@ fn define_constructor(
             };
             let uri = uri_of(location)?;
             let target = store.data_mut().rpc_target(&uri)?;
-            let client = store.data_mut().table.push(StubClient { target })?;
-            put(results, own(&mut store, client.rep(), number)?)
+            let state = store.data_mut();
+            let rep = new_stub_client(state, target.clone())?;
+            state.mirror.insert(Held::Stub { number, target }, rep);
+            put(results, own(&mut store, rep, number)?)
         })
     })
 }
@@ -398,7 +410,10 @@ fn define_later(
             let future = store
                 .data_mut()
                 .call_later(target, method.function.clone(), values)?;
-            let future = store.data_mut().table.push(StubFuture { future })?;
+            let state = store.data_mut();
+            let future = state.table.push(StubFuture { future })?;
+            let held = Held::Passing("call to another worker");
+            state.mirror.insert(held, future.rep());
             put(results, own(&mut store, future.rep(), number)?)
         })
     })

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / checkpoint: images of instances, so that recovery does not grow with history. In: a component, a quiet
+//! instance. Out: a component with an accessor in it; an image; an instance like the one of the image. An image is a cache:
+//! any doubt refuses it, and the log is replayed instead. Never touches the log. Read next: `instrument.rs`, `access.rs`,
+//! `capture.rs`, `restore.rs`, `format.rs`. Why: architecture D15, host design §8.
+
+mod access;
+mod accessor;
+mod capture;
+mod format;
+mod handles;
+mod image;
+mod instrument;
+mod restore;
+mod scan;
+
+pub(crate) use access::{Access, AccessState, is_ours, link_access};
+pub(crate) use capture::NoCheckpoint;
+pub(crate) use format::FormatError;
+pub(crate) use handles::{HandleMirror, Held};
+pub(crate) use image::{HostImage, Image};
+pub(crate) use instrument::{INSTRUMENTATION, InstrumentError, Obstacle, instrument};
+pub(crate) use restore::RestoreError;
