@@ -7,7 +7,6 @@ mod alive;
     not(test),
     expect(
         dead_code,
-        unused_imports,
         reason = "the policy that takes and uses images stands outside of this room"
     )
 )]

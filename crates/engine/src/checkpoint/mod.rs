@@ -13,11 +13,16 @@ mod image;
 mod instrument;
 mod restore;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use access::{Access, AccessState, is_ours, link_access};
-pub(crate) use capture::NoCheckpoint;
-pub(crate) use format::FormatError;
 pub(crate) use handles::{HandleMirror, Held};
-pub(crate) use image::{HostImage, Image};
+pub(crate) use image::HostImage;
 pub(crate) use instrument::{INSTRUMENTATION, InstrumentError, Obstacle, instrument};
-pub(crate) use restore::RestoreError;
+
+#[expect(
+    unused_imports,
+    reason = "the policy that takes and uses images stands outside of this room"
+)]
+pub(crate) use {capture::NoCheckpoint, format::FormatError, image::Image, restore::RestoreError};
