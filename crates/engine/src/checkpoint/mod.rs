@@ -8,6 +8,8 @@ mod access;
 mod accessor;
 mod capture;
 mod format;
+#[cfg(test)]
+mod go_tests;
 mod handles;
 mod image;
 mod instrument;

@@ -133,13 +133,13 @@ const GUEST: &str = r#"
       (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
 )"#;
 
-struct Gym {
+pub(super) struct Gym {
     node: Arc<Node>,
     _dir: tempfile::TempDir,
 }
 
 impl Gym {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
         let config = NodeConfig::new(dir.path().join("code"));
@@ -148,7 +148,7 @@ impl Gym {
         Self { node, _dir: dir }
     }
 
-    async fn load(&self, name: &str, wasm: Vec<u8>) -> Arc<Loaded> {
+    pub(super) async fn load(&self, name: &str, wasm: Vec<u8>) -> Arc<Loaded> {
         let created = self
             .node
             .create_component(name, ComponentType::Durable, wasm)
@@ -165,7 +165,7 @@ impl Gym {
     }
 
     /// The state of an instance whose history nobody keeps.
-    fn state(&self, loaded: &Loaded) -> HostState {
+    pub(super) fn state(&self, loaded: &Loaded) -> HostState {
         let id = loaded.info.versioned_component_id;
         let guest = Guest {
             worker: WorkerId::new(id.component_id, "w".to_owned()),
@@ -181,7 +181,7 @@ impl Gym {
         )
     }
 
-    async fn start(&self, loaded: &Arc<Loaded>) -> Instance {
+    pub(super) async fn start(&self, loaded: &Arc<Loaded>) -> Instance {
         let state = self.state(loaded);
         Instance::start(Arc::clone(loaded), state).await.unwrap()
     }
@@ -196,7 +196,7 @@ impl Gym {
     }
 }
 
-async fn call(instance: &mut Instance, function: &str, arguments: Vec<Value>) -> Value {
+pub(super) async fn call(instance: &mut Instance, function: &str, arguments: Vec<Value>) -> Value {
     let key = IdempotencyKey("k".to_owned());
     let input = Value::Tuple(arguments);
     run(instance, key, function, &input, 1).await.unwrap()
@@ -212,7 +212,7 @@ async fn number(instance: &mut Instance, function: &str, arguments: Vec<Value>) 
     *number
 }
 
-async fn image(instance: &mut Instance) -> Image {
+pub(super) async fn image(instance: &mut Instance) -> Image {
     instance.capture().await.unwrap().unwrap()
 }
 
