@@ -17,9 +17,11 @@ use crate::instance::{Instance, Stopped};
 
 /// Bytes of a page of WebAssembly.
 pub(super) const WASM_PAGE: usize = 64 << 10;
-/// New slots that are taken beyond the end of a table in which a component may have handles of its own resources: one that
-/// the host does not know shows itself as a gap.
-const BEYOND: u32 = 1024;
+/// New slots that are taken beyond what seems to be the end of a table: a handle that the host does not know shows itself
+/// as a gap in their numbers. Guests have a handful of handles, so one that is further away is as good as impossible.
+const BEYOND: u32 = 128;
+/// The same for a component that has resources of its own, whose handles the host never sees.
+const BEYOND_OWN: u32 = 1024;
 
 /// Why there is no checkpoint now. The log alone then brings the worker back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +56,8 @@ pub(crate) enum NoCheckpoint {
 
 impl Instance {
     /// The image of the instance, to be called between two invocations. `Err`: the accessor failed and the instance is
-    /// dead, which is no fault of the guest's; drop it.
+    /// dead, which is no fault of the guest's; drop it, and ask for no more checkpoints of this worker, because the same
+    /// history fails in the same way. Not to be dropped halfway: then the instance has to be dropped too.
     pub(crate) async fn capture(&mut self) -> Result<Result<Image, NoCheckpoint>, Stopped> {
         let loaded = Arc::clone(&self.loaded);
         let access = match &loaded.access {
@@ -66,11 +69,24 @@ impl Instance {
         }
         match self.image(access).await {
             Ok(image) => Ok(image),
-            Err(error) => Err(Stopped::failed(
-                FailureKind::Trap,
-                format!("the accessor of a checkpoint failed: {error:#}"),
-            )),
+            Err(error) => Err(failed(&error)),
         }
+    }
+
+    /// Bytes of all memories of the instance; `None` for a component without an accessor. `Err` as with
+    /// [`Instance::capture`].
+    pub(crate) async fn memory_bytes(&mut self) -> Result<Option<u64>, Stopped> {
+        let loaded = Arc::clone(&self.loaded);
+        let Ok(access) = &loaded.access else {
+            return Ok(None);
+        };
+        let mut bytes = 0;
+        for memory in &access.memories {
+            let size = self.access(&memory.size, ()).await;
+            let (pages,): (u32,) = size.map_err(|error| failed(&error))?;
+            bytes += u64::from(pages) * WASM_PAGE as u64;
+        }
+        Ok(Some(bytes))
     }
 
     /// Whether the host's side has nothing that could not be made again.
@@ -208,19 +224,28 @@ impl Instance {
         access: &Access,
         live: u32,
     ) -> Result<Result<Vec<u32>, NoCheckpoint>> {
+        let unknown = NoCheckpoint::Handles("the guest has one that is not known");
+        let beyond = if access.own_resources {
+            BEYOND_OWN
+        } else {
+            BEYOND
+        };
+        let slots = self.store.data().mirror.len();
         let mut taken: Vec<u32> = Vec::new();
         let mut end = None;
-        let beyond = if access.own_resources { BEYOND } else { 0 };
+        // How many new slots came one after the other without the end being where it should.
+        let mut past = 0;
         let reason = loop {
             let (slot,): (u32,) = self.access(&access.make_slot, ()).await?;
             let next = live + taken.len() as u32 + 1;
+            let follows = taken.last().is_some_and(|last| last + 1 == slot);
             taken.push(slot);
+            past = if follows && slot > slots { past + 1 } else { 0 };
             match end {
                 None if slot == next => end = Some(slot),
-                Some(_) if slot != next => {
-                    break Some(NoCheckpoint::Handles("the guest has one that is not known"));
-                }
+                None if past > beyond => break Some(unknown),
                 None if taken.len() > SLOTS_MAX => break Some(NoCheckpoint::TooMany),
+                Some(_) if slot != next => break Some(unknown),
                 _ => {}
             }
             if end.is_some_and(|end| slot - end >= beyond) {
@@ -238,6 +263,13 @@ impl Instance {
         taken.reverse();
         Ok(Ok(taken))
     }
+}
+
+fn failed(error: &wasmtime::Error) -> Stopped {
+    Stopped::failed(
+        FailureKind::Trap,
+        format!("the accessor of a checkpoint failed: {error:#}"),
+    )
 }
 
 /// What is in a slot.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use golem_model::component::ComponentType;
 use golem_model::{ComponentId, IdempotencyKey, Value, WorkerId};
 use golem_storage::{Blobs, MemStore};
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::DynOutputStream;
 
 use super::Held;
 use super::capture::NoCheckpoint;
@@ -348,6 +350,35 @@ async fn an_image_of_another_component_is_refused() {
         let restored = Instance::restore(Arc::clone(&loaded), state, &image).await;
         let refused = restored.err().unwrap();
         assert!(matches!(refused, RestoreError::Unfit(_)), "{refused}");
+    }
+}
+
+/// The host has closed something whose handle the guest still has: nothing on the host's side tells.
+#[tokio::test]
+async fn a_handle_that_only_the_guest_has_is_found() {
+    let gym = Gym::new();
+    let loaded = gym.wat("guest", GUEST).await;
+    for gap in [false, true] {
+        let mut instance = gym.start(&loaded).await;
+        assert_eq!(number(&mut instance, "stdout", vec![]).await, 4);
+        if gap {
+            // Slot 3 is free, and it is where the end of a table with two handles would be.
+            call(&mut instance, "drop-one", vec![Value::U32(3)]).await;
+        }
+        let state = instance.state();
+        let rep = state.mirror.get(4).unwrap().1;
+        state.mirror.remove(rep);
+        state
+            .table
+            .delete(Resource::<DynOutputStream>::new_own(rep))
+            .unwrap();
+        let refused = instance.capture().await.unwrap().unwrap_err();
+        assert!(matches!(refused, NoCheckpoint::Handles(_)), "{refused}");
+        // Looking has changed nothing that the guest could see.
+        let next = if gap { 3 } else { 5 };
+        assert_eq!(number(&mut instance, "stdout", vec![]).await, next);
+        let bytes = instance.memory_bytes().await.unwrap();
+        assert_eq!(bytes, Some(64 << 10));
     }
 }
 
