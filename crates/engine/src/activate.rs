@@ -187,6 +187,7 @@ async fn repeat(
         calls: 0,
         started: index,
         deadline,
+        call_timeout: None,
     };
     run(instance, invoking, &function, &input, started.now).await
 }

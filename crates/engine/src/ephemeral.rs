@@ -62,6 +62,7 @@ impl Node {
                 calls: 0,
                 started: OplogIndex(0),
                 deadline: None,
+                call_timeout: None,
             };
             run(
                 &mut instance,

@@ -279,6 +279,7 @@ async fn invoke(mut instance: Instance, next: Queued, started: OplogIndex, now: 
         calls: 0,
         started,
         deadline: next.deadline,
+        call_timeout: None,
     };
     let result = match Value::from_bytes(&next.input) {
         Ok(input) => run(&mut instance, invoking, &next.function, &input, now).await,

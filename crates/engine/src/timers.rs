@@ -183,6 +183,24 @@ impl Node {
         });
     }
 
+    /// Whether a timer is armed and has not fired.
+    pub(crate) fn has_timer(&self, shard: ShardId, due: u64, id: u64) -> Result<bool, StoreError> {
+        if self.timers().inner.lock().firing.contains(&(shard, due, id)) {
+            return Ok(false);
+        }
+        let mut limit = FIRE_BATCH;
+        loop {
+            let found = self.store().due_timers(shard, due, limit)?;
+            if found.iter().any(|timer| timer.due == due && timer.id == id) {
+                return Ok(true);
+            }
+            if found.len() < limit {
+                return Ok(false);
+            }
+            limit *= 2;
+        }
+    }
+
     /// The shard of a worker.
     pub(crate) fn shard_of(&self, worker: &WorkerId) -> ShardId {
         ShardId::of(worker, self.store().shards())

@@ -192,9 +192,12 @@ pub struct Read {
     /// First 8 bytes of the SHA-256 of the call's input; 0 when the call has none.
     #[prost(fixed64, tag = "2")]
     pub input: u64,
-    /// The encoded result.
+    /// The encoded result; empty when it is in `output_blob`.
     #[prost(bytes = "vec", tag = "3")]
     pub output: Vec<u8>,
+    /// SHA-256 of the result when it is stored as a blob.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub output_blob: Option<Vec<u8>>,
 }
 
 /// See [`Event::CallStart`].

@@ -84,6 +84,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 call: 12,
                 input: 0x0102_0304_0506_0708,
                 output: vec![7, 1],
+                ..Read::default()
             })),
         ),
         (

@@ -8,9 +8,7 @@ use rustc_hash::FxHashMap;
 use wasmtime::component::{Resource, ResourceAny, ResourceDynamic, ResourceType};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::cli::WasiCliView;
-use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::p2::bindings::cli::{stderr, stdin, stdout};
-use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::Descriptor;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
@@ -190,18 +188,8 @@ pub(super) fn make(
             let rep = stream.rep();
             Ok((stream.try_into_resource_any(store)?, rep))
         }
-        Held::Preopen(number) => {
-            let mut view = WasiFilesystemView::filesystem(state);
-            let mut found = None;
-            // The interface only gives all of them; those that are not asked for are closed again.
-            for (at, (descriptor, _)) in (0..).zip(preopens::Host::get_directories(&mut view)?) {
-                if at == *number {
-                    found = Some(descriptor);
-                } else {
-                    view.table.delete(descriptor)?;
-                }
-            }
-            let descriptor = found.ok_or_else(|| impossible("a directory that is gone"))?;
+        Held::Preopen(_) => {
+            let descriptor = state.preopen()?;
             let rep = descriptor.rep();
             Ok((descriptor.try_into_resource_any(store)?, rep))
         }

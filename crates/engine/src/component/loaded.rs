@@ -14,7 +14,7 @@ use wasmtime::{Engine, Result};
 
 use super::reflect::{self, stub_name};
 use crate::checkpoint::{Access, Obstacle, is_ours, link_access};
-use crate::host::{HostState, calls, link_wasi};
+use crate::host::{HostState, calls, link_golem_api, link_golem_worker, link_wasi};
 use crate::rpc::{link_golem_rpc, link_stub};
 
 /// An exported function, ready to be called.
@@ -204,6 +204,8 @@ pub(crate) fn linker(
     let mut linker = Linker::new(engine);
     link_wasi(&mut linker)?;
     link_golem_rpc(&mut linker)?;
+    link_golem_api(&mut linker)?;
+    link_golem_worker(&mut linker)?;
     let typ = component.component_type();
     let (mut foreign, mut stubs) = (Vec::new(), Vec::new());
     for (name, item) in typ.imports(engine) {

@@ -54,6 +54,17 @@ calls! {
     RPC_FUTURE_GET = 15, "golem:rpc/types.[method]future-invoke-result.get", Read;
     COMPONENT_OF_NAME = 16, "golem:rpc/types.resolve-component", Read;
     RPC_REFUSED = 17, "golem:rpc/types.refused", Read;
+    AWAIT_PROMISE = 18, "golem:api/host.await-promise", Read;
+    COMPLETE_PROMISE = 19, "golem:api/host.complete-promise", RemoteWrite;
+    DELETE_PROMISE = 20, "golem:api/host.delete-promise", RemoteWrite;
+    GET_RETRY_POLICY = 21, "golem:api/host.get-retry-policy", Read;
+    UPDATE_WORKER = 22, "golem:api/host.update-worker", RemoteWrite;
+    SELF_METADATA = 23, "golem:api/host.get-self-metadata", Read;
+    OTHER_METADATA = 24, "golem:api/host.get-worker-metadata", Read;
+    GET_WORKERS_NEXT = 25, "golem:api/host.[method]get-workers.get-next", Read;
+    POLL_PROMISE = 26, "golem:worker/host.poll-promise", Read;
+    SCHEDULE = 27, "golem:worker/host.schedule-invocation", LocalWrite;
+    CANCEL_SCHEDULED = 28, "golem:worker/host.cancel-scheduled", LocalWrite;
 
     KV_GET = 100, "wasi:keyvalue/eventual.get", Read;
     KV_SET = 101, "wasi:keyvalue/eventual.set", LocalWrite;
@@ -133,6 +144,9 @@ pub(crate) const INTERFACES: &[(&str, Rest)] = &[
     ("wasi:sockets/udp", Rest::Refused),
     ("wasi:sockets/udp-create-socket", Rest::Refused),
     ("golem:rpc/types", Rest::Constant),
+    // Marks in the log have entries of their own kinds: an index, an atomic region, a level, a policy, a promise.
+    ("golem:api/host", Rest::Constant),
+    ("golem:worker/host", Rest::Constant),
     // A line is a hint, like one on stdout.
     ("wasi:logging/logging", Rest::Constant),
     ("wasi:keyvalue/types", Rest::Constant),
@@ -152,6 +166,8 @@ const VERSIONS: &[(&str, &str)] = &[
     ("wasi:blobstore", ""),
     ("wasi:keyvalue", "0.1.0"),
     ("golem:rpc", "0.1.0"),
+    ("golem:api", "1.1.0"),
+    ("golem:worker", "0.1.0"),
 ];
 
 /// Whether the platform provides an interface, by its full name with version.

@@ -296,26 +296,44 @@ impl Journal {
         match self.step()? {
             None => Ok(None),
             Some((_, Event::Read(read))) if read.call == call.number && read.input == input => {
-                Ok(Some(decode(&read.output)?))
+                let output = self.payloads.load(read.output, read.output_blob)?;
+                Ok(Some(decode(&output)?))
             }
             Some((index, event)) => Err(self.other_call(index, &event, call, input)),
         }
     }
 
     /// Records the answer of a call that reads. It is not waited for: it rides along with what comes next.
-    pub(crate) fn record(&mut self, call: Call, input: u64, output: &Value) {
-        self.record_with(call, input, output, Vec::new());
+    pub(crate) fn record(&mut self, call: Call, input: u64, output: &Value) -> Result<(), Halt> {
+        self.record_with(call, input, output, Vec::new())
     }
 
-    /// Records the answer of a call together with what it changed: all of it or none.
-    pub(crate) fn record_with(&mut self, call: Call, input: u64, output: &Value, also: Vec<Op>) {
-        if self.writer().is_some() {
+    /// Records the answer of a call together with what it changed: all of it or none. A large answer goes to a blob first.
+    pub(crate) fn record_with(
+        &mut self,
+        call: Call,
+        input: u64,
+        output: &Value,
+        also: Vec<Op>,
+    ) -> Result<(), Halt> {
+        if self.records() {
+            let (output, output_blob) = self.payloads.store(output.to_bytes())?;
             let read = Read {
                 call: call.number,
                 input,
-                output: output.to_bytes(),
+                output,
+                output_blob,
             };
             self.append_with(Event::Read(read), also);
+        }
+        Ok(())
+    }
+
+    /// Stops a rehearsal whose guest wants to do something new.
+    pub(crate) fn stops(&self) -> Result<(), Halt> {
+        match self.at_end {
+            AtEnd::Stop => Err(Halt::End),
+            AtEnd::Record(_) | AtEnd::Run => Ok(()),
         }
     }
 

@@ -22,7 +22,8 @@ use wasmtime_wasi::p2::{
 
 use super::durable::Halt;
 use super::files::{Attributes, Fault, OpenWith, Opened, SetTime};
-use super::state::Linked;
+use super::state::{HostState, Linked};
+use crate::checkpoint::Held;
 use golem_storage::StoreError;
 
 /// Most bytes of one reading or writing. A constant, because the guest sees it.
@@ -160,16 +161,26 @@ impl Linked<'_> {
     }
 }
 
+impl HostState {
+    /// A new handle of the root, which is what every preopened directory is.
+    pub(crate) fn preopen(&mut self) -> Result<Resource<Descriptor>> {
+        let flags = DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY;
+        let root = self
+            .files
+            .root()
+            .map_err(|error| wasmtime::Error::msg(format!("{error:?}")))?;
+        Linked(self).push_handle(root, flags)
+    }
+}
+
 impl preopens::Host for Linked<'_> {
     fn get_directories(&mut self) -> Result<Vec<(Resource<Descriptor>, String)>> {
-        let flags = DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY;
         let mut directories = Vec::with_capacity(2);
-        for name in ["/", "."] {
-            let root = match self.0.files.root() {
-                Ok(root) => root,
-                Err(error) => return Err(wasmtime::Error::msg(format!("{error:?}"))),
-            };
-            directories.push((self.push_handle(root, flags)?, name.to_owned()));
+        for (number, name) in (0..).zip(["/", "."]) {
+            let descriptor = self.0.preopen()?;
+            let held = Held::Preopen(number);
+            self.0.mirror.insert(held, descriptor.rep());
+            directories.push((descriptor, name.to_owned()));
         }
         Ok(directories)
     }
@@ -363,6 +374,7 @@ impl types::HostDescriptor for Linked<'_> {
     }
 
     fn drop(&mut self, descriptor: Resource<Descriptor>) -> Result<()> {
+        self.0.mirror.remove(descriptor.rep());
         self.0
             .table
             .delete(Resource::<Handle>::new_own(descriptor.rep()))?;

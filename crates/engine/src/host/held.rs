@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / held: handles of WASI that a guest keeps from one invocation to the next: standard streams and preopened
-//! directories. What wasmtime's own implementation does, followed in the mirror of the guest's handles.
+//! THE STAGE / held: the standard streams, which a guest keeps from one invocation to the next. What wasmtime's own
+//! implementation does, followed in the mirror of the guest's handles.
 //! Read next: `../checkpoint/handles.rs`.
 
 use wasmtime::Result;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::cli::WasiCliView;
-use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::p2::bindings::cli::{stderr, stdin, stdout};
-use wasmtime_wasi::p2::bindings::filesystem::preopens;
-use wasmtime_wasi::p2::bindings::filesystem::types::Descriptor;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
 use super::state::{HasLinked, HostState, Linked};
@@ -17,15 +14,12 @@ use crate::checkpoint::Held;
 
 /// Version of the WASI interfaces that wasmtime links: drops are defined over its own, by their full names.
 const STREAMS: &str = "wasi:io/streams@0.2.12";
-/// See [`STREAMS`].
-const FILESYSTEM: &str = "wasi:filesystem/types@0.2.12";
 
 /// Puts the followed functions over those of wasmtime. The linker must allow it.
 pub(crate) fn link_held(linker: &mut Linker<HostState>) -> Result<()> {
     stdin::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     stdout::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     stderr::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
-    preopens::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     let mut streams = linker.instance(STREAMS)?;
     let input = ResourceType::host::<DynInputStream>();
     streams.resource_async("input-stream", input, |mut store, rep| {
@@ -51,15 +45,7 @@ pub(crate) fn link_held(linker: &mut Linker<HostState>) -> Result<()> {
             Ok(())
         })
     })?;
-    let descriptor = ResourceType::host::<Descriptor>();
-    linker
-        .instance(FILESYSTEM)?
-        .resource("descriptor", descriptor, |mut store, rep| {
-            let state = store.data_mut();
-            state.mirror.remove(rep);
-            state.table.delete(Resource::<Descriptor>::new_own(rep))?;
-            Ok(())
-        })
+    Ok(())
 }
 
 impl stdin::Host for Linked<'_> {
@@ -83,17 +69,5 @@ impl stderr::Host for Linked<'_> {
         let stream = stderr::Host::get_stderr(&mut self.0.cli())?;
         self.0.mirror.insert(Held::Stderr, stream.rep());
         Ok(stream)
-    }
-}
-
-impl preopens::Host for Linked<'_> {
-    fn get_directories(&mut self) -> Result<Vec<(Resource<Descriptor>, String)>> {
-        let directories = preopens::Host::get_directories(&mut self.0.filesystem())?;
-        for (number, (descriptor, _)) in (0..).zip(&directories) {
-            self.0
-                .mirror
-                .insert(Held::Preopen(number), descriptor.rep());
-        }
-        Ok(directories)
     }
 }

@@ -12,6 +12,8 @@ mod clocks;
 pub(crate) mod durable;
 mod files;
 mod filesystem;
+pub(crate) mod golem_api;
+mod golem_worker;
 mod held;
 mod keyed;
 mod keyvalue;
@@ -25,6 +27,8 @@ mod recorded;
 mod state;
 mod wait;
 
+pub(crate) use golem_api::link_golem_api;
+pub(crate) use golem_worker::link_golem_worker;
 pub(crate) use linker::link_wasi;
 pub(crate) use outside::Outside;
 pub(crate) use state::{Guest, HasLinked, HostState, Invoking, Linked};

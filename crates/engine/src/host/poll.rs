@@ -69,7 +69,7 @@ impl HostState {
         self.clock.advance(now);
         if !self.is_unrecorded() {
             let outcome = Value::Tuple(vec![found, Value::U64(now)]);
-            self.journal()?.record_with(call, input, &outcome, also);
+            self.journal()?.record_with(call, input, &outcome, also)?;
         } else if let Some(link) = &self.link
             && !also.is_empty()
         {

@@ -4,7 +4,6 @@
 //! Read next: `durable.rs`, `keyvalue.rs`. Why: runtime spec §2.1 (large payloads), architecture D8.
 
 use golem_model::Value;
-use golem_model::oplog::INLINE_BYTES_MAX;
 use golem_storage::{Op, StoreError};
 
 use super::calls::Call;
@@ -19,29 +18,14 @@ impl HostState {
         call: Call,
         input: u64,
     ) -> Result<Option<Value>, Halt> {
-        let Some(value) = self.journal()?.replayed(call, input)? else {
+        if self.is_unrecorded() {
             return Ok(None);
-        };
-        match value {
-            Value::Variant(0, Some(answer)) => Ok(Some(*answer)),
-            Value::Variant(1, Some(hash)) => {
-                let Value::String(hash) = *hash else {
-                    return Err(unreadable(call).into());
-                };
-                let bytes = self
-                    .rpc
-                    .node()
-                    .payloads()
-                    .load(Vec::new(), Some(hash.into_bytes()))?;
-                let answer = Value::from_bytes(&bytes).map_err(|_| unreadable(call))?;
-                Ok(Some(answer))
-            }
-            _ => Err(unreadable(call).into()),
         }
+        self.journal()?.replayed(call, input)
     }
 
-    /// Records the answer of a call, with what it changes in the store: all of it or nothing. A large answer goes to a
-    /// blob first. An ephemeral worker records nothing, but its changes are made.
+    /// Records the answer of a call, with what it changes in the store: all of it or nothing. An ephemeral worker records
+    /// nothing, but its changes are made.
     pub(crate) fn record_answer(
         &mut self,
         call: Call,
@@ -49,24 +33,16 @@ impl HostState {
         answer: Value,
         changes: Vec<Op>,
     ) -> Result<(), Halt> {
+        let unrecorded = self.is_unrecorded();
         let node = self.rpc.node();
         let journal = self.journal()?;
-        if !journal.records() {
+        if unrecorded || !journal.records() {
             if !changes.is_empty() {
                 node.committer().submit(changes);
             }
             return Ok(());
         }
-        let bytes = answer.to_bytes();
-        let recorded = if bytes.len() <= INLINE_BYTES_MAX {
-            Value::Variant(0, Some(Box::new(answer)))
-        } else {
-            let (_, hash) = node.payloads().store(bytes)?;
-            let hash = String::from_utf8(hash.unwrap_or_default()).unwrap_or_default();
-            Value::Variant(1, Some(Box::new(Value::String(hash))))
-        };
-        journal.record_with(call, input, &recorded, changes);
-        Ok(())
+        journal.record_with(call, input, &answer, changes)
     }
 }
 

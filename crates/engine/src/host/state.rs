@@ -35,6 +35,8 @@ pub(crate) struct Invoking {
     pub(crate) started: OplogIndex,
     /// Until when it has to be finished, µs since 1970; its calls inherit it.
     pub(crate) deadline: Option<u64>,
+    /// How long its calls may take, µs.
+    pub(crate) call_timeout: Option<u64>,
 }
 
 impl Invoking {
@@ -145,6 +147,7 @@ impl HostState {
                 calls: 0,
                 started: OplogIndex(0),
                 deadline: None,
+                call_timeout: None,
             },
             link,
             persistence: PersistenceLevel::Smart,
@@ -205,7 +208,7 @@ impl HostState {
             return Ok(value);
         }
         let value = live(self)?;
-        self.journal.record(call, input, &value);
+        self.journal.record(call, input, &value)?;
         Ok(value)
     }
 }

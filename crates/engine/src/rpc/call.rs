@@ -289,7 +289,7 @@ impl HostState {
         let input = Value::Tuple(params).to_bytes();
         let subject = format!("{target} {function}");
         let hash = input_hash(&[subject.as_bytes(), &input]);
-        let deadline = self.invoking.deadline;
+        let deadline = self.invoking.call_deadline();
         let call = RemoteCall {
             target,
             key,
@@ -458,14 +458,14 @@ impl HostState {
             )),
             Got::Pending => {
                 if recorded {
-                    self.journal()?.record(call, hash, &Value::Option(None));
+                    self.journal()?.record(call, hash, &Value::Option(None))?;
                 }
                 Ok(None)
             }
             Got::Result(result) => {
                 if recorded && (result.is_ok() || errors_are_values) {
                     let value = Value::Option(Some(Box::new(result_value(&result))));
-                    self.journal()?.record(call, hash, &value);
+                    self.journal()?.record(call, hash, &value)?;
                 }
                 Ok(Some(result))
             }

@@ -10,7 +10,7 @@ use wasmtime::Result;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::DynPollable;
 
-use super::call::{Function, RpcError, result_from, result_value};
+use super::call::{Function, Rpc, RpcError, result_from, result_value};
 use super::future::CallFuture;
 use super::wit_value::{decode, encode};
 use crate::checkpoint::Held;
@@ -51,6 +51,7 @@ pub(crate) mod bindings {
             "wasi:io/poll": wasmtime_wasi_io::bindings::wasi::io::poll,
             "golem:rpc/types.wasm-rpc": super::handles::RpcClient,
             "golem:rpc/types.future-invoke-result": super::handles::RpcFuture,
+            "golem:api/host.get-workers": crate::host::golem_api::listing::GetWorkers,
         },
         require_store_data_send: true,
     });
@@ -69,7 +70,7 @@ pub(crate) fn new_rpc_client(state: &mut HostState, target: Target) -> Result<Re
     Ok(state.table.push(RpcClient { target })?)
 }
 
-fn wit_error(error: RpcError) -> types::RpcError {
+pub(crate) fn wit_error(error: RpcError) -> types::RpcError {
     match error {
         RpcError::Protocol(message) => types::RpcError::ProtocolError(message),
         RpcError::NotFound(message) => types::RpcError::NotFound(message),
@@ -115,7 +116,18 @@ impl Linked<'_> {
         name: &str,
         params: &[WitValue],
     ) -> Result<Vec<Value>, RpcError> {
-        let types = self.0.rpc.parameter_types(target, name)?;
+        decode_params(&self.0.rpc, target, name, params)
+    }
+}
+
+/// Arguments by the types of the parameters of the target's function. Errors: `NotFound`, `Protocol`.
+pub(crate) fn decode_params(
+    rpc: &Rpc,
+    target: &Target,
+    name: &str,
+    params: &[WitValue],
+) -> Result<Vec<Value>, RpcError> {
+        let types = rpc.parameter_types(target, name)?;
         if types.len() != params.len() {
             return Err(RpcError::Protocol(format!(
                 "`{name}` takes {} arguments, not {}",
@@ -129,7 +141,6 @@ impl Linked<'_> {
             .map(|(nodes, typ)| decode(nodes, typ))
             .collect::<Result<Vec<_>, _>>();
         values.map_err(|error| RpcError::Protocol(format!("arguments of `{name}`: {error}")))
-    }
 }
 
 impl types::Host for Linked<'_> {}

@@ -10,6 +10,8 @@ mod wit_value;
 
 pub(crate) use call::{Delivered, Function, RemoteCall, Rpc, RpcError, worker_urn};
 pub(crate) use future::CallFuture;
-pub(crate) use golem_rpc::{RpcClient, link_golem_rpc, new_rpc_client};
+pub(crate) use golem_rpc::{
+    RpcClient, bindings, decode_params, link_golem_rpc, new_rpc_client, wit_error,
+};
 pub(crate) use stub::{link_stub, new_stub_client};
 pub(crate) use wait_graph::{WaitGraph, WaitGuard};

@@ -1,0 +1,795 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / golem_api: `golem:api/host@1.1.0`: what a guest knows and decides about its own durability. Promises, its place
+//! in its log, atomic regions, retries, persistence, other workers. Read next: `golem_worker.rs` (what we add), `durable.rs`.
+//! Source: client spec §4.6; runtime spec §2.4, §2.8.
+
+use std::sync::Arc;
+
+use golem_model::oplog::{
+    BeginAtomic, ChangePersistence, ChangeRetryPolicy, EndAtomic, Event, Jump, JumpReason, NoOp,
+    PersistenceLevel, PromiseCreated, RetryPolicy as Policy, UpdateMode as Mode,
+};
+use golem_model::promise::PromiseRow;
+use golem_model::worker::WorkerStatus as Status;
+use golem_model::{ComponentId, IdempotencyKey, LogId, OplogIndex, Value, WorkerId};
+use golem_storage::Op;
+use golem_storage::store::KvSpace;
+use uuid::Uuid as RawUuid;
+use wasmtime::Result;
+use wasmtime::component::{Linker, Resource};
+
+use super::calls::{
+    AWAIT_PROMISE, COMPLETE_PROMISE, Call, DELETE_PROMISE, GET_RETRY_POLICY, GET_WORKERS_NEXT,
+    OTHER_METADATA, SELF_METADATA, UPDATE_WORKER,
+};
+use super::durable::{Halt, Start, Subject, input_hash};
+use super::state::{HasLinked, HostState, Linked};
+use super::wait::{Source, wait_outside};
+use crate::error::WorkerError;
+use crate::node::WorkerView;
+use crate::promises::PromiseWait;
+use crate::rpc::bindings::golem::api::host;
+use crate::rpc::bindings::golem::rpc::types::Uri;
+use crate::rpc::worker_urn;
+use host::{
+    ComponentVersion, OplogIndex as Index, PersistenceLevel as Level, PromiseId, RetryPolicy,
+    UpdateMode, Uuid, WorkerAnyFilter, WorkerMetadata, WorkerStatus,
+};
+
+/// Workers that are listed at once.
+const WORKERS_PAGE: usize = 100;
+
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export this type, which `pub(crate)` forbids"
+)]
+pub mod listing {
+    use super::{ComponentId, WorkerAnyFilter};
+
+    /// A listing of workers that the guest goes through.
+    pub struct GetWorkers {
+        pub(super) component: ComponentId,
+        pub(super) filter: Option<WorkerAnyFilter>,
+        pub(super) after: Option<String>,
+        pub(super) done: bool,
+    }
+}
+
+use listing::GetWorkers;
+
+/// Adds `golem:api/host` to `linker`.
+pub(crate) fn link_golem_api(linker: &mut Linker<HostState>) -> Result<()> {
+    host::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))
+}
+
+/// A UUID as WIT has it.
+fn wit_uuid(uuid: RawUuid) -> Uuid {
+    let (high_bits, low_bits) = uuid.as_u64_pair();
+    Uuid {
+        high_bits,
+        low_bits,
+    }
+}
+
+fn component_id(id: host::ComponentId) -> ComponentId {
+    ComponentId(RawUuid::from_u64_pair(
+        id.uuid.high_bits,
+        id.uuid.low_bits,
+    ))
+}
+
+/// A worker as the model has it.
+pub(crate) fn worker_id(id: &host::WorkerId) -> WorkerId {
+    WorkerId::new(component_id(id.component_id), id.worker_name.clone())
+}
+
+fn wit_worker_id(id: &WorkerId) -> host::WorkerId {
+    host::WorkerId {
+        component_id: host::ComponentId {
+            uuid: wit_uuid(id.component_id.0),
+        },
+        worker_name: id.worker_name.clone(),
+    }
+}
+
+/// What a promise is called in the log.
+fn promise_text(worker: &WorkerId, index: Index) -> String {
+    format!("promise {index} of {}", worker_urn(worker))
+}
+
+impl HostState {
+    /// The log of a worker, for its promises.
+    fn log_of(&self, worker: &WorkerId) -> Result<LogId, Halt> {
+        if let Some(link) = &self.link
+            && link.worker == *worker
+        {
+            return Ok(link.log);
+        }
+        let stored = self.rpc.node().store().worker(worker)?;
+        let stored = stored.ok_or_else(|| {
+            Halt::InvalidRequest(format!("worker {worker} does not exist"))
+        })?;
+        Ok(stored.log)
+    }
+
+    /// A wait for a promise. What the guest has just created is in the store by then.
+    pub(super) async fn promise_wait(
+        &mut self,
+        worker: &WorkerId,
+        index: Index,
+    ) -> Result<Arc<PromiseWait>, Halt> {
+        let log = self.log_of(worker)?;
+        self.written().await?;
+        Ok(PromiseWait::new(&self.rpc.node(), log, OplogIndex(index)))
+    }
+
+    /// Waits until everything that this worker has written is durable.
+    pub(super) async fn written(&mut self) -> Result<(), Halt> {
+        let seq = self.journal()?.writer().map(|writer| writer.lock().last());
+        if let Some(seq) = seq
+            && self.rpc.node().committer().wait(seq).await.is_err()
+        {
+            // The process ends.
+            return std::future::pending().await;
+        }
+        Ok(())
+    }
+
+    /// The value of a completed promise; `None` while it is not. Errors when there is no such promise.
+    pub(super) fn promise_value(
+        &mut self,
+        wait: &PromiseWait,
+        what: &str,
+    ) -> Result<Option<Vec<u8>>, Halt> {
+        let row = wait.row()?;
+        let row = row.ok_or_else(|| Halt::InvalidRequest(format!("there is no {what}")))?;
+        if !row.completed {
+            return Ok(None);
+        }
+        let payloads = self.journal()?.payloads().clone();
+        Ok(Some(payloads.load(row.data, row.blob)?))
+    }
+
+    /// A change that another worker's task makes: its start is in the log before, its outcome after. `repeated`: what a
+    /// second time answers, when the first one may have been done.
+    async fn change_elsewhere<F>(
+        &mut self,
+        call: Call,
+        subject: &str,
+        request: &[u8],
+        live: F,
+    ) -> Result<Value, Halt>
+    where
+        F: AsyncFnOnce(&mut Self, bool) -> Result<Value, Halt>,
+    {
+        if self.is_unrecorded() {
+            return live(self, true).await;
+        }
+        let about = Subject {
+            hash: input_hash(&[subject.as_bytes(), request]),
+            subject,
+            number: self.invoking.next_call(),
+            request,
+        };
+        match self.journal()?.start(call, &about)? {
+            Start::Done(value) => Ok(value),
+            Start::Perform { start, again } => {
+                self.go_live()?;
+                let value = live(self, again).await?;
+                self.journal()?.end(start, &value, Vec::new())?;
+                Ok(value)
+            }
+        }
+    }
+}
+
+fn refused(error: &WorkerError) -> Halt {
+    Halt::InvalidRequest(error.to_string())
+}
+
+fn boolean(value: &Value) -> bool {
+    matches!(value, Value::Bool(true))
+}
+
+impl host::Host for Linked<'_> {
+    async fn create_promise(&mut self) -> Result<PromiseId> {
+        let Some(log) = self.0.link.as_ref().map(|link| link.log) else {
+            return self.0.replayed_promise();
+        };
+        let event = Event::PromiseCreated(PromiseCreated {});
+        let (index, _) = self.0.journal()?.mark("a new promise", event, |index| {
+            vec![Op::PutKv {
+                space: KvSpace::Promise,
+                key: PromiseRow::key(log, index),
+                value: PromiseRow::default().to_bytes(),
+            }]
+        })?;
+        Ok(self.0.promise_id(index))
+    }
+
+    async fn await_promise(&mut self, id: PromiseId) -> Result<Vec<u8>> {
+        let worker = worker_id(&id.worker_id);
+        let what = promise_text(&worker, id.oplog_idx);
+        let input = input_hash(&[what.as_bytes()]);
+        let recorded = !self.0.is_unrecorded();
+        if recorded && let Some(value) = self.0.journal()?.replayed(AWAIT_PROMISE, input)? {
+            return match value {
+                Value::Bytes(bytes) => Ok(bytes),
+                _ => Err(Halt::InvalidRequest("a recorded promise has another type".into()).into()),
+            };
+        }
+        self.0.go_live()?;
+        let wait = self.0.promise_wait(&worker, id.oplog_idx).await?;
+        let link = self.0.link.clone();
+        let sources = vec![Source::Promise(Arc::clone(&wait))];
+        let ((), also) = wait_outside(link.as_ref(), Some(sources), wait.ready()).await;
+        let Some(bytes) = self.0.promise_value(&wait, &what)? else {
+            return Err(Halt::InvalidRequest(format!("{what} has no value")).into());
+        };
+        if recorded {
+            let value = Value::Bytes(bytes.clone());
+            self.0
+                .journal()?
+                .record_with(AWAIT_PROMISE, input, &value, also)?;
+        }
+        Ok(bytes)
+    }
+
+    async fn complete_promise(&mut self, id: PromiseId, data: Vec<u8>) -> Result<bool> {
+        let worker = worker_id(&id.worker_id);
+        let what = promise_text(&worker, id.oplog_idx);
+        let index = OplogIndex(id.oplog_idx);
+        let request = Value::Bytes(data.clone()).to_bytes();
+        let completed = self
+            .0
+            .change_elsewhere(COMPLETE_PROMISE, &what, &request, async |state: &mut HostState, again| {
+                let node = state.rpc.node();
+                let completed = node
+                    .complete_promise(&worker, index, data.clone())
+                    .await
+                    .map_err(|error| refused(&error))?;
+                // Done before a crash, and not recorded: its value is ours then.
+                let ours = again && !completed && {
+                    let wait = state.promise_wait(&worker, index.0).await?;
+                    state.promise_value(&wait, &what)?.as_ref() == Some(&data)
+                };
+                Ok(Value::Bool(completed || ours))
+            })
+            .await?;
+        Ok(boolean(&completed))
+    }
+
+    async fn delete_promise(&mut self, id: PromiseId) -> Result<()> {
+        let worker = worker_id(&id.worker_id);
+        let what = promise_text(&worker, id.oplog_idx);
+        let index = OplogIndex(id.oplog_idx);
+        self.0
+            .change_elsewhere(DELETE_PROMISE, &what, &[], async |state: &mut HostState, _| {
+                let node = state.rpc.node();
+                let deleted = node
+                    .delete_promise(&worker, index)
+                    .await
+                    .map_err(|error| refused(&error))?;
+                Ok(Value::Bool(deleted))
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn get_self_uri(&mut self, function_name: String) -> Result<Uri> {
+        let urn = worker_urn(&self.0.guest.worker);
+        let function = golem_model::urn::percent_encode(&function_name);
+        Ok(Uri {
+            value: format!("{urn}/{function}"),
+        })
+    }
+
+    async fn get_oplog_index(&mut self) -> Result<Index> {
+        let event = Event::NoOp(NoOp {});
+        let (index, _) =
+            self.0
+                .journal()?
+                .mark("a question for the oplog index", event, |_| Vec::new())?;
+        Ok(index.0)
+    }
+
+    async fn set_oplog_index(&mut self, oplog_idx: Index) -> Result<()> {
+        let target = OplogIndex(oplog_idx);
+        let first = self.0.invoking.started;
+        self.0.go_live()?;
+        let journal = self.0.journal()?;
+        let Some(writer) = journal.writer().cloned() else {
+            journal.stops()?;
+            return Err(Halt::InvalidRequest("an ephemeral worker has no oplog".into()).into());
+        };
+        let Some(link) = self.0.link.clone() else {
+            return Err(Halt::InvalidRequest("an ephemeral worker has no oplog".into()).into());
+        };
+        let mut writer = writer.lock();
+        let tail = writer.tail();
+        let undone = link.regions.lock().contains(target);
+        if target < first || target > tail || undone {
+            let text = format!(
+                "oplog index {target} cannot be set: it has to be one of this invocation, from {first} to {tail}, that was not undone"
+            );
+            return Err(Halt::InvalidRequest(text).into());
+        }
+        if target < tail {
+            let jump = writer.append(Event::Jump(Jump {
+                first: target.next().0,
+                last: tail.0,
+                reason: JumpReason::SetIndex as i32,
+            }));
+            link.regions.lock().add(jump, target.next(), tail);
+            let mut atomic = link.atomic.lock();
+            if atomic.is_some_and(|begin| begin > target) {
+                *atomic = None;
+            }
+        }
+        Err(Halt::Restart.into())
+    }
+
+    async fn oplog_commit(&mut self, _replicas: u8) -> Result<()> {
+        // Everything that was only repeated is durable already, and there is one copy of this log.
+        if self.0.journal()?.peek()?.is_none() {
+            self.0.written().await?;
+        }
+        Ok(())
+    }
+
+    async fn mark_begin_operation(&mut self) -> Result<Index> {
+        let event = Event::BeginAtomic(BeginAtomic {});
+        let what = "the begin of an atomic region";
+        let (index, _) = self.0.journal()?.mark(what, event, |_| Vec::new())?;
+        if let Some(link) = &self.0.link {
+            link.atomic.lock().get_or_insert(index);
+        }
+        // What goes wrong from here on is done again from here, so that has to be known before anything happens.
+        self.0.written().await?;
+        Ok(index.0)
+    }
+
+    async fn mark_end_operation(&mut self, begin: Index) -> Result<()> {
+        let event = Event::EndAtomic(EndAtomic { begin });
+        let what = "the end of an atomic region";
+        self.0.journal()?.mark(what, event, |_| Vec::new())?;
+        if let Some(link) = &self.0.link {
+            let mut atomic = link.atomic.lock();
+            if *atomic == Some(OplogIndex(begin)) {
+                *atomic = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_retry_policy(&mut self) -> Result<RetryPolicy> {
+        let value = self.0.durable(GET_RETRY_POLICY, 0, |state| {
+            let own = state
+                .link
+                .as_ref()
+                .and_then(|link| link.retry_policy.lock().clone());
+            Ok(policy_value(&own.unwrap_or_else(crate::retry::default_policy)))
+        })?;
+        let policy = policy_from(&value)
+            .ok_or_else(|| Halt::InvalidRequest("a recorded policy has another type".into()))?;
+        Ok(RetryPolicy {
+            max_attempts: policy.max_attempts,
+            min_delay: policy.min_delay,
+            max_delay: policy.max_delay,
+            multiplier: policy.multiplier,
+            max_jitter_factor: policy.max_jitter_factor,
+        })
+    }
+
+    async fn set_retry_policy(&mut self, new_retry_policy: RetryPolicy) -> Result<()> {
+        let policy = Policy {
+            max_attempts: new_retry_policy.max_attempts,
+            min_delay: new_retry_policy.min_delay,
+            max_delay: new_retry_policy.max_delay,
+            multiplier: new_retry_policy.multiplier,
+            max_jitter_factor: new_retry_policy.max_jitter_factor,
+        };
+        let event = Event::ChangeRetryPolicy(ChangeRetryPolicy {
+            policy: Some(policy.clone()),
+        });
+        let what = "a change of the retry policy";
+        let (_, new) = self.0.journal()?.mark(what, event, |_| Vec::new())?;
+        if let (true, Some(link)) = (new, &self.0.link) {
+            *link.retry_policy.lock() = Some(policy);
+        }
+        Ok(())
+    }
+
+    async fn get_oplog_persistence_level(&mut self) -> Result<Level> {
+        Ok(match self.0.persistence {
+            PersistenceLevel::Smart => Level::Smart,
+            PersistenceLevel::RemoteSideEffects => Level::PersistRemoteSideEffects,
+            PersistenceLevel::Nothing => Level::PersistNothing,
+        })
+    }
+
+    async fn set_oplog_persistence_level(&mut self, new_persistence_level: Level) -> Result<()> {
+        let level = match new_persistence_level {
+            Level::Smart => PersistenceLevel::Smart,
+            Level::PersistRemoteSideEffects => PersistenceLevel::RemoteSideEffects,
+            Level::PersistNothing => PersistenceLevel::Nothing,
+        };
+        let event = Event::ChangePersistence(ChangePersistence {
+            level: level as i32,
+        });
+        let what = "a change of the persistence level";
+        self.0.journal()?.mark(what, event, |_| Vec::new())?;
+        self.0.persistence = level;
+        Ok(())
+    }
+
+    async fn get_idempotence_mode(&mut self) -> Result<bool> {
+        Ok(self.0.idempotence)
+    }
+
+    async fn set_idempotence_mode(&mut self, idempotent: bool) -> Result<()> {
+        // Follows from what the guest did before, so a replay sets it at the same place.
+        self.0.idempotence = idempotent;
+        Ok(())
+    }
+
+    async fn generate_idempotency_key(&mut self) -> Result<Uuid> {
+        // A function of the invocation and its calls: the same after a crash without an entry.
+        let number = self.0.invoking.next_call();
+        let salt = self.0.journal()?.salt()?;
+        let worker = &self.0.guest.worker;
+        let IdempotencyKey(key) = self.0.invoking.key.derive(worker, number, salt);
+        let uuid = RawUuid::parse_str(&key).map_err(|error| Halt::InvalidRequest(error.to_string()))?;
+        Ok(wit_uuid(uuid))
+    }
+
+    async fn update_worker(
+        &mut self,
+        id: host::WorkerId,
+        target_version: ComponentVersion,
+        mode: UpdateMode,
+    ) -> Result<()> {
+        let worker = worker_id(&id);
+        let mode = match mode {
+            UpdateMode::Automatic => Mode::Automatic,
+            UpdateMode::SnapshotBased => Mode::SnapshotBased,
+        };
+        let subject = format!("{} to version {target_version}", worker_urn(&worker));
+        let own = worker == self.0.guest.worker;
+        self.0
+            .change_elsewhere(UPDATE_WORKER, &subject, &[], async |state: &mut HostState, again| {
+                let node = state.rpc.node();
+                let update = async move { node.update_worker(&worker, target_version, mode).await };
+                if own {
+                    // An update of oneself stops this invocation, which goes on afterwards: it cannot be waited for.
+                    if !again {
+                        tokio::spawn(update);
+                    }
+                } else {
+                    match update.await {
+                        Err(WorkerError::BadUpdate { .. }) if again => {}
+                        other => other.map_err(|error| refused(&error))?,
+                    }
+                }
+                Ok(Value::Bool(true))
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn get_self_metadata(&mut self) -> Result<WorkerMetadata> {
+        let worker = self.0.guest.worker.clone();
+        let found = self.0.metadata(SELF_METADATA, &worker).await?;
+        let found = found.ok_or_else(|| {
+            Halt::InvalidRequest("an ephemeral worker has no metadata".into())
+        })?;
+        Ok(found)
+    }
+
+    async fn get_worker_metadata(&mut self, id: host::WorkerId) -> Result<Option<WorkerMetadata>> {
+        let worker = worker_id(&id);
+        Ok(self.0.metadata(OTHER_METADATA, &worker).await?)
+    }
+}
+
+impl HostState {
+    fn promise_id(&self, index: OplogIndex) -> PromiseId {
+        PromiseId {
+            worker_id: wit_worker_id(&self.guest.worker),
+            oplog_idx: index.0,
+        }
+    }
+
+    /// A promise in a rehearsal, which creates none; an ephemeral worker cannot have any.
+    fn replayed_promise(&mut self) -> Result<PromiseId> {
+        let event = Event::PromiseCreated(PromiseCreated {});
+        let (index, new) = self
+            .journal()?
+            .mark("a new promise", event, |_| Vec::new())?;
+        if new {
+            return Err(Halt::InvalidRequest("an ephemeral worker has no promises".into()).into());
+        }
+        Ok(self.promise_id(index))
+    }
+
+    /// What is known of a worker, recorded.
+    async fn metadata(
+        &mut self,
+        call: Call,
+        worker: &WorkerId,
+    ) -> Result<Option<WorkerMetadata>, Halt> {
+        let input = input_hash(&[worker_urn(worker).as_bytes()]);
+        let recorded = !self.is_unrecorded();
+        if recorded && let Some(value) = self.journal()?.replayed(call, input)? {
+            return metadata_option(&value);
+        }
+        self.go_live()?;
+        let node = self.rpc.node();
+        let view = match node.worker(worker).await {
+            Ok(view) => Some(view),
+            Err(WorkerError::NotFound(_) | WorkerError::Component(_)) => None,
+            Err(error) => return Err(refused(&error)),
+        };
+        let value = Value::Option(view.map(|view| Box::new(metadata_value(&view))));
+        if recorded {
+            self.journal()?.record(call, input, &value)?;
+        }
+        metadata_option(&value)
+    }
+}
+
+impl host::HostGetWorkers for Linked<'_> {
+    async fn new(
+        &mut self,
+        id: host::ComponentId,
+        filter: Option<WorkerAnyFilter>,
+        _precise: bool,
+    ) -> Result<Resource<GetWorkers>> {
+        Ok(self.0.table.push(GetWorkers {
+            component: component_id(id),
+            filter,
+            after: None,
+            done: false,
+        })?)
+    }
+
+    async fn get_next(
+        &mut self,
+        listing: Resource<GetWorkers>,
+    ) -> Result<Option<Vec<WorkerMetadata>>> {
+        let state = &mut *self.0;
+        let (component, after, done) = {
+            let listing = state.table.get(&listing)?;
+            (listing.component, listing.after.clone(), listing.done)
+        };
+        if done {
+            return Ok(None);
+        }
+        let input = input_hash(&[
+            component.0.as_bytes(),
+            after.clone().unwrap_or_default().as_bytes(),
+        ]);
+        let recorded = !state.is_unrecorded();
+        let replayed = if recorded {
+            state.journal()?.replayed(GET_WORKERS_NEXT, input)?
+        } else {
+            None
+        };
+        let page = match replayed {
+            Some(page) => page,
+            None => {
+                state.go_live()?;
+                let node = state.rpc.node();
+                let views = node
+                    .workers(component, after.as_deref(), WORKERS_PAGE)
+                    .await
+                    .map_err(|error| refused(&error))?;
+                let last = views.len() < WORKERS_PAGE;
+                let next = views.last().map(|view| view.worker.worker_name.clone());
+                let filter = &state.table.get(&listing)?.filter;
+                let found = views
+                    .iter()
+                    .filter(|view| filter.as_ref().is_none_or(|filter| fits(view, filter)))
+                    .map(metadata_value)
+                    .collect();
+                let next = next.map(|name| Box::new(Value::String(name)));
+                let page = Value::Tuple(vec![
+                    Value::List(found),
+                    Value::Option(next),
+                    Value::Bool(last),
+                ]);
+                if recorded {
+                    state.journal()?.record(GET_WORKERS_NEXT, input, &page)?;
+                }
+                page
+            }
+        };
+        let wrong = || Halt::InvalidRequest("a recorded listing has another type".into());
+        let Value::Tuple(parts) = page else {
+            return Err(wrong().into());
+        };
+        let [Value::List(found), Value::Option(next), Value::Bool(last)] = parts.as_slice() else {
+            return Err(wrong().into());
+        };
+        let entry = state.table.get_mut(&listing)?;
+        entry.done = *last;
+        if let Some(Value::String(name)) = next.as_deref() {
+            entry.after = Some(name.clone());
+        }
+        let found = found.iter().map(metadata_from).collect::<Option<Vec<_>>>();
+        Ok(Some(found.ok_or_else(wrong)?))
+    }
+
+    async fn drop(&mut self, listing: Resource<GetWorkers>) -> Result<()> {
+        self.0.table.delete(listing)?;
+        Ok(())
+    }
+}
+
+fn policy_value(policy: &Policy) -> Value {
+    let jitter = policy.max_jitter_factor;
+    Value::Tuple(vec![
+        Value::U32(policy.max_attempts),
+        Value::U64(policy.min_delay),
+        Value::U64(policy.max_delay),
+        Value::F64(policy.multiplier),
+        Value::Option(jitter.map(|jitter| Box::new(Value::F64(jitter)))),
+    ])
+}
+
+fn policy_from(value: &Value) -> Option<Policy> {
+    let Value::Tuple(parts) = value else {
+        return None;
+    };
+    let [
+        Value::U32(max_attempts),
+        Value::U64(min_delay),
+        Value::U64(max_delay),
+        Value::F64(multiplier),
+        Value::Option(jitter),
+    ] = parts.as_slice()
+    else {
+        return None;
+    };
+    let max_jitter_factor = match jitter.as_deref() {
+        None => None,
+        Some(Value::F64(jitter)) => Some(*jitter),
+        Some(_) => return None,
+    };
+    Some(Policy {
+        max_attempts: *max_attempts,
+        min_delay: *min_delay,
+        max_delay: *max_delay,
+        multiplier: *multiplier,
+        max_jitter_factor,
+    })
+}
+
+const STATUSES: [(Status, WorkerStatus); 7] = [
+    (Status::Running, WorkerStatus::Running),
+    (Status::Idle, WorkerStatus::Idle),
+    (Status::Suspended, WorkerStatus::Suspended),
+    (Status::Interrupted, WorkerStatus::Interrupted),
+    (Status::Retrying, WorkerStatus::Retrying),
+    (Status::Failed, WorkerStatus::Failed),
+    (Status::Exited, WorkerStatus::Exited),
+];
+
+fn metadata_value(view: &WorkerView) -> Value {
+    let text = |text: &String| Value::String(text.clone());
+    let env = view.env.iter();
+    let status = STATUSES.iter().position(|(own, _)| *own == view.status);
+    Value::Tuple(vec![
+        Value::Bytes(view.worker.component_id.0.as_bytes().to_vec()),
+        text(&view.worker.worker_name),
+        Value::List(view.args.iter().map(text).collect()),
+        Value::List(
+            env.map(|(name, value)| Value::Tuple(vec![text(name), text(value)]))
+                .collect(),
+        ),
+        Value::Enum(status.and_then(|at| u32::try_from(at).ok()).unwrap_or(0)),
+        Value::U64(view.component_version),
+        Value::U64(view.retry_count),
+    ])
+}
+
+fn metadata_option(value: &Value) -> Result<Option<WorkerMetadata>, Halt> {
+    let wrong = || Halt::InvalidRequest("recorded metadata has another type".into());
+    match value {
+        Value::Option(None) => Ok(None),
+        Value::Option(Some(value)) => metadata_from(value).map(Some).ok_or_else(wrong),
+        _ => Err(wrong()),
+    }
+}
+
+fn metadata_from(value: &Value) -> Option<WorkerMetadata> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    let Value::Tuple(parts) = value else {
+        return None;
+    };
+    let [
+        Value::Bytes(component),
+        Value::String(name),
+        Value::List(args),
+        Value::List(env),
+        Value::Enum(status),
+        Value::U64(component_version),
+        Value::U64(retry_count),
+    ] = parts.as_slice()
+    else {
+        return None;
+    };
+    let component = ComponentId(RawUuid::from_slice(component).ok()?);
+    let env = env.iter().map(|pair| match pair {
+        Value::Tuple(pair) => match pair.as_slice() {
+            [name, value] => Some((text(name)?, text(value)?)),
+            _ => None,
+        },
+        _ => None,
+    });
+    Some(WorkerMetadata {
+        worker_id: wit_worker_id(&WorkerId::new(component, name.clone())),
+        args: args.iter().map(text).collect::<Option<_>>()?,
+        env: env.collect::<Option<_>>()?,
+        status: STATUSES.get(*status as usize)?.1,
+        component_version: *component_version,
+        retry_count: *retry_count,
+    })
+}
+
+/// Whether a worker is one of those that a guest asks for: any of the groups, all of the conditions in it.
+fn fits(view: &WorkerView, filter: &WorkerAnyFilter) -> bool {
+    filter
+        .filters
+        .iter()
+        .any(|all| all.filters.iter().all(|one| fits_one(view, one)))
+}
+
+fn fits_one(view: &WorkerView, filter: &host::WorkerPropertyFilter) -> bool {
+    use host::WorkerPropertyFilter as Property;
+    let rank = |status: Status| STATUSES.iter().position(|(own, _)| *own == status);
+    match filter {
+        Property::Name(filter) => {
+            texts(&view.worker.worker_name, filter.comparator, &filter.value)
+        }
+        Property::Status(filter) => {
+            let wanted = STATUSES.iter().position(|(_, wit)| *wit == filter.value);
+            compare(&rank(view.status), filter.comparator, &wanted)
+        }
+        Property::Version(filter) => {
+            compare(&view.component_version, filter.comparator, &filter.value)
+        }
+        Property::CreatedAt(filter) => {
+            // The original compares milliseconds.
+            compare(&(view.created_at.0 / 1_000), filter.comparator, &filter.value)
+        }
+        Property::Env(filter) => view.env.iter().any(|(name, value)| {
+            *name == filter.name && texts(value, filter.comparator, &filter.value)
+        }),
+    }
+}
+
+fn texts(found: &str, comparator: host::StringFilterComparator, wanted: &str) -> bool {
+    use host::StringFilterComparator as Comparator;
+    match comparator {
+        Comparator::Equal => found == wanted,
+        Comparator::NotEqual => found != wanted,
+        Comparator::Like => found.contains(wanted),
+        Comparator::NotLike => !found.contains(wanted),
+    }
+}
+
+fn compare<T: Ord>(found: &T, comparator: host::FilterComparator, wanted: &T) -> bool {
+    use host::FilterComparator as Comparator;
+    match comparator {
+        Comparator::Equal => found == wanted,
+        Comparator::NotEqual => found != wanted,
+        Comparator::GreaterEqual => found >= wanted,
+        Comparator::Greater => found > wanted,
+        Comparator::LessEqual => found <= wanted,
+        Comparator::Less => found < wanted,
+    }
+}
