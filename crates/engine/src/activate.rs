@@ -2,6 +2,7 @@
 //! THE STAGE / activate: brings a worker's instance to where its log ends. In: a log and code. Out: an instance, and the
 //! outcome of the invocation that the log leaves open, which goes on live. Read next: `instance.rs`, `oplog/reader.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +10,7 @@ use golem_model::oplog::{Accepted, Event, FailureKind, PersistenceLevel, Snapsho
 use golem_model::{IdempotencyKey, OplogIndex, Value};
 use golem_storage::{Op, Store, StoreError};
 
+use crate::checkpoint::Summary;
 use crate::component::loaded::Loaded;
 use crate::host::clock::real_nanos;
 use crate::host::durable::{Journal, describe};
@@ -16,7 +18,7 @@ use crate::host::{Guest, HostState, Invoking};
 use crate::instance::{Instance, Stopped};
 use crate::limits::Limits;
 use crate::link::Link;
-use crate::oplog::{Base, Ledger, Payloads, Reader, SharedWriter};
+use crate::oplog::{Base, Ledger, Payloads, Reader, SharedWriter, Span};
 use crate::rpc::Rpc;
 use crate::run::snapshot_function;
 
@@ -42,6 +44,8 @@ pub(crate) struct Activation {
     pub(crate) base: Option<Base>,
     /// The log is read for the base first.
     pub(crate) stale_base: bool,
+    /// The newest checkpoint.
+    pub(crate) checkpoint: Option<Arc<Summary>>,
     /// Written where the log ends.
     pub(crate) on_live: Option<OnLive>,
     /// Set when the snapshot of the base is loaded.
@@ -80,6 +84,38 @@ pub(crate) async fn activate(
     let log = parts.writer.lock().log();
     let regions = link.as_ref().map(|link| link.regions.lock().clone());
     let regions = Arc::new(regions.unwrap_or_default());
+    if let Some(summary) = parts.checkpoint.take()
+        && let Some(saved) = parts.rpc.node().checkpoints().load(log, OplogIndex(summary.index))
+    {
+        let span = Span {
+            first: OplogIndex(summary.index).next(),
+            last: None,
+            regions: Arc::clone(&regions),
+            pending: BTreeMap::new(),
+            lines: summary.lines,
+            salt: summary.salt,
+        };
+        let reader = Reader::new(Arc::clone(&parts.store), log, span);
+        let journal = Journal::replaying(
+            reader,
+            Arc::clone(&parts.writer),
+            parts.payloads.clone(),
+            None,
+        );
+        let node = parts.rpc.node();
+        let (guest, rpc) = (Arc::clone(&parts.guest), Rpc::new(Arc::clone(&node)));
+        let state = HostState::new(guest, journal, rpc, Limits::default(), link.clone());
+        match Instance::restore(Arc::clone(&parts.loaded), state, &saved.image).await {
+            Ok(instance) => {
+                node.checkpoints().count_use();
+                return repeat_rest(instance, &parts.payloads).await;
+            }
+            Err(error) => {
+                let index = OplogIndex(summary.index);
+                node.checkpoints().refuse(log, index, &error.to_string());
+            }
+        }
+    }
     if parts.stale_base {
         parts.base = Ledger::read(parts.store.as_ref(), log)?.base;
     }
@@ -124,6 +160,14 @@ pub(crate) async fn repeat_all(
             done.store(true, Ordering::Relaxed);
         }
     }
+    repeat_rest(instance, payloads).await
+}
+
+/// Repeats what the journal of an instance has, which stands between two invocations.
+async fn repeat_rest(
+    mut instance: Instance,
+    payloads: &Payloads,
+) -> Result<(Instance, Option<Resumed>), Stopped> {
     loop {
         let Some((index, event)) = instance.state().journal()?.next()? else {
             instance.state().go_live()?;

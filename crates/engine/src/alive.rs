@@ -19,11 +19,12 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::activate::unpack;
+use crate::checkpoint::Summary;
 use crate::error::{Failure, WorkerError};
 use crate::host::Guest;
 use crate::host::durable::input_hash;
 use crate::instance::Stopped;
-use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
+use crate::limits::{CHECKPOINT_ENTRIES, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
 use crate::link::Link;
 use crate::node::Node;
 use crate::oplog::{Base, Ledger, SharedWriter, Writer, now_micros};
@@ -65,8 +66,14 @@ pub(crate) struct Alive {
     pub(crate) trying: Option<Trying>,
     /// Where replay begins, if not at the beginning of the log.
     pub(crate) base: Option<Base>,
-    /// The base has changed since the log was read: it is read again before the next replay.
+    /// The base has changed since the log was read, or was not read: it is read again before the next replay.
     pub(crate) stale_base: bool,
+    /// The newest checkpoint.
+    pub(crate) checkpoint: Option<Arc<Summary>>,
+    /// Entry at which the next checkpoint is due; the worker may have told that it can have none.
+    pub(crate) checkpoint_due: Option<OplogIndex>,
+    /// The instance is to leave memory as soon as its checkpoint is taken.
+    pub(crate) leaving: bool,
     /// It was created by this process and has never been activated: its log has nothing to repeat.
     pub(crate) fresh: bool,
     /// The log cannot be read: nothing can be done until somebody repairs it.
@@ -157,6 +164,9 @@ impl Alive {
             trying: None,
             base: None,
             stale_base: false,
+            checkpoint: None,
+            checkpoint_due: Some(OplogIndex(tail.0 + CHECKPOINT_ENTRIES)),
+            leaving: false,
             fresh: false,
             damaged: None,
         }
@@ -180,6 +190,8 @@ impl Alive {
             .link
             .mark(ledger.current.is_some() || !ledger.pending.is_empty());
         alive.base = ledger.base;
+        alive.stale_base = ledger.has_base;
+        alive.checkpoint_due = Some(OplogIndex(CHECKPOINT_ENTRIES));
         if !alive.is_live() && alive.row.state() != RowState::Interrupted {
             // What the log leaves open never runs: nobody may wait for it.
             return Ok(alive);
@@ -256,6 +268,12 @@ impl Alive {
             .iter()
             .filter_map(|queued| queued.deadline);
         current.into_iter().chain(pending).min()
+    }
+
+    /// The worker has this checkpoint.
+    pub(crate) fn has_checkpoint(&mut self, summary: Summary) {
+        self.checkpoint_due = Some(OplogIndex(summary.index + CHECKPOINT_ENTRIES));
+        self.checkpoint = Some(Arc::new(summary));
     }
 
     /// How failures of the worker are retried.

@@ -231,6 +231,7 @@ impl Worker {
         if target == tail {
             return Ok(());
         }
+        let log = alive.link.log;
         alive.row.set_state(RowState::Live);
         alive.row.last_error = None;
         alive.row.retry_count = 0;
@@ -254,6 +255,7 @@ impl Worker {
             writer.last()
         };
         self.durable(seq).await?;
+        node.checkpoints().forget_after(log, target);
         self.reload()?;
         Ok(())
     }
@@ -393,7 +395,9 @@ impl Worker {
             }
         }
         // Only then may a new worker of this name look into the store.
-        self.durable(seq).await
+        self.durable(seq).await?;
+        self.node.checkpoints().forget(log);
+        Ok(())
     }
 
     async fn log_to_delete(&mut self) -> Result<Option<LogId>, WorkerError> {
@@ -545,7 +549,7 @@ fn cancel_children(
         }
         let mut open = Vec::new();
         let mut salt = 0;
-        let read = each(node.store().as_ref(), log, |index, event| match event {
+        let read = each(node.store().as_ref(), log, OplogIndex(1), |index, event| match event {
             _ if index > last => {}
             // Keys depend on the newest jump before a call.
             Event::Jump(_) => salt = index.0,
@@ -584,7 +588,7 @@ fn cancel_children(
 fn before_last(node: &Node, alive: &Alive, count: u64) -> Result<Option<OplogIndex>, WorkerError> {
     let regions = alive.link.regions.lock().clone();
     let mut started = std::collections::VecDeque::new();
-    each(node.store().as_ref(), alive.link.log, |index, event| {
+    each(node.store().as_ref(), alive.link.log, OplogIndex(1), |index, event| {
         if let Event::Started(_) = event
             && !regions.contains(index)
         {

@@ -29,12 +29,14 @@ mod resident;
 mod retry;
 mod rpc;
 mod run;
+mod taking;
 mod timers;
 mod update;
 mod value;
 mod wasm;
 mod worker;
 
+pub use checkpoint::CheckpointStats;
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use node::{

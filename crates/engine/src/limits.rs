@@ -24,6 +24,13 @@ pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
 /// Instances that stay in memory when nobody asks for more: about 7 memory maps each, of 65,530 that Linux allows a
 /// process by default, with half of them left for running ones. Source: host design §7.
 pub const RESIDENT_MAX: usize = 4096;
+/// Entries after which a worker's next checkpoint is due: a replay of so many takes a few milliseconds, and taking a
+/// checkpoint about as long. Source: host design §8.3.
+pub(crate) const CHECKPOINT_ENTRIES: u64 = 1024;
+/// Entries since the last checkpoint from which on one is worth taking before an instance leaves memory.
+pub(crate) const CHECKPOINT_LEAVING: u64 = 128;
+/// Bytes of memory per entry that the next checkpoint waits for: a large memory costs more to keep than a short log to repeat.
+pub(crate) const CHECKPOINT_BYTES: u64 = 8 << 10;
 /// Loaded components that stay in memory: about 0.5 MB each. Source: host design §7.
 pub(crate) const LOADED_COMPONENTS_MAX: usize = 256;
 

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::checkpoint::{CheckpointStats, Shelf};
 use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
@@ -238,6 +239,7 @@ pub struct Node {
     waits: Arc<WaitGraph>,
     promises: Promises,
     timers: Timers,
+    checkpoints: Shelf,
     executing: Arc<Semaphore>,
     sweeping: AtomicBool,
     outside: Outside,
@@ -272,6 +274,7 @@ impl Node {
             waits: Arc::default(),
             promises: Promises::default(),
             timers: Timers::open(store.as_ref())?,
+            checkpoints: Shelf::new(config.code_dir.with_file_name("checkpoints")),
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             sweeping: AtomicBool::new(false),
             outside: Outside::open(config.files_dir.clone())?,
@@ -360,6 +363,17 @@ impl Node {
 
     pub(crate) fn promises(&self) -> &Promises {
         &self.promises
+    }
+
+    /// Images of workers on disk.
+    pub(crate) fn checkpoints(&self) -> &Shelf {
+        &self.checkpoints
+    }
+
+    /// How often checkpoints were taken, used and refused since the start.
+    #[must_use]
+    pub fn checkpoint_stats(&self) -> CheckpointStats {
+        self.checkpoints.stats()
     }
 
     pub(crate) fn timers(&self) -> &Timers {

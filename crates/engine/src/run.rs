@@ -18,6 +18,7 @@ use crate::instance::{Instance, Stopped};
 use crate::node::Node;
 use crate::queue::Queued;
 use crate::rpc::Rpc;
+use crate::taking::{self, Captured};
 use crate::update;
 use crate::worker::Worker;
 
@@ -33,6 +34,8 @@ pub(crate) enum Ran {
     },
     /// The guest was asked to save itself for another version.
     Saved(Result<Vec<u8>, Stopped>),
+    /// An image of the instance was taken, or not.
+    Captured(Captured),
 }
 
 impl Worker {
@@ -107,6 +110,11 @@ impl Worker {
                 link: Arc::clone(&alive.link),
                 base: alive.base.clone(),
                 stale_base: alive.stale_base,
+                // Another version does not understand the image, and a snapshot that is being loaded stands behind it.
+                checkpoint: match &alive.trying {
+                    None => alive.checkpoint.clone(),
+                    Some(_) => None,
+                },
                 on_live,
                 loading,
             },
@@ -161,6 +169,9 @@ impl Worker {
         }
         let Some(next) = alive.queue.pending.pop_front() else {
             self.instance = Some(instance);
+            if alive.checkpoint_is_due() {
+                return self.capture();
+            }
             self.node.instance_idle(&self.id);
             return;
         };
@@ -181,6 +192,27 @@ impl Worker {
             let ran = invoke(instance, next, started, now).await;
             link.leave();
             ran
+        }));
+    }
+
+    /// Takes a checkpoint of an instance that has nothing to do.
+    pub(crate) fn capture(&mut self) {
+        let (Some(alive), Some(instance)) = (&mut self.alive, self.instance.take()) else {
+            return;
+        };
+        self.node.instance_busy(&self.id);
+        let about = alive.about_checkpoint();
+        let (node, link) = (Arc::clone(&self.node), Arc::clone(&alive.link));
+        let written = alive.writer.lock().last();
+        self.running = Some(Box::pin(async move {
+            // An image of what is not durable could be ahead of the log after a crash.
+            if node.committer().wait(written).await.is_err() {
+                return std::future::pending().await;
+            }
+            link.enter().await;
+            let captured = taking::take(&node, link.log, about, instance).await;
+            link.leave();
+            Ran::Captured(captured)
         }));
     }
 
@@ -245,6 +277,12 @@ impl Worker {
                 ..
             } => alive.stop(&self.node, &self.id, stopped, recorded),
             Ran::Saved(saved) => alive.saved(&self.node, &self.id, saved),
+            Ran::Captured(captured) => {
+                self.instance = alive.captured(&self.id, captured);
+            }
+        }
+        if self.instance.is_some() && alive.checkpoint_is_due() && alive.queue.pending.is_empty() {
+            return self.capture();
         }
         if self.instance.is_some() {
             self.node.instance_idle(&self.id);

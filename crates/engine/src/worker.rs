@@ -12,11 +12,12 @@ use golem_model::oplog::{Suspended, UpdateMode};
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
 use golem_model::{IdempotencyKey, LogId, OplogIndex, WorkerId};
 use golem_storage::store::Timer;
-use golem_storage::{Op, Seq};
+use golem_storage::{Op, Seq, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::alive::{Admission, Alive, call_hash};
+use crate::checkpoint::Summary;
 use crate::control::RevertTo;
 use crate::error::WorkerError;
 use crate::host::any_ready;
@@ -240,11 +241,29 @@ impl Worker {
         };
         let row =
             WorkerRow::from_bytes(&stored.row).map_err(|error| self.damage(&error.to_string()))?;
-        let ledger = Ledger::read(self.node.store().as_ref(), stored.log)
+        let (ledger, checkpoint) = self
+            .read_ledger(stored.log)
             .map_err(|error| self.damage(&error.to_string()))?;
         let alive = Alive::from_ledger(&self.node, &self.id, row, stored.log, ledger);
-        self.alive = Some(alive.map_err(|error| self.damage(&error.to_string()))?);
+        let mut alive = alive.map_err(|error| self.damage(&error.to_string()))?;
+        if let Some(summary) = checkpoint {
+            alive.has_checkpoint(summary);
+        }
+        self.alive = Some(alive);
         Ok(true)
+    }
+
+    /// What the log says, read from the newest checkpoint on.
+    fn read_ledger(&self, log: LogId) -> Result<(Ledger, Option<Summary>), StoreError> {
+        let store = self.node.store();
+        let shelf = self.node.checkpoints();
+        while let Some(summary) = shelf.newest(log) {
+            if let Some(ledger) = Ledger::read_after(store.as_ref(), log, &summary)? {
+                return Ok((ledger, Some(summary)));
+            }
+            shelf.refuse(log, OplogIndex(summary.index), "a later part of the log undid it");
+        }
+        Ok((Ledger::read(store.as_ref(), log)?, None))
     }
 
     /// The worker, opened. Errors: `NotFound`, `Damaged`.
@@ -409,12 +428,18 @@ impl Worker {
 
     /// Drops the instance if it is idle, or if its guest waits for something that a later instance can wait for.
     fn evict(&mut self) {
+        let Some(alive) = &mut self.alive else { return };
         if self.running.is_none() {
+            if alive.checkpoint_is_worth_it() && !alive.leaving {
+                // It goes when the checkpoint is taken.
+                alive.leaving = true;
+                self.capture();
+                return;
+            }
             self.instance = None;
             self.node.instance_gone(&self.id);
             return;
         }
-        let Some(alive) = &mut self.alive else { return };
         if !alive.link.is_waiting() {
             return;
         }

@@ -331,7 +331,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], FormatError> {
     Ok(*bytes)
 }
 
-fn checksum(bytes: &[u8]) -> u32 {
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
     // The algorithm gives 32 bits in a wider number.
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }

@@ -14,17 +14,14 @@ mod handles;
 mod image;
 mod instrument;
 mod restore;
+mod saved;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use access::{Access, AccessState, is_ours, link_access};
 pub(crate) use handles::{HandleMirror, Held};
-pub(crate) use image::HostImage;
+pub(crate) use image::{HostImage, Image};
 pub(crate) use instrument::{INSTRUMENTATION, InstrumentError, Obstacle, instrument};
-
-#[expect(
-    unused_imports,
-    reason = "the policy that takes and uses images stands outside of this room"
-)]
-pub(crate) use {capture::NoCheckpoint, format::FormatError, image::Image, restore::RestoreError};
+pub(crate) use saved::{Saved, Shelf, Summary};
+pub use saved::CheckpointStats;

@@ -14,6 +14,7 @@ use golem_storage::{Store, StoreError};
 
 use super::reader::{BATCH_BYTES, BATCH_ENTRIES, Span};
 use super::regions::Regions;
+use crate::checkpoint::Summary;
 
 /// An invocation that has started and not ended.
 #[derive(Debug, Clone)]
@@ -74,12 +75,61 @@ pub(crate) struct Ledger {
     pub(crate) lines: u64,
     /// Name of the worker that this one was forked from.
     pub(crate) forked_from: Option<String>,
+    /// There is a [`Base`] before the checkpoint from which on the log was read.
+    pub(crate) has_base: bool,
 }
 
 impl Ledger {
     /// Reads the whole log. All entries must be durable.
     pub(crate) fn read(store: &dyn Store, log: LogId) -> Result<Self, StoreError> {
         Self::read_to(store, log, None)
+    }
+
+    /// Reads the log behind a checkpoint that says what stands before it. `None`: a later jump undid a part of that, so the
+    /// checkpoint is of no use.
+    pub(crate) fn read_after(
+        store: &dyn Store,
+        log: LogId,
+        summary: &Summary,
+    ) -> Result<Option<Self>, StoreError> {
+        let from = OplogIndex(summary.index);
+        let start = |regions: Regions| Self {
+            tail: from,
+            regions: Arc::new(regions),
+            version: summary.version,
+            retry_policy: summary.retry_policy.clone(),
+            lines: summary.lines,
+            forked_from: summary.forked_from.clone(),
+            has_base: summary.base > 0,
+            ..Self::default()
+        };
+        let mut regions = summary.regions();
+        let mut ledger = start(regions.clone());
+        let (mut jumped, mut undone, mut rebased) = (false, false, false);
+        each(store, log, from.next(), |index, event| {
+            match &event {
+                Event::Jump(jump) => {
+                    jumped = true;
+                    undone |= jump.first <= from.0;
+                    regions.add(index, OplogIndex(jump.first), OplogIndex(jump.last));
+                }
+                Event::Updated(updated) => rebased |= updated.snapshot.is_some(),
+                _ => {}
+            }
+            if !jumped {
+                ledger.fold(index, event);
+            }
+        })?;
+        if undone || rebased {
+            return Ok(None);
+        }
+        if jumped {
+            ledger = start(regions);
+            each(store, log, from.next(), |index, event| {
+                ledger.fold(index, event);
+            })?;
+        }
+        Ok(Some(ledger))
     }
 
     /// Reads the log up to entry `last`, as it was when that was its end; jumps that came later are heeded as well.
@@ -90,7 +140,7 @@ impl Ledger {
     ) -> Result<Self, StoreError> {
         let mut ledger = Self::default();
         let mut regions = Regions::default();
-        each(store, log, |index, event| {
+        each(store, log, OplogIndex(1), |index, event| {
             if let Event::Jump(jump) = &event {
                 regions.add(index, OplogIndex(jump.first), OplogIndex(jump.last));
             }
@@ -106,7 +156,7 @@ impl Ledger {
             regions: Arc::new(regions),
             ..Self::default()
         };
-        each(store, log, |index, event| {
+        each(store, log, OplogIndex(1), |index, event| {
             if last.is_none_or(|last| index <= last) {
                 ledger.fold(index, event);
             }
@@ -124,6 +174,7 @@ impl Ledger {
                 regions,
                 pending: base.pending.clone(),
                 lines: base.lines,
+                salt: 0,
             },
         }
     }
@@ -227,26 +278,28 @@ impl Ledger {
     }
 }
 
-/// Calls `f` with every entry of a log.
+/// Calls `f` with every entry of a log, from `first` on.
 pub(crate) fn each(
     store: &dyn Store,
     log: LogId,
+    first: OplogIndex,
     mut f: impl FnMut(OplogIndex, Event),
 ) -> Result<(), StoreError> {
-    let mut tail = OplogIndex(0);
+    let mut next = first;
     loop {
-        let entries = store.read(log, tail.next(), BATCH_ENTRIES, BATCH_BYTES)?;
+        let entries = store.read(log, next, BATCH_ENTRIES, BATCH_BYTES)?;
         if entries.is_empty() {
             return Ok(());
         }
         for bytes in entries {
-            tail = tail.next();
+            let index = next;
+            next = index.next();
             let entry = OplogEntry::from_bytes(&bytes).map_err(|error| StoreError::Corrupt {
-                what: format!("entry {tail} of log {:016x}", log.0),
+                what: format!("entry {index} of log {:016x}", log.0),
                 detail: error.to_string(),
             })?;
             if let Some(event) = entry.event {
-                f(tail, event);
+                f(index, event);
             }
         }
     }

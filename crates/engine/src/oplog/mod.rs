@@ -9,6 +9,6 @@ pub(crate) mod writer;
 
 pub(crate) use ledger::{Base, Ledger, each};
 pub(crate) use payload::Payloads;
-pub(crate) use reader::{Reader, Seen};
+pub(crate) use reader::{Reader, Seen, Span};
 pub(crate) use regions::Regions;
 pub(crate) use writer::{SharedWriter, Writer, now_micros};

@@ -30,6 +30,8 @@ pub(crate) struct Span {
     pub(crate) pending: BTreeMap<OplogIndex, Accepted>,
     /// Lines that the guest had logged before `first`.
     pub(crate) lines: u64,
+    /// The jump that made the last region before `first`.
+    pub(crate) salt: u64,
 }
 
 impl Span {
@@ -41,6 +43,7 @@ impl Span {
             regions,
             pending: BTreeMap::new(),
             lines: 0,
+            salt: 0,
         }
     }
 }
@@ -93,6 +96,7 @@ impl Reader {
             seen: Seen {
                 pending: span.pending,
                 lines: span.lines,
+                salt: span.salt,
                 ..Seen::default()
             },
         }
