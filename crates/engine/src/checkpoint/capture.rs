@@ -11,7 +11,7 @@ use wasmtime::Result;
 
 use super::access::{Access, READ_MAX};
 use super::handles::{HandleMirror, SLOTS_MAX, Slot};
-use super::image::{HeldHandle, HostImage, Image, MemoryImage, PAGE};
+use super::image::{HeldHandle, Image, MemoryImage, PAGE};
 use super::instrument::Obstacle;
 use crate::instance::{Instance, Stopped};
 
@@ -32,8 +32,8 @@ pub(crate) enum NoCheckpoint {
     /// Resources of the guest that others hold.
     #[error("others hold {0} resources of the worker")]
     GivenAway(usize),
-    /// Calls to other workers that are not done.
-    #[error("calls to other workers are under way")]
+    /// Pollables of timers, promises and calls that the guest still has.
+    #[error("the guest still has something to wait for: a timer, a promise or another worker")]
     Waiting,
     /// Something of a past invocation is still open.
     #[error("the guest still holds a {0}")]
@@ -49,6 +49,9 @@ pub(crate) enum NoCheckpoint {
     /// The table of handles is not as it was believed to be.
     #[error("the handles of the guest cannot be told: {0}")]
     Handles(&'static str),
+    /// The worker's files are too large for an image, or the machine does not give them.
+    #[error("the files of the worker are too large for a checkpoint or cannot be read")]
+    Files,
     /// More handles than are looked at.
     #[error("the guest has had more than {SLOTS_MAX} handles at a time")]
     TooMany,
@@ -71,22 +74,6 @@ impl Instance {
             Ok(image) => Ok(image),
             Err(error) => Err(failed(&error)),
         }
-    }
-
-    /// Bytes of all memories of the instance; `None` for a component without an accessor. `Err` as with
-    /// [`Instance::capture`].
-    pub(crate) async fn memory_bytes(&mut self) -> Result<Option<u64>, Stopped> {
-        let loaded = Arc::clone(&self.loaded);
-        let Ok(access) = &loaded.access else {
-            return Ok(None);
-        };
-        let mut bytes = 0;
-        for memory in &access.memories {
-            let size = self.access(&memory.size, ()).await;
-            let (pages,): (u32,) = size.map_err(|error| failed(&error))?;
-            bytes += u64::from(pages) * WASM_PAGE as u64;
-        }
-        Ok(Some(bytes))
     }
 
     /// Whether the host's side has nothing that could not be made again.
@@ -147,6 +134,8 @@ impl Instance {
                 ..MemoryImage::default()
             };
             let total = size as usize * WASM_PAGE;
+            // At most this much; pages of it that are never written cost nothing.
+            image.data.reserve_exact(total);
             for at in (0..total).step_by(READ_MAX) {
                 let length = READ_MAX.min(total - at);
                 image = self
@@ -156,10 +145,13 @@ impl Instance {
                     })
                     .await?;
             }
+            image.data.shrink_to_fit();
             memories.push(Arc::new(image));
         }
         let component = self.loaded.hash();
-        let host: HostImage = self.store.data().image();
+        let Ok(Some(host)) = self.store.data().image() else {
+            return Ok(Err(NoCheckpoint::Files));
+        };
         Ok(Ok(Image {
             component,
             memories,

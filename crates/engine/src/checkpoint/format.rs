@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use golem_model::oplog::PersistenceLevel;
 use golem_model::{ComponentId, Value, WorkerId};
 
 use super::handles::{Held, SLOTS_MAX};
@@ -21,6 +22,8 @@ const VERSION: u16 = 1;
 const HEADER: usize = 64;
 /// Pages are compressed in parts of this size: small enough to be given out early, large enough to compress well.
 const PART: usize = 1 << 20;
+/// Largest archive of files: twice what the files themselves may have, for names and attributes.
+const FILES_MAX: usize = 32 << 20;
 /// Most memories and globals of an image; a Go guest has one and twelve.
 const ITEMS_MAX: usize = 4096;
 
@@ -52,10 +55,9 @@ impl Image {
         let mut body = Vec::with_capacity(about.len() + self.bytes() / 2);
         put(&mut body, &about);
         for memory in &self.memories {
-            for part in memory.data.chunks(PART) {
-                put(&mut body, &lz4_flex::block::compress(part));
-            }
+            pack(&mut body, &memory.data);
         }
+        pack(&mut body, self.host.files.as_deref().unwrap_or_default());
         let mut out = Vec::with_capacity(HEADER + body.len());
         out.extend(MAGIC);
         out.extend(VERSION.to_le_bytes());
@@ -97,21 +99,15 @@ impl Image {
             return Err(Damaged("the body"));
         }
         let about = Value::from_bytes(part(&mut rest)?).map_err(|_| Damaged("the description"))?;
-        let mut image = Self::from_about(component, &about)?;
+        let (mut image, files) = Self::from_about(component, &about)?;
         for memory in &mut image.memories {
             let memory = Arc::make_mut(memory);
             let pages: u64 = memory.runs.iter().map(|run| u64::from(run.count)).sum();
             // The runs lie in a memory of bounded size, so the number of bytes fits.
-            let total = pages as usize * PAGE;
-            while memory.data.len() < total {
-                let length = PART.min(total - memory.data.len());
-                let found = lz4_flex::block::decompress(part(&mut rest)?, length);
-                let found = found.map_err(|_| Damaged("pages"))?;
-                if found.len() != length {
-                    return Err(Damaged("pages"));
-                }
-                memory.data.extend(found);
-            }
+            memory.data = unpack(&mut rest, pages as usize * PAGE)?;
+        }
+        if let (length, Some(files)) = (files as usize, &mut image.host.files) {
+            *files = unpack(&mut rest, length)?;
         }
         if !rest.is_empty() {
             return Err(Damaged("bytes follow it"));
@@ -143,10 +139,17 @@ impl Image {
             Value::List(slots.collect()),
             numbers(&self.free),
             Value::List(memories.collect()),
+            Value::U32(self.host.persistence as u32),
+            Value::Bool(self.host.idempotence),
+            Value::Option(self.host.files.as_ref().map(|files| {
+                // An archive of files has at most 16 MiB and a bit.
+                Box::new(Value::U32(files.len() as u32))
+            })),
         ])
     }
 
-    fn from_about(component: [u8; 32], about: &Value) -> Result<Self, FormatError> {
+    /// The image without pages and files, and the length of the files.
+    fn from_about(component: [u8; 32], about: &Value) -> Result<(Self, u32), FormatError> {
         let Value::Tuple(parts) = about else {
             return Err(Damaged("the description"));
         };
@@ -158,6 +161,9 @@ impl Image {
             slots,
             free,
             memories,
+            Value::U32(persistence),
+            Value::Bool(idempotence),
+            Value::Option(files),
         ] = parts.as_slice()
         else {
             return Err(Damaged("the description"));
@@ -187,7 +193,13 @@ impl Image {
             },
             _ => Err(Damaged("a memory")),
         })?;
-        Ok(Self {
+        let persistence = i32::try_from(*persistence).unwrap_or(-1);
+        let persistence = PersistenceLevel::try_from(persistence);
+        let files = files.as_deref().map(number).transpose()?;
+        if files.unwrap_or(0) as usize > FILES_MAX {
+            return Err(Damaged("the size of the files"));
+        }
+        let image = Self {
             component,
             memories,
             globals,
@@ -197,8 +209,12 @@ impl Image {
                 clock: *clock,
                 next_handle: *next_handle,
                 lines: *lines,
+                persistence: persistence.map_err(|_| Damaged("the persistence level"))?,
+                idempotence: *idempotence,
+                files: files.map(|_| Vec::new()),
             },
-        })
+        };
+        Ok((image, files.unwrap_or(0)))
     }
 }
 
@@ -308,6 +324,30 @@ fn target_of(value: &Value) -> Option<Target> {
     })
 }
 
+/// Appends `data` in compressed parts.
+fn pack(out: &mut Vec<u8>, data: &[u8]) {
+    for part in data.chunks(PART) {
+        put(out, &lz4_flex::block::compress(part));
+    }
+}
+
+/// Reads the parts of `total` bytes. What they claim to be is never trusted: memory is taken part by part.
+fn unpack(rest: &mut &[u8], total: usize) -> Result<Vec<u8>, FormatError> {
+    let mut data = Vec::new();
+    while data.len() < total {
+        let from = data.len();
+        let length = PART.min(total - from);
+        let packed = part(rest)?;
+        data.resize(from + length, 0);
+        let into = data.get_mut(from..).unwrap_or_default();
+        let found = lz4_flex::block::decompress_into(packed, into);
+        if found.ok() != Some(length) {
+            return Err(Damaged("compressed bytes"));
+        }
+    }
+    Ok(data)
+}
+
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     // Descriptions and parts stay far below 4 GiB: a memory of 512 MiB has 131,072 pages.
     out.extend((bytes.len() as u32).to_le_bytes());
@@ -371,6 +411,9 @@ mod tests {
                 clock: 1,
                 next_handle: 2,
                 lines: 3,
+                persistence: PersistenceLevel::Nothing,
+                idempotence: false,
+                files: Some(vec![5; 3000]),
             },
         }
     }
@@ -392,7 +435,7 @@ mod tests {
         assert_eq!(length as usize, bytes.len() - HEADER);
         assert_eq!(&bytes[56..60], checksum(&bytes[HEADER..]).to_le_bytes());
         assert_eq!(&bytes[60..64], checksum(&bytes[..60]).to_le_bytes());
-        // The description: a tuple of seven that begins with the clock.
+        // The description: a tuple of ten that begins with the clock.
         assert_eq!(
             &bytes[HEADER + 4..HEADER + 6],
             &image().about().to_bytes()[..2]

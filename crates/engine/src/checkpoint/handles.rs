@@ -12,8 +12,8 @@ use wasmtime_wasi::p2::bindings::cli::{stderr, stdin, stdout};
 use wasmtime_wasi::p2::bindings::filesystem::types::Descriptor;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
-use crate::host::HostState;
 use crate::host::durable::Halt;
+use crate::host::{self, HostState};
 use crate::queue::Target;
 use crate::rpc::{self, RpcClient};
 
@@ -188,8 +188,8 @@ pub(super) fn make(
             let rep = stream.rep();
             Ok((stream.try_into_resource_any(store)?, rep))
         }
-        Held::Preopen(_) => {
-            let descriptor = state.preopen()?;
+        Held::Preopen(number) => {
+            let descriptor = host::preopen(state, *number)?;
             let rep = descriptor.rep();
             Ok((descriptor.try_into_resource_any(store)?, rep))
         }

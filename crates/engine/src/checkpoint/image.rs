@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use golem_model::oplog::PersistenceLevel;
 use sha2::{Digest, Sha256};
 
 use super::handles::Held;
@@ -125,7 +126,7 @@ pub(crate) struct HeldHandle {
 }
 
 /// The host's side of an instance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostImage {
     /// The virtual clock, in nanoseconds since 1970.
     pub(crate) clock: u64,
@@ -133,6 +134,12 @@ pub(crate) struct HostImage {
     pub(crate) next_handle: u64,
     /// Lines that the guest has logged in the instance.
     pub(crate) lines: u64,
+    /// What of the guest's calls is recorded.
+    pub(crate) persistence: PersistenceLevel,
+    /// Whether a remote write without a recorded outcome may be done again.
+    pub(crate) idempotence: bool,
+    /// The archive of the worker's files; `None` when they are as at its beginning.
+    pub(crate) files: Option<Vec<u8>>,
 }
 
 /// An instance of a component between two invocations.
@@ -173,9 +180,11 @@ impl Image {
             .collect()
     }
 
-    /// Bytes of all pages that are kept.
+    /// Bytes of all pages and files that are kept.
     pub(crate) fn bytes(&self) -> usize {
-        self.memories.iter().map(|memory| memory.data.len()).sum()
+        let files = self.host.files.as_ref().map_or(0, Vec::len);
+        let pages = self.memories.iter().map(|memory| memory.data.len());
+        files + pages.sum::<usize>()
     }
 }
 

@@ -62,8 +62,11 @@ impl Instance {
         for (global, bits) in access.globals.iter().zip(&image.globals) {
             let () = instance.access(&global.set, (*bits,)).await?;
         }
-        instance.state().restore(&image.host);
-        Ok(instance)
+        match instance.state().restore(&image.host) {
+            Ok(true) => Ok(instance),
+            Ok(false) => Err(RestoreError::Unfit("the files")),
+            Err(_) => Err(RestoreError::Unfit("files that cannot be written")),
+        }
     }
 
     /// Fills the table from slot 1 on, with fillers where the image has free slots, then frees those in the order that

@@ -156,31 +156,40 @@ impl Linked<'_> {
         opened: Arc<Opened>,
         flags: DescriptorFlags,
     ) -> Result<Resource<Descriptor>> {
-        let handle = self.0.table.push(Handle { opened, flags })?;
-        Ok(Resource::new_own(handle.rep()))
+        push_handle(self.0, opened, flags, Held::Passing("open file"))
     }
 }
 
-impl HostState {
-    /// A new handle of the root, which is what every preopened directory is.
-    pub(crate) fn preopen(&mut self) -> Result<Resource<Descriptor>> {
-        let flags = DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY;
-        let root = self
-            .files
-            .root()
-            .map_err(|error| wasmtime::Error::msg(format!("{error:?}")))?;
-        Linked(self).push_handle(root, flags)
-    }
+/// A descriptor, which the guest is given as `held`.
+fn push_handle(
+    state: &mut HostState,
+    opened: Arc<Opened>,
+    flags: DescriptorFlags,
+    held: Held,
+) -> Result<Resource<Descriptor>> {
+    let handle = state.table.push(Handle { opened, flags })?;
+    state.mirror.insert(held, handle.rep());
+    Ok(Resource::new_own(handle.rep()))
+}
+
+/// Names under which a guest finds the root of its files.
+const PREOPENS: [&str; 2] = ["/", "."];
+
+/// The preopened directory of a number: a place in [`PREOPENS`].
+pub(crate) fn preopen(state: &mut HostState, number: u32) -> Result<Resource<Descriptor>> {
+    let root = match state.files.root() {
+        Ok(root) => root,
+        Err(error) => return Err(wasmtime::Error::msg(format!("{error:?}"))),
+    };
+    let flags = DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY;
+    push_handle(state, root, flags, Held::Preopen(number))
 }
 
 impl preopens::Host for Linked<'_> {
     fn get_directories(&mut self) -> Result<Vec<(Resource<Descriptor>, String)>> {
-        let mut directories = Vec::with_capacity(2);
-        for (number, name) in (0..).zip(["/", "."]) {
-            let descriptor = self.0.preopen()?;
-            let held = Held::Preopen(number);
-            self.0.mirror.insert(held, descriptor.rep());
-            directories.push((descriptor, name.to_owned()));
+        let mut directories = Vec::with_capacity(PREOPENS.len());
+        for (number, name) in (0..).zip(PREOPENS) {
+            directories.push((preopen(self.0, number)?, name.to_owned()));
         }
         Ok(directories)
     }
@@ -287,6 +296,9 @@ impl types::HostDescriptor for Linked<'_> {
         let stream = self.0.table.push(Entries {
             rest: entries.into_iter(),
         })?;
+        self.0
+            .mirror
+            .insert(Held::Passing("listing of a directory"), stream.rep());
         Ok(Resource::new_own(stream.rep()))
     }
 
@@ -438,7 +450,10 @@ impl types::HostDescriptor for Linked<'_> {
     ) -> FsResult<Resource<DynInputStream>> {
         let file = self.file(&descriptor, DescriptorFlags::READ)?;
         let stream: DynInputStream = Box::new(FileReader { file, offset });
-        Ok(self.0.table.push(stream)?)
+        let stream = self.0.table.push(stream)?;
+        let held = Held::Passing("stream of a file");
+        self.0.mirror.insert(held, stream.rep());
+        Ok(stream)
     }
 
     fn write_via_stream(
@@ -497,7 +512,10 @@ impl Linked<'_> {
     ) -> FsResult<Resource<DynOutputStream>> {
         let file = self.file(descriptor, DescriptorFlags::WRITE)?;
         let stream: DynOutputStream = Box::new(FileWriter { file, offset });
-        Ok(self.0.table.push(stream)?)
+        let stream = self.0.table.push(stream)?;
+        let held = Held::Passing("stream of a file");
+        self.0.mirror.insert(held, stream.rep());
+        Ok(stream)
     }
 }
 
@@ -511,6 +529,7 @@ impl types::HostDirectoryEntryStream for Linked<'_> {
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> Result<()> {
+        self.0.mirror.remove(stream.rep());
         self.0
             .table
             .delete(Resource::<Entries>::new_own(stream.rep()))?;

@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 use super::state::{HasLinked, HostState, Linked};
 use crate::checkpoint::Held;
 
-/// Version of the WASI interfaces that wasmtime links: drops are defined over its own, by their full names.
+/// The interface as wasmtime links it: drops are defined over its own, under its full name.
 const STREAMS: &str = "wasi:io/streams@0.2.12";
 
 /// Puts the followed functions over those of wasmtime. The linker must allow it.

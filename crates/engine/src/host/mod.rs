@@ -27,6 +27,7 @@ mod recorded;
 mod state;
 mod wait;
 
+pub(crate) use filesystem::preopen;
 pub(crate) use golem_api::link_golem_api;
 pub(crate) use golem_worker::link_golem_worker;
 pub(crate) use linker::link_wasi;

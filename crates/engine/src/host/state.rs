@@ -15,7 +15,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::calls::Call;
 use super::clock::VirtualClock;
 use super::durable::{Halt, Journal};
-use super::files::Files;
+use super::files::{Fault, Files};
 use super::output::{Output, OutputPipe};
 use super::wait::Waits;
 use crate::checkpoint::{AccessState, HandleMirror, HostImage};
@@ -237,19 +237,37 @@ impl HostState {
         self.handles.len()
     }
 
-    /// What a checkpoint keeps of the host's side.
-    pub(crate) fn image(&self) -> HostImage {
-        HostImage {
+    /// What a checkpoint keeps of the host's side; `None` when the files of the worker are too many for one.
+    pub(crate) fn image(&self) -> Result<Option<HostImage>, Fault> {
+        let files = if self.files.are_untouched() {
+            None
+        } else {
+            let Some(archive) = self.files.archive()? else {
+                return Ok(None);
+            };
+            Some(archive)
+        };
+        Ok(Some(HostImage {
             clock: self.clock.shown(),
             next_handle: self.next_handle,
             lines: self.journal.lines(),
-        }
+            persistence: self.persistence,
+            idempotence: self.idempotence,
+            files,
+        }))
     }
 
-    /// Puts back what a checkpoint kept. The journal is the caller's: it knows from where on it reads.
-    pub(crate) fn restore(&mut self, image: &HostImage) {
+    /// Puts back what a checkpoint kept; `false` when its files cannot be read. The journal is the caller's: it knows from
+    /// where on it reads.
+    pub(crate) fn restore(&mut self, image: &HostImage) -> Result<bool, Fault> {
         self.clock.advance(image.clock);
         self.next_handle = image.next_handle;
+        self.persistence = image.persistence;
+        self.idempotence = image.idempotence;
+        match &image.files {
+            Some(archive) => self.files.unpack(archive),
+            None => Ok(true),
+        }
     }
 
     /// Takes a kept handle out, to drop its resource.

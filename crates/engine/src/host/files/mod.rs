@@ -2,13 +2,6 @@
 //! THE STAGE / files: the file tree of a worker: names and attributes in memory, large contents in files of the data
 //! directory that bear numbers, so no path of a guest ever reaches the machine. A function of what the guest does.
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "images of workers, which use it, are made elsewhere"
-    )
-)]
 mod archive;
 mod content;
 mod path;
