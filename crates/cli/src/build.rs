@@ -9,7 +9,7 @@ mod plan;
 mod steps;
 mod summary;
 
-pub(crate) use bindings::{Bindings, bindings};
+pub(crate) use bindings::{Bindings, bindings, default_dir as default_bindings_dir};
 pub(crate) use error::BuildError;
 pub(crate) use go::Go;
 pub(crate) use plan::{Options, Unit, of_directory, of_manifest};

@@ -7,5 +7,5 @@ mod raw;
 mod read;
 
 pub(crate) use error::ManifestError;
-pub(crate) use raw::ComponentKind;
+pub(crate) use raw::{BindingStyle, ComponentKind};
 pub(crate) use read::{Component, ExternalCommand, Manifest};

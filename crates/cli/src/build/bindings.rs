@@ -21,7 +21,7 @@ pub(crate) struct Bindings<'a> {
     pub(crate) wit: &'a Path,
     /// The world, when there are several.
     pub(crate) world: Option<&'a str>,
-    /// Where the package goes; `None`: below the current directory, named like the world.
+    /// Where the bindings go; `None`: below the current directory, where [`default_dir`] says.
     pub(crate) out_dir: Option<&'a Path>,
     /// The name of the package; `None`: like the world.
     pub(crate) package: Option<&'a str>,
@@ -44,6 +44,15 @@ pub(crate) struct MadeBindings {
     pub(crate) warnings: Vec<String>,
 }
 
+/// Where the bindings of a world go when nobody says: `tiny-go` makes one package that is named like the world, `go` makes
+/// one for each interface.
+pub(crate) fn default_dir(style: Style, world: &str) -> String {
+    match style {
+        Style::Go => "internal/golem".to_owned(),
+        _ => template::bindings_dir(world),
+    }
+}
+
 /// Writes the bindings of a world. Files that are right already are not touched.
 pub(crate) fn bindings(request: &Bindings<'_>) -> Result<MadeBindings, Failure> {
     let loaded = resolve::load(request.wit)?;
@@ -55,12 +64,13 @@ pub(crate) fn bindings(request: &Bindings<'_>) -> Result<MadeBindings, Failure> 
         .map(|world| world.name.clone())
         .unwrap_or_default();
     let dir = request.out_dir.map_or_else(
-        || PathBuf::from(template::bindings_dir(&name)),
+        || PathBuf::from(default_dir(request.style, &name)),
         Path::to_owned,
     );
     let module = bindgen::locate_module(&dir)?;
     let options = GoOptions {
         module_path: module.path.clone(),
+        package_path: module.import_path(&dir),
         rename_package: request.package.map(str::to_owned),
         style: request.style,
     };

@@ -7,13 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use golem_wit::resolve;
+use golem_wit::{bindgen::go::Style, resolve, stub::Flavour};
 use heck::ToSnakeCase as _;
 
 use super::{BuildError, Summary, steps};
 use crate::{
     error::Failure,
-    manifest::{Component, ExternalCommand, Manifest},
+    manifest::{BindingStyle, Component, ExternalCommand, Manifest},
     output::Out,
     template,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Unit {
     pub(crate) world: Option<String>,
     /// The directory of its `package main`.
     pub(crate) dir: PathBuf,
+    /// The look of its bindings.
+    pub(crate) bindings_style: Style,
     /// Where its bindings go.
     pub(crate) bindings_dir: Option<PathBuf>,
     /// The name of the package of its bindings, when it is not the world's.
@@ -62,11 +64,14 @@ pub(crate) fn of_manifest(
 ) -> Result<Vec<Summary>, Failure> {
     let chosen = manifest.select(names)?;
     let needed = with_callees(manifest, &chosen);
-    let called: BTreeSet<&str> = manifest
+    let called: BTreeSet<(&str, Flavour)> = manifest
         .components
         .iter()
         .filter(|component| needed.contains(component.name.as_str()))
-        .flat_map(|component| component.calls.iter().map(String::as_str))
+        .flat_map(|component| {
+            let called = component.calls.iter();
+            called.map(|target| (target.as_str(), flavour(component, target)))
+        })
         .collect();
     let mut summaries = Vec::new();
     for component in manifest
@@ -77,12 +82,15 @@ pub(crate) fn of_manifest(
         let stubs: Vec<PathBuf> = component
             .calls
             .iter()
-            .map(|target| stub_dir(manifest, target).join("wit"))
+            .map(|target| stub_dir(manifest, target, flavour(component, target)).join("wit"))
             .collect();
         steps::add_stubs(&stubs, component, out)?;
-        if called.contains(component.name.as_str()) {
-            let dir = stub_dir(manifest, &component.name);
-            steps::build_stub(component, &dir.join("wit"), &dir.join("stub.wasm"), out)?;
+        for flavour in [Flavour::Trapping, Flavour::ErrorResults] {
+            if called.contains(&(component.name.as_str(), flavour)) {
+                let dir = stub_dir(manifest, &component.name, flavour);
+                let (wit, wasm) = (dir.join("wit"), dir.join("stub.wasm"));
+                steps::build_stub(component, flavour, &wit, &wasm, out)?;
+            }
         }
         if chosen.iter().any(|chosen| chosen.name == component.name) {
             summaries.push(steps::build(&unit(manifest, component), options, out)?);
@@ -106,21 +114,40 @@ fn with_callees<'a>(manifest: &'a Manifest, chosen: &[&'a Component]) -> BTreeSe
     needed
 }
 
-fn stub_dir(manifest: &Manifest, name: &str) -> PathBuf {
-    manifest.temp_dir.join("stub").join(name.replace(':', "_"))
+/// What calls of `component` to `target` give when they fail.
+fn flavour(component: &Component, target: &str) -> Flavour {
+    if component.error_results.contains(target) {
+        Flavour::ErrorResults
+    } else {
+        Flavour::Trapping
+    }
+}
+
+fn stub_dir(manifest: &Manifest, name: &str, flavour: Flavour) -> PathBuf {
+    let name = name.replace(':', "_");
+    // No component has this name: `+` is not allowed there.
+    let name = match flavour {
+        Flavour::Trapping => name,
+        Flavour::ErrorResults => format!("{name}+errors"),
+    };
+    manifest.temp_dir.join("stub").join(name)
 }
 
 fn unit(manifest: &Manifest, component: &Component) -> Unit {
     let stubs = component
         .calls
         .iter()
-        .map(|target| stub_dir(manifest, target).join("stub.wasm"))
+        .map(|target| stub_dir(manifest, target, flavour(component, target)).join("stub.wasm"))
         .collect();
     Unit {
         name: component.name.clone(),
         wit: component.wit.clone(),
         world: component.world.clone(),
         dir: component.dir.clone(),
+        bindings_style: match component.bindings_style {
+            BindingStyle::TinyGo => Style::TinyGo,
+            BindingStyle::Go => Style::Go,
+        },
         bindings_dir: component.bindings_dir.clone(),
         bindings_package: component.bindings_package.clone(),
         module: manifest
@@ -166,6 +193,7 @@ pub(crate) fn of_directory(
         .unwrap_or_default();
     let snake = name.to_snake_case();
     Ok(Unit {
+        bindings_style: Style::default(),
         bindings_dir: Some(dir.join(template::bindings_dir(&name))),
         bindings_package: None,
         module: dir.join("target").join(format!("{snake}.module.wasm")),

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use golem_wit::{bindgen::go::Style, compose, deps, encode, resolve, stub};
+use golem_wit::{compose, deps, encode, resolve, stub};
 
 use super::{
     BuildError, Options, Summary, Unit, bindings::Bindings, bindings::bindings, go, short, summary,
@@ -70,6 +70,7 @@ pub(super) fn add_stubs(
 /// Makes the stub of `component`.
 pub(super) fn build_stub(
     component: &Component,
+    flavour: stub::Flavour,
     wit: &Path,
     wasm: &Path,
     out: &Out,
@@ -80,7 +81,7 @@ pub(super) fn build_stub(
         dest_wit_root: wit,
         world: component.world.as_deref(),
         always_inline_types: false,
-        flavour: stub::Flavour::default(),
+        flavour,
     })?;
     for note in &built.notes {
         out.warn(note);
@@ -115,7 +116,7 @@ fn compile(unit: &Unit, options: Options, out: &Out) -> Result<(), Failure> {
         world: unit.world.as_deref(),
         out_dir: Some(&bindings_dir(unit)?),
         package: unit.bindings_package.as_deref(),
-        style: Style::TinyGo,
+        style: unit.bindings_style,
     })?;
     for warning in &made.warnings {
         out.warn(warning);
@@ -135,7 +136,7 @@ fn compile(unit: &Unit, options: Options, out: &Out) -> Result<(), Failure> {
         .map_err(BuildError::failure)
 }
 
-/// Where the bindings go: as planned, or next to `package main` and named like the world.
+/// Where the bindings go: as planned, or next to `package main`.
 fn bindings_dir(unit: &Unit) -> Result<PathBuf, Failure> {
     if let Some(dir) = &unit.bindings_dir {
         return Ok(dir.clone());
@@ -148,7 +149,9 @@ fn bindings_dir(unit: &Unit) -> Result<PathBuf, Failure> {
         .get(world)
         .map(|world| world.name.clone())
         .unwrap_or_default();
-    Ok(unit.dir.join(crate::template::bindings_dir(&name)))
+    Ok(unit
+        .dir
+        .join(super::default_bindings_dir(unit.bindings_style, &name)))
 }
 
 fn encode_module(unit: &Unit, module: &Path, out: &Out) -> Result<(), Failure> {

@@ -32,13 +32,14 @@ enum Language {
     after_help = "Example:\n  golem-cli bindings go --world component1 --out-dir component1 ./wit"
 )]
 struct Go {
-    /// The look of the API: `tiny-go`
+    /// The look of the API: `tiny-go` (names of the generator of that name), or `go` (a package per interface, errors,
+    /// contexts, futures)
     #[arg(long, default_value = "tiny-go")]
     style: String,
     /// The world, when there are several
     #[arg(short, long, value_name = "NAME")]
     world: Option<String>,
-    /// Where the package goes; must lie in a Go module [default: the world in snake_case]
+    /// Where the bindings go; must lie in a Go module [default: the world in snake_case; for style `go` internal/golem]
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
     /// The name of the Go package, instead of the world's

@@ -51,6 +51,19 @@ pub(crate) struct RawComponent {
 pub(crate) struct RawBindings {
     pub(crate) dir: Option<PathBuf>,
     pub(crate) package: Option<String>,
+    #[serde(default)]
+    pub(crate) style: BindingStyle,
+}
+
+/// The look of the bindings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BindingStyle {
+    /// The names of the `tiny-go` generator.
+    #[default]
+    TinyGo,
+    /// A package per interface, errors, contexts, futures.
+    Go,
 }
 
 /// Whether workers of a component last.
@@ -81,6 +94,8 @@ pub(crate) struct RawDependency {
     #[serde(rename = "type")]
     pub(crate) kind: DependencyKind,
     pub(crate) target: String,
+    #[serde(default)]
+    pub(crate) error_results: bool,
 }
 
 /// How a component calls another one.

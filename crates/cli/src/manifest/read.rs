@@ -3,7 +3,7 @@
 //! Never writes. Read next: `build/plan.rs`. Why: docs/formats/manifest.md.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Component as Part, Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     ManifestError,
-    raw::{ComponentKind, DependencyKind, FOREIGN_KEYS, Raw, RawComponent, VERSION},
+    raw::{BindingStyle, ComponentKind, DependencyKind, FOREIGN_KEYS, Raw, RawComponent, VERSION},
 };
 
 /// The name of the file.
@@ -38,7 +38,9 @@ pub(crate) struct Component {
     pub(crate) world: Option<String>,
     /// The directory of its `package main`.
     pub(crate) dir: PathBuf,
-    /// Where its bindings go; `None`: next to `package main`, named like the world.
+    /// The look of its bindings.
+    pub(crate) bindings_style: BindingStyle,
+    /// Where its bindings go; `None`: next to `package main`, named like the world or, in style `go`, `internal/golem`.
     pub(crate) bindings_dir: Option<PathBuf>,
     /// The name of the package of its bindings; `None`: like the world.
     pub(crate) bindings_package: Option<String>,
@@ -52,6 +54,8 @@ pub(crate) struct Component {
     pub(crate) commands: Vec<ExternalCommand>,
     /// The components that it calls, sorted.
     pub(crate) calls: Vec<String>,
+    /// Those of them whose calls return typed errors.
+    pub(crate) error_results: BTreeSet<String>,
 }
 
 /// A command of a build.
@@ -124,13 +128,15 @@ impl Reader {
             let Some(component) = raw.components.get(&name) else {
                 continue;
             };
-            components.push(self.component(
+            let mut component = self.component(
                 &name,
                 component,
                 root,
                 &temp_dir,
                 calls.get(&name).cloned().unwrap_or_default(),
-            )?);
+            )?;
+            component.error_results = typed(&raw, &name);
+            components.push(component);
         }
         Ok(Manifest {
             temp_dir: root.join(temp_dir),
@@ -304,6 +310,7 @@ impl Reader {
             wit: root.join(&raw.source_wit),
             world: raw.world.clone(),
             dir: root.join(raw.source_dir.clone().unwrap_or(parent)),
+            bindings_style: raw.bindings.style,
             bindings_dir: raw.bindings.dir.as_ref().map(|dir| root.join(dir)),
             bindings_package: raw.bindings.package.clone(),
             component_wasm: root.join(component_wasm),
@@ -311,6 +318,7 @@ impl Reader {
             kind: raw.component_type,
             commands,
             calls,
+            error_results: BTreeSet::new(),
         })
     }
 
@@ -348,6 +356,17 @@ impl Reader {
 }
 
 /// "did you mean", or the names there are.
+/// The components that `caller` calls with typed errors.
+fn typed(raw: &Raw, caller: &str) -> BTreeSet<String> {
+    let of_caller = raw.dependencies.get(caller);
+    of_caller
+        .into_iter()
+        .flat_map(|targets| &targets.value)
+        .filter(|target| target.value.error_results)
+        .map(|target| target.value.target.clone())
+        .collect()
+}
+
 fn known_help<'a>(name: &str, known: impl Iterator<Item = &'a String> + Clone) -> String {
     match golem_model::suggest::closest(name, known.clone().map(String::as_str)) {
         Some(nearest) => format!("did you mean `{nearest}`?"),

@@ -17,14 +17,27 @@ pub struct GoModule {
     pub path: String,
 }
 
-/// Finds the module that `out_dir` (which need not exist yet) belongs to: the nearest `go.mod` in it or above.
-///
-/// Errors: [`GoError::NoModule`], [`GoError::ModuleLine`], [`GoError::Io`] if `go.mod` cannot be read.
-pub fn locate_module(out_dir: &Path) -> Result<GoModule, GoError> {
-    let absolute = std::path::absolute(out_dir).map_err(|source| io("read", out_dir, source))?;
-    // `a/../b` must not find the go.mod of `a`.
+impl GoModule {
+    /// The import path of a package in `out_dir`, which lies in the module.
+    #[must_use]
+    pub fn import_path(&self, out_dir: &Path) -> String {
+        let absolute = std::path::absolute(out_dir).map_or_else(|_| out_dir.to_owned(), clean);
+        let below = absolute.strip_prefix(&self.root).unwrap_or(Path::new(""));
+        let parts: Vec<_> = below
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        std::iter::once(self.path.clone())
+            .chain(parts)
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+}
+
+/// `path` without `..`: `a/../b` must not find the go.mod of `a`.
+fn clean(path: PathBuf) -> PathBuf {
     let mut clean = PathBuf::new();
-    for part in absolute.components() {
+    for part in path.components() {
         match part {
             std::path::Component::ParentDir => {
                 clean.pop();
@@ -32,7 +45,15 @@ pub fn locate_module(out_dir: &Path) -> Result<GoModule, GoError> {
             part => clean.push(part),
         }
     }
-    for root in clean.ancestors() {
+    clean
+}
+
+/// Finds the module that `out_dir` (which need not exist yet) belongs to: the nearest `go.mod` in it or above.
+///
+/// Errors: [`GoError::NoModule`], [`GoError::ModuleLine`], [`GoError::Io`] if `go.mod` cannot be read.
+pub fn locate_module(out_dir: &Path) -> Result<GoModule, GoError> {
+    let absolute = std::path::absolute(out_dir).map_err(|source| io("read", out_dir, source))?;
+    for root in clean(absolute).ancestors() {
         let path = root.join("go.mod");
         if path.is_file() {
             let text =

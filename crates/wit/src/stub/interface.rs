@@ -32,7 +32,7 @@ pub const INTERFACE_PREFIX: &str = "stub-";
 pub const WORLD_PREFIX: &str = "wasm-rpc-stub-";
 
 /// What a stub says of a call that fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Flavour {
     /// Nothing: such a call ends the caller. Dialect L.
     #[default]

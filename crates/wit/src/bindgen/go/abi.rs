@@ -5,10 +5,12 @@
 //! Why: docs/go-bindings.md, section "Design"; component model, canonical ABI, "Loading" to "Flat Lowering".
 
 mod memory;
+mod shape;
 
+use super::Style;
 use super::ir::{Flat, Kind, Plan, ResourceId, Side, Ty};
 use super::text::Source;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Emits lifting and lowering code and collects the helper functions it needs.
 pub(super) struct Abi<'p> {
@@ -19,6 +21,8 @@ pub(super) struct Abi<'p> {
     stems: BTreeMap<String, String>,
     /// The wasm file mentions `math`.
     pub(super) uses_math: bool,
+    /// Resources of other packages whose drop is mentioned here.
+    pub(super) foreign_drops: BTreeSet<ResourceId>,
 }
 
 impl<'p> Abi<'p> {
@@ -28,6 +32,7 @@ impl<'p> Abi<'p> {
             helpers: BTreeMap::new(),
             stems: BTreeMap::new(),
             uses_math: false,
+            foreign_drops: BTreeSet::new(),
         }
     }
 
@@ -55,9 +60,10 @@ impl<'p> Abi<'p> {
             Ty::Option(inner) => {
                 let v = bind(s, v);
                 let vars = self.joined_vars(s, ty);
-                s.open(format!("if {v}.IsSome() {{"));
+                s.open(format!("if {} {{", self.is_some(&v)));
                 s.line(format!("{} = 1", first(&vars)));
-                self.assign_joined(s, ty, &vars, inner, &format!("{v}.Unwrap()"));
+                let payload = self.unwrapped(s, inner, &v);
+                self.assign_joined(s, ty, &vars, inner, &payload);
                 s.close("}");
                 vars
             }
@@ -91,6 +97,18 @@ impl<'p> Abi<'p> {
                         .flat_map(|(i, t)| self.lower_flat(s, t, &format!("{v}.F{i}")))
                         .collect()
                 }
+                Some(Kind::Variant(cases)) if self.plan.style == Style::Go => {
+                    let vars = self.joined_vars(s, ty);
+                    self.each_case(s, ty, cases, v, |abi, s, number, payload| {
+                        if number > 0 {
+                            s.line(format!("{} = {number}", first(&vars)));
+                        }
+                        if let Some((payload, value)) = payload {
+                            abi.assign_joined(s, ty, &vars, payload, value);
+                        }
+                    });
+                    vars
+                }
                 Some(Kind::Variant(cases)) => {
                     let v = bind(s, v);
                     let vars = self.joined_vars(s, ty);
@@ -113,7 +131,7 @@ impl<'p> Abi<'p> {
                     }
                     vars
                 }
-                Some(Kind::Enum(_)) => vec![format!("uint32({v}.Kind())")],
+                Some(Kind::Enum(_)) => vec![self.enum_number("uint32", v)],
                 Some(Kind::Flags(flags)) if flags.len() > 32 => {
                     vec![format!("uint32({v})"), format!("uint32({v} >> 32)")]
                 }
@@ -121,7 +139,7 @@ impl<'p> Abi<'p> {
             },
             Ty::Own(id) => vec![self.lower_own(*id, v)],
             // An import cannot take a borrow of an exported resource, so this is a handle of an imported one.
-            Ty::Borrow(_) => vec![format!("uint32({v})")],
+            Ty::Borrow(_) => vec![self.lower_borrow(v)],
             Ty::Alias(..) => Vec::new(),
         }
     }
@@ -137,17 +155,30 @@ impl<'p> Abi<'p> {
 
     fn lower_own(&self, id: ResourceId, v: &str) -> String {
         match self.plan.resource_side(id) {
-            Side::Import => format!("uint32({v})"),
+            Side::Import => match self.plan.style {
+                Style::TinyGo => format!("uint32({v})"),
+                Style::Go => format!("golemrt.Give(&{v}.Handle)"),
+            },
             Side::Export => format!("{}.Give({v})", self.table(id)),
+        }
+    }
+
+    fn lower_borrow(&self, v: &str) -> String {
+        match self.plan.style {
+            Style::TinyGo => format!("uint32({v})"),
+            Style::Go => format!("golemrt.Use(&{v}.Handle)"),
         }
     }
 
     /// The variable that holds the handle table of an exported resource.
     pub(super) fn table(&self, id: ResourceId) -> String {
-        format!(
-            "table{}",
-            self.plan.resources.get(id).map_or("", |r| r.go.as_str())
-        )
+        let go = self.plan.resources.get(id).map_or("", |r| r.go.as_str());
+        match (self.plan.style, go.split_once('.')) {
+            (Style::Go, Some((package, name))) => {
+                self.plan.spell(&format!("{package}.Table{name}"))
+            }
+            _ => format!("table{go}"),
+        }
     }
 
     fn joined_vars(&mut self, s: &mut Source, ty: &Ty) -> Vec<String> {
@@ -206,7 +237,8 @@ impl<'p> Abi<'p> {
                 s.line(format!("var {out} {go}"));
                 s.open(format!("if {v} != 0 {{"));
                 let value = self.lift_joined(s, peeled, values, inner);
-                s.line(format!("{out} = Some[{}]({value})", self.plan.go(inner)));
+                let some = self.some(inner, &value);
+                s.line(format!("{out} = {some}"));
                 s.close("}");
                 out
             }
@@ -220,10 +252,16 @@ impl<'p> Abi<'p> {
                 s.line(format!("var {out} {go}"));
                 s.open(format!("if {v} != 0 {{"));
                 let value = self.lift_half(s, peeled, values, err);
-                s.line(format!("{out} = Err[{args}]({value})"));
+                s.line(format!(
+                    "{out} = {}[{args}]({value})",
+                    self.plan.helper("Err")
+                ));
                 s.outdented("} else {");
                 let value = self.lift_half(s, peeled, values, ok);
-                s.line(format!("{out} = Ok[{args}]({value})"));
+                s.line(format!(
+                    "{out} = {}[{args}]({value})",
+                    self.plan.helper("Ok")
+                ));
                 s.close("}");
                 out
             }
@@ -255,14 +293,14 @@ impl<'p> Abi<'p> {
                         let value = case
                             .ty
                             .as_ref()
-                            .map(|t| self.lift_joined(s, peeled, values, t))
-                            .unwrap_or_default();
-                        s.line(format!("{out} = {}({value})", case.constructor));
+                            .map(|t| self.lift_joined(s, peeled, values, t));
+                        let value = self.case_value(case, value.as_deref());
+                        s.line(format!("{out} = {value}"));
                     }
                     s.close("}");
                     out
                 }
-                Some(Kind::Enum(cases)) => format!("{go}{{kind: {}({v})}}", cases.kind),
+                Some(Kind::Enum(cases)) => self.enum_value(&go, cases, &v),
                 Some(Kind::Flags(flags)) if flags.len() > 32 => {
                     let high = values.get(1).cloned().unwrap_or_default();
                     format!("{go}({v}) | {go}({high})<<32")
@@ -318,7 +356,17 @@ impl<'p> Abi<'p> {
         }
     }
 
-    fn lift_handle(&self, ty: &Ty, id: ResourceId, v: &str) -> String {
+    fn lift_handle(&mut self, ty: &Ty, id: ResourceId, v: &str) -> String {
+        if self.plan.style == Style::Go && self.plan.resource_side(id) == Side::Import {
+            let object = format!(
+                "&{}{{Handle: golemrt.Own({v})}}",
+                self.plan.resource_name(id)
+            );
+            return match ty {
+                Ty::Own(_) => object,
+                _ => format!("golemrt.Borrowed({object}, {})", self.drop_name(id)),
+            };
+        }
         let go = self.plan.go(ty);
         match (self.plan.resource_side(id), ty) {
             (Side::Export, Ty::Own(_)) => format!("{}.Receive({v})", self.table(id)),
@@ -333,6 +381,7 @@ impl<'p> Abi<'p> {
 fn first(vars: &[String]) -> &str {
     vars.first().map_or("_", String::as_str)
 }
+
 /// A value that is mentioned more than once: as it is if it is a plain name or field, else through a local.
 fn bind(s: &mut Source, v: &str) -> String {
     if v.contains('(') {

@@ -3,6 +3,10 @@
 //! Layout and flattening are the canonical ABI's for 32-bit memories. Never writes Go. Read next: `plan.rs`, `abi.rs`.
 //! Why: docs/go-bindings.md, section "Design"; component model, canonical ABI, "Despecialization" to "Flattening".
 
+use super::Style;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 /// Index into [`Plan::decls`].
 pub(super) type DeclId = usize;
 /// Index into [`Plan::resources`].
@@ -47,8 +51,12 @@ pub(super) enum Side {
 /// An interface seen from one side, or the world's own items of one side.
 #[derive(Debug)]
 pub(super) struct Scope {
-    /// Prefix of its Go identifiers.
+    /// Prefix of its Go identifiers: `WasiIoPoll` in one flat package, `poll.` in a package of its own.
     pub ns: String,
+    /// The Go package that it is, below the output directory; empty where everything is one package.
+    pub package: String,
+    /// It is a stub: its resources are workers to call, and results to come.
+    pub stub: bool,
     /// Its name in the component: `wasi:io/poll@0.2.0`, the plain name of an inline interface, empty for the world.
     pub wit: String,
     pub side: Side,
@@ -130,6 +138,8 @@ pub(super) struct Case {
     pub constructor: String,
     pub ty: Option<Ty>,
     pub docs: Option<String>,
+    /// Its name in WIT.
+    pub wit: String,
 }
 
 /// A resource type seen from one side.
@@ -169,7 +179,18 @@ pub(super) struct Func {
 /// A whole world, ready to be written in Go.
 #[derive(Debug)]
 pub(super) struct Plan {
+    pub style: Style,
     pub package: String,
+    /// The package that is being written, as in [`Scope::package`].
+    pub here: String,
+    /// Packages that the file being written mentions, since the last [`Plan::begin_file`].
+    pub mentioned: RefCell<BTreeSet<String>>,
+    /// Path of the module.
+    pub module: String,
+    /// Import path of the output directory.
+    pub path: String,
+    /// Types that stand for a failure at the top of a result; only the idiomatic style looks at them.
+    pub errors: BTreeSet<DeclId>,
     /// `namespace:package/world`.
     pub world: String,
     pub docs: Option<String>,
@@ -184,6 +205,14 @@ pub(super) struct Plan {
     pub uses_option: bool,
     pub uses_result: bool,
     pub warnings: Vec<String>,
+}
+
+/// The package of helpers of the idiomatic style.
+pub(super) const HELPERS: &str = "wit";
+
+/// A name without its package.
+pub(super) fn bare(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, bare)| bare)
 }
 
 /// A core wasm value type, as the canonical ABI flattens to.
@@ -469,22 +498,107 @@ impl Plan {
             Ty::F64 => "float64".into(),
             Ty::Char => "rune".into(),
             Ty::Str => "string".into(),
+            Ty::List(inner) if self.style == Style::Go && **inner == Ty::U8 => "[]byte".into(),
             Ty::List(inner) => format!("[]{}", self.go(inner)),
+            Ty::Option(inner) if self.style == Style::Go => {
+                format!(
+                    "{}{}",
+                    if self.nilable(inner) { "" } else { "*" },
+                    self.go(inner)
+                )
+            }
             Ty::Option(inner) => format!("Option[{}]", self.go(inner)),
             Ty::Result(ok, err) => {
-                format!("Result[{}, {}]", self.go_or_unit(ok), self.go_or_unit(err))
+                let result = self.helper("Result");
+                format!(
+                    "{result}[{}, {}]",
+                    self.go_or_unit(ok),
+                    self.go_or_unit(err)
+                )
             }
-            Ty::Named(id) | Ty::Alias(id, _) => self
-                .decls
-                .get(*id)
-                .map(|d| d.go.clone())
-                .unwrap_or_default(),
-            Ty::Own(id) | Ty::Borrow(id) => self
-                .resources
-                .get(*id)
-                .map(|r| r.go.clone())
-                .unwrap_or_default(),
+            Ty::Named(id) | Ty::Alias(id, _) => match self.decls.get(*id) {
+                Some(Decl {
+                    go,
+                    kind: Kind::Tuple(items),
+                    ..
+                }) if go.is_empty() => self.tuple(items),
+                Some(decl) => self.spell(&decl.go),
+                None => String::new(),
+            },
+            Ty::Own(id) | Ty::Borrow(id) => {
+                let pointer = self.style == Style::Go && self.resource_side(*id) == Side::Import;
+                format!(
+                    "{}{}",
+                    if pointer { "*" } else { "" },
+                    self.resource_name(*id)
+                )
+            }
         }
+    }
+
+    /// The Go spelling of a resource type itself, without a pointer.
+    pub(super) fn resource_name(&self, id: ResourceId) -> String {
+        self.resources
+            .get(id)
+            .map(|r| self.spell(&r.go))
+            .unwrap_or_default()
+    }
+
+    /// `wit.Tuple2[A, B]`: a tuple without a name of its own.
+    pub(super) fn tuple(&self, items: &[Ty]) -> String {
+        let name = self.helper(&format!("Tuple{}", items.len()));
+        let items: Vec<String> = items.iter().map(|t| self.go(t)).collect();
+        if items.is_empty() {
+            name
+        } else {
+            format!("{name}[{}]", items.join(", "))
+        }
+    }
+
+    /// Whether the Go type of `ty` has a `nil` that is no value of it, so that `nil` can say that an option is empty.
+    pub(super) fn nilable(&self, ty: &Ty) -> bool {
+        match self.peel(ty) {
+            Ty::Own(_) | Ty::Borrow(_) => true,
+            Ty::Named(id) => matches!(self.kind(*id), Some(Kind::Variant(_))),
+            _ => false,
+        }
+    }
+
+    /// Starts a file of the package `here`.
+    pub(super) fn begin_file(&self) {
+        self.mentioned.borrow_mut().clear();
+    }
+
+    /// Notes that the file being written imports `package`.
+    pub(super) fn mention(&self, package: &str) {
+        self.mentioned.borrow_mut().insert(package.to_owned());
+    }
+
+    /// A declared name as the package being written spells it.
+    pub(super) fn spell(&self, name: &str) -> String {
+        match name.split_once('.') {
+            Some((package, bare)) if package == self.here => bare.to_owned(),
+            Some((package, _)) => {
+                self.mention(package);
+                name.to_owned()
+            }
+            None => name.to_owned(),
+        }
+    }
+
+    /// A helper such as `Result`: in the package itself, or in the package of helpers.
+    pub(super) fn helper(&self, name: &str) -> String {
+        match self.style {
+            Style::TinyGo => name.to_owned(),
+            Style::Go => self.spell(&format!("{HELPERS}.{name}")),
+        }
+    }
+
+    /// Whether a scope belongs to the package being written.
+    pub(super) fn is_here(&self, scope: ScopeId) -> bool {
+        self.scopes
+            .get(scope)
+            .is_some_and(|s| s.package == self.here)
     }
 
     /// The Go spelling of one side of a result.

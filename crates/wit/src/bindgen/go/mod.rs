@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE WORKSHOP / bindgen go: Go bindings without cgo, in the tiny-go naming. In a resolved world, out Go files as text.
+//! THE WORKSHOP / bindgen go: Go bindings without cgo, in two styles. In a resolved world, out Go files as text.
 //! Works with stock Go 1.24 and newer. Never runs `go`. Read next: `plan.rs` (names), `abi.rs` (values), `golemrt/` (run-time).
 //! Why: docs/go-bindings.md.
 
 mod abi;
 mod decls;
+mod idiom;
 mod ir;
 mod names;
 mod native;
@@ -35,15 +36,18 @@ pub enum Style {
     /// The names of the `tiny-go` generator: one flat package, `Option`, `Result`, `SetExports…`.
     #[default]
     TinyGo,
+    /// As Go programmers write it: one package per interface, errors, contexts, futures.
+    Go,
 }
 
 impl FromStr for Style {
     type Err = GoError;
 
-    /// Accepts `tiny-go`. Errors: [`GoError::Style`].
+    /// Accepts `tiny-go` and `go`. Errors: [`GoError::Style`].
     fn from_str(style: &str) -> Result<Self, GoError> {
         match style {
             "tiny-go" => Ok(Self::TinyGo),
+            "go" => Ok(Self::Go),
             _ => Err(GoError::Style {
                 style: style.to_owned(),
             }),
@@ -57,6 +61,9 @@ pub struct GoOptions {
     /// The module path of the `go.mod` above the output directory; the generated package imports its run-time from there.
     /// [`super::locate_module`] finds it.
     pub module_path: String,
+    /// The import path of the output directory, from [`super::GoModule::import_path`]. Only style `go` needs it: its packages
+    /// import each other.
+    pub package_path: String,
     /// The package name, instead of the world's name in snake_case.
     pub rename_package: Option<String>,
     /// The look of the API.
@@ -68,10 +75,11 @@ pub struct GoOptions {
 pub struct GoBindings {
     /// The name of the generated package.
     pub package: String,
-    /// The package's files, relative to the output directory: `<world>.go`, `<world>_types.go` if options or results occur,
-    /// `<world>_wasm.go`, `<world>_native.go`.
+    /// The files, relative to the output directory. Style `tiny-go`: `<world>.go`, `<world>_types.go` if options or results
+    /// occur, `<world>_wasm.go`, `<world>_native.go`. Style `go`: the same per package, without `_types`, each package but the
+    /// world's own in a directory of its name.
     pub files: Files,
-    /// The run-time's files, relative to the directory of `go.mod`. The same for every world.
+    /// The run-time's files, relative to the directory of `go.mod`. The same for every world of a style.
     pub runtime: Files,
     /// The stem of the file names.
     pub file_stem: String,
@@ -88,7 +96,7 @@ pub fn generate(
     world: WorldId,
     opts: &GoOptions,
 ) -> Result<GoBindings, GoError> {
-    let plan = plan::plan(resolve, world, opts)?;
+    let mut plan = plan::plan(resolve, world, opts)?;
     let stem = plan.file_stem.clone();
     let mut files = Files::new();
     match opts.style {
@@ -97,14 +105,15 @@ pub fn generate(
             if let Some(helpers) = decls::helpers(&plan) {
                 files.insert(format!("{stem}_types.go"), helpers);
             }
+            files.insert(format!("{stem}_wasm.go"), wasm::file(&plan));
+            files.insert(format!("{stem}_native.go"), native::file(&plan));
         }
+        Style::Go => files = idiom::files(&mut plan),
     }
-    files.insert(format!("{stem}_wasm.go"), wasm::file(&plan));
-    files.insert(format!("{stem}_native.go"), native::file(&plan));
     Ok(GoBindings {
         package: plan.package,
         files,
-        runtime: runtime::files(),
+        runtime: runtime::files(opts.style, &opts.module_path),
         file_stem: stem,
         warnings: plan.warnings,
     })

@@ -171,10 +171,20 @@ fn interface(resolve: &Resolve, id: InterfaceId) -> String {
 #[derive(Default)]
 pub(super) struct Registry {
     taken: HashMap<String, String>,
+    /// What stands before the number of a second owner.
+    separator: &'static str,
     pub(super) warnings: Vec<String>,
 }
 
 impl Registry {
+    /// A book whose second owners get a number after `separator`.
+    pub(super) fn with_separator(separator: &'static str) -> Self {
+        Self {
+            separator,
+            ..Self::default()
+        }
+    }
+
     /// Keeps `name` for `what` (for instance "the helper `Ok`") before anything else can ask.
     pub(super) fn reserve(&mut self, name: &str, what: &str) {
         self.taken.insert(name.to_owned(), what.to_owned());
@@ -188,7 +198,7 @@ impl Registry {
         };
         let base = fallback.unwrap_or_else(|| want.clone());
         let free = std::iter::once(base.clone())
-            .chain((2u32..).map(|n| format!("{base}_{n}")))
+            .chain((2u32..).map(|n| format!("{base}{}{n}", self.separator)))
             .find(|name| !self.taken.contains_key(name))
             .unwrap_or(base);
         self.warnings.push(format!(
@@ -199,10 +209,11 @@ impl Registry {
     }
 }
 
-/// Returns `want`, or the first free `want_2`, `want_3`… among `used`, and adds it there. For names inside one type.
-pub(super) fn unique(used: &mut Vec<String>, want: String) -> String {
+/// Returns `want`, or the first free `want_2`, `want_3`… among `used` (with `separator` for the `_`), and adds it there. For
+/// names inside one type.
+pub(super) fn unique_with(separator: &str, used: &mut Vec<String>, want: String) -> String {
     let name = std::iter::once(want.clone())
-        .chain((2u32..).map(|n| format!("{want}_{n}")))
+        .chain((2u32..).map(|n| format!("{want}{separator}{n}")))
         .find(|name| !used.contains(name))
         .unwrap_or(want);
     used.push(name.clone());
@@ -235,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_second_owner_of_a_name_is_told_apart_and_reported() {
-        let mut registry = Registry::default();
+        let mut registry = Registry::with_separator("_");
         assert_eq!(
             registry.take(
                 "NewApi".into(),

@@ -2,16 +2,39 @@
 //! THE WORKSHOP / bindgen go native: `<world>_native.go`, what the imports are outside wasm: variables that a test sets.
 //! In a [`Plan`], out one file. Never emits ABI code. Read next: `wrappers.rs`. Why: docs/go-bindings.md, section "Tests".
 
-use super::ir::{Func, Plan, Side};
+use super::Style;
+use super::idiom::{self, Runtime};
+use super::ir::{Func, Plan, Side, bare};
 use super::text::{Source, file_end, file_start};
 use super::wrappers::{result, signature};
 
 /// The whole file.
 pub(super) fn file(plan: &Plan) -> String {
+    if plan.style == Style::Go {
+        let mut s = Source::default();
+        body(plan, &mut s);
+        let body = s.into_string();
+        let runtime = if body.contains("golemrt.") {
+            Runtime::Used
+        } else {
+            Runtime::Absent
+        };
+        return idiom::file(plan, None, "!wasip1", &[], runtime, &body);
+    }
     let mut s = file_start(None, &plan.package, "!wasip1", &[]);
-    for resource in &plan.resources {
-        let go = &resource.go;
+    body(plan, &mut s);
+    file_end(s)
+}
+
+fn body(plan: &Plan, s: &mut Source) {
+    for resource in plan.resources.iter().filter(|r| plan.is_here(r.scope)) {
+        let go = bare(&resource.go);
         match resource.side {
+            Side::Import if plan.style == Style::Go => {
+                s.open(format!("func drop{go}(self *{go}) {{"));
+                s.line("golemrt.Close(&self.Handle, nil)");
+                s.close("}");
+            }
             Side::Import => {
                 s.line(format!(
                     "// Fake{go}_Drop is called by Drop outside wasm, if it is set."
@@ -32,12 +55,11 @@ pub(super) fn file(plan: &Plan) -> String {
     let imported = |f: &&Func| {
         plan.scopes
             .get(f.scope)
-            .is_some_and(|s| s.side == Side::Import)
+            .is_some_and(|s| s.side == Side::Import && s.package == plan.here)
     };
     for func in plan.funcs.iter().filter(imported) {
-        function(plan, &mut s, func);
+        function(plan, s, func);
     }
-    file_end(s)
 }
 
 fn function(plan: &Plan, s: &mut Source, func: &Func) {

@@ -5,13 +5,16 @@
 
 mod types;
 
+use super::idiom::names as idiom;
 use super::ir::{
     Decl, Func, FuncKind, Implementation, Kind, Plan, Resource, ResourceId, Scope, ScopeId, Side,
-    Ty,
+    Ty, bare,
 };
-use super::names::{self, Registry, unique, upper};
-use super::{GoError, GoOptions};
-use std::collections::HashMap;
+use super::names::{self, Registry, unique_with, upper};
+use super::{GoError, GoOptions, Style};
+use crate::metadata::stub_of;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use wit_parser::{
     Docs, Function, FunctionKind, InterfaceId, Resolve, TypeId, WorldId, WorldItem, WorldKey,
 };
@@ -31,16 +34,26 @@ pub(super) fn plan(resolve: &Resolve, world: WorldId, opts: &GoOptions) -> Resul
     let package = match &opts.rename_package {
         Some(name) if names::is_package_name(name) => name.clone(),
         Some(name) => return Err(GoError::PackageName { name: name.clone() }),
+        None if opts.style == Style::Go => {
+            idiom::world_package(resolve.worlds.get(world).map_or("", |w| w.name.as_str()))
+        }
         None => names::package(resolve.worlds.get(world).map_or("", |w| w.name.as_str())),
     };
     let mut planner = Planner {
+        style: opts.style,
+        package: package.clone(),
+        packages: Vec::new(),
+        stems: HashMap::new(),
         resolve,
         world,
         scopes: Vec::new(),
         interfaces: HashMap::new(),
         world_scopes: HashMap::new(),
         sources: Vec::new(),
-        registry: Registry::default(),
+        registry: Registry::with_separator(match opts.style {
+            Style::TinyGo => "_",
+            Style::Go => "",
+        }),
         memo: HashMap::new(),
         tuples: HashMap::new(),
         decls: Vec::new(),
@@ -49,7 +62,11 @@ pub(super) fn plan(resolve: &Resolve, world: WorldId, opts: &GoOptions) -> Resul
         uses_option: false,
         uses_result: false,
     };
-    for helper in HELPERS {
+    let helpers: &[&str] = match opts.style {
+        Style::TinyGo => &HELPERS,
+        Style::Go => &[],
+    };
+    for helper in helpers {
         planner
             .registry
             .reserve(helper, "a helper type or function");
@@ -69,6 +86,12 @@ enum Source {
 }
 
 struct Planner<'a> {
+    style: Style,
+    package: String,
+    /// The packages of the interfaces, in the order of the scopes without the world's own.
+    packages: Vec<String>,
+    /// Stems taken so far, per package.
+    stems: HashMap<String, Vec<String>>,
     resolve: &'a Resolve,
     world: WorldId,
     scopes: Vec<Scope>,
@@ -101,7 +124,57 @@ impl<'a> Planner<'a> {
             .map_or("", |w| w.name.as_str())
     }
 
+    /// A name of an identifier that is visible outside its package.
+    fn upper(&self, name: &str) -> String {
+        match self.style {
+            Style::TinyGo => upper(name),
+            Style::Go => idiom::exported(name),
+        }
+    }
+
+    /// A name inside a type: `used` are those that it has.
+    fn unique(&self, used: &mut Vec<String>, want: String) -> String {
+        let separator = match self.style {
+            Style::TinyGo => "_",
+            Style::Go => "",
+        };
+        unique_with(separator, used, want)
+    }
+
+    /// The stem of unexported identifiers of a function.
+    fn stem(&mut self, package: &str, tiny: String, idiomatic: String) -> String {
+        match self.style {
+            Style::TinyGo => tiny,
+            Style::Go => {
+                let used = self.stems.entry(package.to_owned()).or_default();
+                unique_with("", used, idiomatic)
+            }
+        }
+    }
+
+    /// The packages of the idiomatic style, one per interface.
+    fn choose_packages(&mut self) {
+        let mut interfaces = Vec::new();
+        for side in [Side::Import, Side::Export] {
+            for (key, item) in self.items(side) {
+                if let WorldItem::Interface { .. } = item {
+                    let stub = is_stub(&self.resolve.name_world_key(key), side);
+                    interfaces.push((key, side, stub));
+                }
+            }
+        }
+        self.packages = idiom::packages(self.resolve, &self.package, &interfaces);
+    }
+
     fn open_scopes(&mut self) {
+        let mut packages = match self.style {
+            Style::TinyGo => Vec::new(),
+            Style::Go => {
+                self.choose_packages();
+                self.packages.clone()
+            }
+        }
+        .into_iter();
         for side in [Side::Import, Side::Export] {
             for (key, item) in self.items(side) {
                 let (source, wit, ns, docs) = match item {
@@ -118,6 +191,16 @@ impl<'a> Planner<'a> {
                     _ if self.world_scopes.contains_key(&side) => continue,
                     _ => (Source::World, String::new(), upper(self.world_name()), None),
                 };
+                let package = match (self.style, source) {
+                    (Style::TinyGo, _) => String::new(),
+                    (Style::Go, Source::World) => self.package.clone(),
+                    (Style::Go, Source::Interface(_)) => packages.next().unwrap_or_default(),
+                };
+                let ns = match self.style {
+                    Style::TinyGo => ns,
+                    Style::Go => format!("{package}."),
+                };
+                let stub = self.style == Style::Go && is_stub(&wit, side);
                 let scope = self.scopes.len();
                 match source {
                     Source::Interface(id) => {
@@ -131,6 +214,8 @@ impl<'a> Planner<'a> {
                 let implementation = answers.then(|| self.implementation(&ns, &wit));
                 self.scopes.push(Scope {
                     ns,
+                    package,
+                    stub,
                     wit,
                     side,
                     docs,
@@ -155,6 +240,15 @@ impl<'a> Planner<'a> {
     }
 
     fn implementation(&mut self, ns: &str, wit: &str) -> Implementation {
+        if self.style == Style::Go {
+            let what = "what answers an exported interface";
+            let mut take = |name: &str| self.registry.take(format!("{ns}{name}"), None, what);
+            return Implementation {
+                interface: take("Exports"),
+                setter: take("Export"),
+                variable: "exports".to_owned(),
+            };
+        }
         let what = if wit.is_empty() {
             "the world's exports".to_owned()
         } else {
@@ -248,14 +342,17 @@ impl<'a> Planner<'a> {
         let mut params = Vec::new();
         let mut param_names = Vec::new();
         for param in &function.params {
-            let name = names::param(&param.name);
-            let name = if name == "self" && !params.is_empty() {
+            let name = match self.style {
+                Style::TinyGo => names::param(&param.name),
+                Style::Go => idiom::param(&param.name, &self.packages),
+            };
+            let name = if self.style == Style::TinyGo && name == "self" && !params.is_empty() {
                 "_self".to_owned()
             } else {
                 name
             };
             params.push((
-                unique(&mut param_names, name),
+                self.unique(&mut param_names, name),
                 self.ty(&param.ty, scope, &place)?,
             ));
         }
@@ -264,6 +361,20 @@ impl<'a> Planner<'a> {
             .as_ref()
             .map(|t| self.ty(t, scope, &place))
             .transpose()?;
+        if self.style == Style::Go {
+            let named = self.idiomatic(function, scope, kind, used);
+            self.funcs.push(Func {
+                go: named.0,
+                stem: named.1,
+                wit: function.name.clone(),
+                scope,
+                kind,
+                params,
+                result,
+                docs: text(&function.docs),
+            });
+            return Ok(());
+        }
         let item = upper(function.item_name());
         let resource = |id: ResourceId| {
             self.resources
@@ -284,7 +395,7 @@ impl<'a> Planner<'a> {
                 let methods = used
                     .entry(Some(id))
                     .or_insert_with(|| vec!["Drop".to_owned()]);
-                let method = unique(methods, item.clone());
+                let method = unique_with("_", methods, item.clone());
                 if method != item {
                     self.registry.warnings.push(format!(
                         "method {place} is named `{method}`, because `{item}` is taken"
@@ -313,7 +424,7 @@ impl<'a> Planner<'a> {
                     FuncKind::Static(id) => (None, format!("Static{}{item}", resource(id).0)),
                     FuncKind::Constructor(id) => (None, format!("Constructor{}", resource(id).0)),
                 };
-                let method = unique(used.entry(owner).or_default(), want.clone());
+                let method = unique_with("_", used.entry(owner).or_default(), want.clone());
                 if method != want {
                     self.registry.warnings.push(format!(
                         "method {place} is named `{method}`, because `{want}` is taken"
@@ -337,12 +448,80 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// The name and the stem of a function in the idiomatic style.
+    fn idiomatic(
+        &mut self,
+        function: &Function,
+        scope: ScopeId,
+        kind: FuncKind,
+        used: &mut HashMap<Option<ResourceId>, Vec<String>>,
+    ) -> (String, String) {
+        let place = self.place(scope, &function.name);
+        let (ns, side) = (self.ns(scope), self.side(scope));
+        let item = idiom::exported(function.item_name());
+        let owner = match kind {
+            FuncKind::Method(id) | FuncKind::Static(id) | FuncKind::Constructor(id) => {
+                self.resources.get(id).map(|r| bare(&r.go).to_owned())
+            }
+            FuncKind::Free => None,
+        };
+        let owner = owner.unwrap_or_default();
+        let (within, want) = match kind {
+            FuncKind::Free => (None, item),
+            FuncKind::Method(id) => (Some(id), item),
+            FuncKind::Static(_) => (None, format!("{owner}{item}")),
+            FuncKind::Constructor(_) => (None, format!("New{owner}")),
+        };
+        let go = match (side, within) {
+            (Side::Import, None) => {
+                self.registry
+                    .take(format!("{ns}{want}"), None, &format!("function {place}"))
+            }
+            _ => {
+                // What every handle has.
+                let first = match (side, within) {
+                    (Side::Import, Some(_)) => {
+                        vec!["Close".to_owned(), "Handle".to_owned(), "Golem".to_owned()]
+                    }
+                    _ => Vec::new(),
+                };
+                let names = used.entry(within).or_insert(first);
+                unique_with("", names, want.clone())
+            }
+        };
+        if bare(&go) != want {
+            self.registry.warnings.push(format!(
+                "{place} is named `{}`, because `{want}` is taken",
+                bare(&go)
+            ));
+        }
+        let package = ns.trim_end_matches('.').to_owned();
+        let mut chars = owner.chars();
+        let owner = chars
+            .next()
+            .map(|c| c.to_uppercase().chain(chars).collect::<String>())
+            .unwrap_or_default();
+        let stem = match kind {
+            FuncKind::Method(_) => format!("{owner}{}", bare(&go)),
+            _ => bare(&go).to_owned(),
+        };
+        let stem = self.stem(&package, String::new(), stem);
+        (go, stem)
+    }
+
     /// Names constants and constructors last, so that they never push a type or a function aside.
     fn name_cases(&mut self) {
-        let registry = &mut self.registry;
+        let (style, registry) = (self.style, &mut self.registry);
         for decl in &mut self.decls {
             let go = &decl.go;
             match &mut decl.kind {
+                Kind::Variant(v) | Kind::Enum(v) if style == Style::Go => {
+                    for c in &mut v.cases {
+                        let what = format!("case `{}` of `{go}`", c.name);
+                        c.constant = registry.take(format!("{go}{}", c.name), None, &what);
+                        c.constructor.clone_from(&c.constant);
+                    }
+                }
                 Kind::Variant(v) | Kind::Enum(v) => {
                     v.kind =
                         registry.take(format!("{go}Kind"), None, &format!("the kind of `{go}`"));
@@ -355,7 +534,9 @@ impl<'a> Planner<'a> {
                 Kind::Flags(flags) => {
                     for flag in flags {
                         let what = format!("flag `{}` of `{go}`", flag.name);
-                        flag.constant = registry.take(format!("{go}_{}", flag.name), None, &what);
+                        let between = if style == Style::Go { "" } else { "_" };
+                        let name = format!("{go}{between}{}", flag.name);
+                        flag.constant = registry.take(name, None, &what);
                     }
                 }
                 _ => {}
@@ -370,11 +551,23 @@ impl<'a> Planner<'a> {
         let world_name = self.world_name();
         let mut warnings = self.registry.warnings;
         let plain = names::snake(world_name);
-        let file_stem = names::file_stem(world_name);
-        if file_stem != plain {
+        let file_stem = match self.style {
+            Style::TinyGo => names::file_stem(world_name),
+            Style::Go => package.clone(),
+        };
+        if self.style == Style::TinyGo && file_stem != plain {
             warnings.push(format!("the files are named `{file_stem}*.go`, because Go would read `{plain}.go` as a conditional file"));
         }
         Plan {
+            style: self.style,
+            here: match self.style {
+                Style::TinyGo => String::new(),
+                Style::Go => package.clone(),
+            },
+            mentioned: RefCell::default(),
+            module: opts.module_path.clone(),
+            path: opts.package_path.clone(),
+            errors: BTreeSet::new(),
             package,
             world: qualified.unwrap_or_else(|| world_name.to_owned()),
             docs: world.and_then(|w| text(&w.docs)),
@@ -389,6 +582,11 @@ impl<'a> Planner<'a> {
             warnings,
         }
     }
+}
+
+/// Whether an import is a stub.
+fn is_stub(wit: &str, side: Side) -> bool {
+    side == Side::Import && stub_of(wit).is_some()
 }
 
 fn text(docs: &Docs) -> Option<String> {

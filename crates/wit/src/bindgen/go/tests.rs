@@ -48,6 +48,16 @@ fn generated(wit: &str, name: &str, module: &str) -> GoBindings {
     generate(&resolve, world, &options(module)).unwrap()
 }
 
+fn idiomatic(wit: &str, name: &str, module: &GoModule, out: &Path) -> GoBindings {
+    let (resolve, world) = world(wit, name);
+    let opts = GoOptions {
+        package_path: module.import_path(out),
+        style: Style::Go,
+        ..options(&module.path)
+    };
+    generate(&resolve, world, &opts).unwrap()
+}
+
 /// Every world of the tests: WIT, world, package directory.
 fn worlds() -> Vec<(String, &'static str, &'static str)> {
     vec![
@@ -213,7 +223,8 @@ fn what_go_cannot_express_is_refused_by_name() {
 #[test]
 fn styles_and_package_names_are_checked() {
     assert_eq!("tiny-go".parse::<Style>().unwrap(), Style::TinyGo);
-    assert_eq!("go".parse::<Style>().unwrap_err().code(), "GEN-002");
+    assert_eq!("go".parse::<Style>().unwrap(), Style::Go);
+    assert_eq!("cgo".parse::<Style>().unwrap_err().code(), "GEN-002");
     let (resolve, world) = world(SEED, "component2");
     for name in ["", "a-b", "1a", "func", "main", "_", "a/b"] {
         let opts = GoOptions {
@@ -427,6 +438,16 @@ fn every_world_is_formatted_vetted_and_built_by_go() {
     for (wit, name, package) in worlds() {
         let bindings = generated(&wit, name, &module.path);
         write_bindings(&bindings, &dir.path().join(package), &module).unwrap();
+        let out = dir.path().join("idiom").join(package);
+        write_bindings(&idiomatic(&wit, name, &module, &out), &out, &module).unwrap();
+    }
+    if let Some(keep) = std::env::var_os("KEEP") {
+        Command::new("cp")
+            .arg("-r")
+            .arg(dir.path())
+            .arg(keep)
+            .status()
+            .unwrap();
     }
     for go in toolchains {
         let gofmt = go

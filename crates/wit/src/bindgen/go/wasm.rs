@@ -2,8 +2,10 @@
 //! THE WORKSHOP / bindgen go wasm: `<world>_wasm.go`, the imports and exports of the core module. In a [`Plan`], out one file.
 //! Never declares a type. Read next: `abi.rs`. Why: docs/go-bindings.md, section "Design"; canonical ABI, `lift` and `lower`.
 
+use super::Style;
 use super::abi::Abi;
-use super::ir::{Flat, Func, FuncKind, Kind, Plan, Side, Ty};
+use super::idiom::{self, Runtime};
+use super::ir::{Flat, Func, FuncKind, Kind, Plan, Side, Ty, bare};
 use super::text::{Source, file_end, file_start};
 use super::wrappers::result as result_of;
 
@@ -66,20 +68,27 @@ pub(super) fn file(plan: &Plan) -> String {
     let mut abi = Abi::new(plan);
     let mut body = Source::default();
     for (id, resource) in plan.resources.iter().enumerate() {
+        if !plan.is_here(resource.scope) {
+            continue;
+        }
         match resource.side {
             Side::Import => imported_resource(plan, &mut body, id),
             Side::Export => exported_resource(plan, &abi, &mut body, id),
         }
     }
-    for func in &plan.funcs {
+    for func in plan.funcs.iter().filter(|f| plan.is_here(f.scope)) {
         match plan.scopes.get(func.scope).map(|s| s.side) {
             Some(Side::Export) => export(plan, &mut abi, &mut body, func),
             _ => import(plan, &mut abi, &mut body, func),
         }
     }
+    if plan.style == Style::Go {
+        idiom::answers(plan, &mut body);
+    }
     for (index, scope) in plan.scopes.iter().enumerate() {
         let called = |f: &Func| f.scope == index && !matches!(f.kind, FuncKind::Method(_));
         if let Some(names) = &scope.implementation
+            && plan.style == Style::TinyGo
             && plan.funcs.iter().any(called)
         {
             let what = if scope.wit.is_empty() {
@@ -103,11 +112,30 @@ pub(super) fn file(plan: &Plan) -> String {
         }
     }
     let uses_math = abi.uses_math;
+    for id in std::mem::take(&mut abi.foreign_drops) {
+        foreign_drop(plan, &mut abi, &mut body, id);
+    }
     for helper in abi.into_helpers() {
         body.append(&helper);
         body.line("");
     }
     let body = body.into_string();
+    if plan.style == Style::Go {
+        let mut std = Vec::new();
+        if uses_math {
+            std.push("math");
+        }
+        if body.contains("unsafe.") {
+            std.push("unsafe");
+        }
+        // The run-time is always linked: it exports the allocator that the adapter needs.
+        let runtime = if body.contains("golemrt.") {
+            Runtime::Used
+        } else {
+            Runtime::Linked
+        };
+        return idiom::file(plan, None, "wasip1", &std, runtime, &body);
+    }
     let mut imports = Vec::new();
     if uses_math {
         imports.push("math");
@@ -144,17 +172,42 @@ fn imported_resource(plan: &Plan, s: &mut Source, id: usize) {
         .scopes
         .get(resource.scope)
         .map_or("", |s| s.import_module());
-    let go = &resource.go;
+    let go = bare(&resource.go);
     s.line(format!(
         "//go:wasmimport {module} [resource-drop]{}",
         resource.wit
     ));
     s.line(format!("func wasmDrop{go}(a0 uint32)"));
     s.line("");
-    s.open(format!("func drop{go}(self {go}) {{"));
-    s.line("golemrt.Returned(uint32(self))");
-    s.line(format!("wasmDrop{go}(uint32(self))"));
+    match plan.style {
+        Style::TinyGo => {
+            s.open(format!("func drop{go}(self {go}) {{"));
+            s.line("golemrt.Returned(uint32(self))");
+            s.line(format!("wasmDrop{go}(uint32(self))"));
+        }
+        Style::Go => {
+            s.open(format!("func drop{go}(self *{go}) {{"));
+            s.line(format!("golemrt.Close(&self.Handle, wasmDrop{go})"));
+        }
+    }
     s.close("}");
+    s.line("");
+}
+
+/// The drop of a resource that another package of these bindings has: borrowed arguments go back through it.
+fn foreign_drop(plan: &Plan, abi: &mut Abi, s: &mut Source, id: usize) {
+    let Some(resource) = plan.resources.get(id) else {
+        return;
+    };
+    let module = plan
+        .scopes
+        .get(resource.scope)
+        .map_or("", |s| s.import_module());
+    s.line(format!(
+        "//go:wasmimport {module} [resource-drop]{}",
+        resource.wit
+    ));
+    s.line(format!("func {}(a0 uint32)", abi.drop_name(id)));
     s.line("");
 }
 
@@ -165,7 +218,7 @@ fn exported_resource(plan: &Plan, abi: &Abi, s: &mut Source, id: usize) {
     let Some(scope) = plan.scopes.get(resource.scope) else {
         return;
     };
-    let (go, wit, table) = (&resource.go, &resource.wit, abi.table(id));
+    let (go, wit, table) = (bare(&resource.go), &resource.wit, abi.table(id));
     for (intrinsic, signature) in [
         ("new", "(rep uint32) uint32"),
         ("rep", "(handle uint32) uint32"),
@@ -177,6 +230,11 @@ fn exported_resource(plan: &Plan, abi: &Abi, s: &mut Source, id: usize) {
         ));
         s.line(format!("func {intrinsic}{table}{signature}"));
         s.line("");
+    }
+    if plan.style == Style::Go {
+        s.line(format!(
+            "// {table} is for generated code: it knows the objects behind the handles of {go}."
+        ));
     }
     s.line(format!(
         "var {table} = golemrt.NewTable[{go}](new{table}, rep{table}, drop{table})"
@@ -364,13 +422,23 @@ fn export(plan: &Plan, abi: &mut Abi, s: &mut Source, func: &Func) {
             (format!("answer{interface}()"), args)
         }
     };
-    let call = format!("{receiver}.{}({})", func.go, args.join(", "));
+    let call = match (plan.style, func.kind) {
+        (Style::TinyGo, _) => format!("{receiver}.{}({})", func.go, args.join(", ")),
+        (Style::Go, FuncKind::Method(_)) => {
+            let all: Vec<String> = std::iter::once(receiver).chain(args).collect();
+            format!("answer{}({})", func.stem, tight(&all))
+        }
+        (Style::Go, _) => format!("answer{}({})", func.stem, tight(&args)),
+    };
     match &func.result {
         Some(_) => b.line(format!("r := {call}")),
         None => b.line(call),
     }
     if func.params.iter().any(|(_, t)| plan.has_lent(t)) {
-        b.line("golemrt.ReturnLent()");
+        b.line(match plan.style {
+            Style::TinyGo => "golemrt.ReturnLent()",
+            Style::Go => "golemrt.ReturnBorrowed()",
+        });
     }
     match &func.result {
         Some(ty) if crossing.in_memory => {

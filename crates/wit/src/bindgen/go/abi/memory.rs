@@ -3,7 +3,8 @@
 //! variants and lists through helper functions, written once per package and ABI shape. In Go expressions, out Go code.
 //! Never flattens. Read next: `../abi.rs`. Why: component model, canonical ABI, "Loading" and "Storing".
 
-use super::super::ir::{Cases, Kind, Ty, discriminant_bytes, flags_bytes};
+use super::super::Style;
+use super::super::ir::{Cases, Decl, Kind, Ty, discriminant_bytes, flags_bytes};
 use super::super::text::Source;
 use super::Abi;
 
@@ -29,11 +30,15 @@ impl Abi<'_> {
                 "golemrt.Store({p}, {offset}, {})",
                 self.lower_own(*id, v)
             )),
-            Ty::Borrow(_) => s.line(format!("golemrt.Store({p}, {offset}, uint32({v}))")),
+            Ty::Borrow(_) => s.line(format!(
+                "golemrt.Store({p}, {offset}, {})",
+                self.lower_borrow(v)
+            )),
             Ty::Named(id) => match self.plan.kind(*id) {
                 Some(Kind::Enum(cases)) => {
                     let word = word(discriminant_bytes(cases.cases.len()));
-                    s.line(format!("golemrt.Store({p}, {offset}, {word}({v}.Kind()))"));
+                    let number = self.enum_number(word, v);
+                    s.line(format!("golemrt.Store({p}, {offset}, {number})"));
                 }
                 Some(Kind::Flags(flags)) => match flags_bytes(flags.len()) {
                     8 => s.line(format!(
@@ -69,10 +74,8 @@ impl Abi<'_> {
             Ty::Named(id) => match self.plan.kind(*id) {
                 Some(Kind::Enum(cases)) => {
                     let word = word(discriminant_bytes(cases.cases.len()));
-                    format!(
-                        "{go}{{kind: {}(golemrt.Load[{word}]({p}, {offset}))}}",
-                        cases.kind
-                    )
+                    let number = format!("golemrt.Load[{word}]({p}, {offset})");
+                    self.enum_value(&go, cases, &number)
                 }
                 Some(Kind::Flags(flags)) => match flags_bytes(flags.len()) {
                     8 => format!(
@@ -126,7 +129,20 @@ impl Abi<'_> {
             Ty::Option(t) => format!("Option{}", self.spell(t)),
             Ty::Result(ok, err) => format!("Result{}{}", half(ok), half(err)),
             Ty::Str => "String".to_owned(),
-            Ty::Borrow(_) => format!("Borrowed{}", self.plan.go(ty)),
+            Ty::Borrow(id) => format!("Borrowed{}", plain(&self.plan.resource_name(*id))),
+            Ty::Own(id) => plain(&self.plan.resource_name(*id)),
+            Ty::Named(id) => match self.plan.decls.get(*id) {
+                Some(Decl {
+                    go,
+                    kind: Kind::Tuple(items),
+                    ..
+                }) if go.is_empty() => {
+                    let items: String = items.iter().map(|t| self.spell(t)).collect();
+                    format!("Tuple{items}")
+                }
+                Some(decl) => plain(&self.plan.spell(&decl.go)),
+                None => String::new(),
+            },
             other => {
                 let go = self.plan.go(other);
                 let mut chars = go.chars();
@@ -157,13 +173,14 @@ impl Abi<'_> {
         ));
         match ty {
             Ty::Option(inner) => {
-                s.open("if v.IsNone() {");
+                s.open(format!("if {} {{", self.is_none("v")));
                 s.line("golemrt.Store(p, 0, uint8(0))");
                 s.line("return");
                 s.close("}");
                 s.line("golemrt.Store(p, 0, uint8(1))");
                 let offset = plan.payload_offset(2, [Some(&**inner)].into_iter());
-                self.store(&mut s, inner, "p", offset, "v.Unwrap()");
+                let payload = self.unwrapped(&mut s, inner, "v");
+                self.store(&mut s, inner, "p", offset, &payload);
             }
             Ty::Result(ok, err) => {
                 let offset = plan.payload_offset(2, [ok.as_deref(), err.as_deref()].into_iter());
@@ -192,7 +209,7 @@ impl Abi<'_> {
                         self.store(&mut s, item, "p", offset, &format!("v.F{i}"));
                     }
                 }
-                Some(Kind::Variant(cases)) => self.store_variant(&mut s, cases),
+                Some(Kind::Variant(cases)) => self.store_variant(&mut s, ty, cases),
                 _ => {}
             },
             _ => {}
@@ -201,11 +218,20 @@ impl Abi<'_> {
         s.into_string()
     }
 
-    fn store_variant(&mut self, s: &mut Source, cases: &Cases) {
+    fn store_variant(&mut self, s: &mut Source, ty: &Ty, cases: &Cases) {
         let offset = self
             .plan
             .payload_offset(cases.cases.len(), cases.cases.iter().map(|c| c.ty.as_ref()));
         let word = word(discriminant_bytes(cases.cases.len()));
+        if self.plan.style == Style::Go {
+            self.each_case(s, ty, cases, "v", |abi, s, number, payload| {
+                s.line(format!("golemrt.Store(p, 0, {word}({number}))"));
+                if let Some((payload, value)) = payload {
+                    abi.store(s, payload, "p", offset, value);
+                }
+            });
+            return;
+        }
         s.line(format!("golemrt.Store(p, 0, {word}(v.Kind()))"));
         if cases.cases.iter().all(|c| c.ty.is_none()) {
             return;
@@ -238,11 +264,11 @@ impl Abi<'_> {
         match ty {
             Ty::Option(inner) => {
                 s.open("if golemrt.Load[uint8](p, 0) == 0 {");
-                s.line(format!("return None[{}]()", plan.go(inner)));
+                s.line(format!("return {}", self.none(inner)));
                 s.close("}");
                 let offset = plan.payload_offset(2, [Some(&**inner)].into_iter());
                 let value = self.load(inner, "p", offset);
-                s.line(format!("return Some[{}]({value})", plan.go(inner)));
+                s.line(format!("return {}", self.some(inner, &value)));
             }
             Ty::Result(ok, err) => {
                 let offset = plan.payload_offset(2, [ok.as_deref(), err.as_deref()].into_iter());
@@ -253,9 +279,9 @@ impl Abi<'_> {
                 };
                 let (ok, err) = (half(ok), half(err));
                 s.open("if golemrt.Load[uint8](p, 0) != 0 {");
-                s.line(format!("return Err[{args}]({err})"));
+                s.line(format!("return {}[{args}]({err})", plan.helper("Err")));
                 s.close("}");
-                s.line(format!("return Ok[{args}]({ok})"));
+                s.line(format!("return {}[{args}]({ok})", plan.helper("Ok")));
             }
             Ty::Named(id) => match plan.kind(*id) {
                 Some(Kind::Record(fields)) => {
@@ -285,15 +311,17 @@ impl Abi<'_> {
                     s.open(format!("switch golemrt.Load[{word}](p, 0) {{"));
                     for (i, case) in cases.cases.iter().enumerate() {
                         s.outdented(format!("case {i}:"));
-                        let value = case
-                            .ty
-                            .as_ref()
-                            .map(|t| self.load(t, "p", offset))
-                            .unwrap_or_default();
-                        s.line(format!("return {}({value})", case.constructor));
+                        let value = case.ty.as_ref().map(|t| self.load(t, "p", offset));
+                        s.line(format!(
+                            "return {}",
+                            self.case_value(case, value.as_deref())
+                        ));
                     }
                     s.close("}");
-                    s.line(format!("return {go}{{}}"));
+                    s.line(match plan.style {
+                        Style::TinyGo => format!("return {go}{{}}"),
+                        Style::Go => "return nil".to_owned(),
+                    });
                 }
                 _ => s.line(format!("return {go}{{}}")),
             },
@@ -356,6 +384,15 @@ impl Abi<'_> {
         }
         name
     }
+}
+
+/// A Go type as a part of an identifier.
+fn plain(go: &str) -> String {
+    let mut chars = go.chars().filter(|c| c.is_alphanumeric() || *c == '_');
+    chars
+        .next()
+        .map(|c| c.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 fn at(p: &str, offset: usize) -> String {

@@ -2,13 +2,20 @@
 //! THE WORKSHOP / bindgen go plan types: from WIT types to Go types, declaring each on first sight. In WIT types, out `Ty`.
 //! Never looks at functions. Read next: `../ir.rs`. Why: docs/go-bindings.md, section "Names".
 
-use super::super::GoError;
+use super::super::idiom::names as idiom;
 use super::super::ir::{
     Case, Cases, Decl, DeclId, Field, Kind, Resource, ResourceId, ScopeId, Side, Ty,
 };
-use super::super::names::{unique, upper};
+use super::super::names::upper;
+use super::super::{GoError, Style};
 use super::{Planner, Source, text, unsupported};
 use wit_parser::{Docs, Handle, Type, TypeDef, TypeDefKind, TypeId, TypeOwner, WorldItem};
+
+/// The most members that the helper types of the idiomatic style have.
+const MAX_TUPLE: usize = 16;
+
+/// Names that a stub gives to types of other packages.
+const STUB_ALIASES: [&str; 3] = ["golem-rpc-uri", "wasi-io-pollable", "golem-call-error"];
 
 /// More flags than a `uint64` has bits cannot be expressed.
 const MAX_FLAGS: usize = 64;
@@ -156,6 +163,13 @@ impl<'a> Planner<'a> {
         scope: ScopeId,
         place: &str,
     ) -> Result<Ty, GoError> {
+        if self.style == Style::Go {
+            let members = items
+                .iter()
+                .map(|t| self.ty(t, scope, place))
+                .collect::<Result<Vec<_>, _>>()?;
+            return self.idiomatic_tuple(members, place);
+        }
         let member = self.member_name(ty);
         let members = items
             .iter()
@@ -186,6 +200,27 @@ impl<'a> Planner<'a> {
                 kind: Kind::Tuple(members),
             })),
         };
+        self.tuples.insert(key, known.clone());
+        Ok(known)
+    }
+
+    /// A tuple without a name of its own: equal ones are one type.
+    fn idiomatic_tuple(&mut self, members: Vec<Ty>, place: &str) -> Result<Ty, GoError> {
+        if members.len() > MAX_TUPLE {
+            return Err(unsupported(
+                &format!("a tuple of {} members (at most {MAX_TUPLE})", members.len()),
+                place,
+            ));
+        }
+        let key = (0, members.clone(), String::new());
+        if let Some(known) = self.tuples.get(&key) {
+            return Ok(known.clone());
+        }
+        let known = Ty::Named(self.push(Decl {
+            go: String::new(),
+            docs: None,
+            kind: Kind::Tuple(members),
+        }));
         self.tuples.insert(key, known.clone());
         Ok(known)
     }
@@ -285,7 +320,23 @@ impl<'a> Planner<'a> {
         };
         let wit = def.name.clone().unwrap_or_default();
         let place = self.place(scope, &wit);
-        let go = format!("{}{}", self.ns(scope), upper(&wit));
+        let stub = self.scopes.get(scope).is_some_and(|s| s.stub);
+        if stub
+            && let TypeDefKind::Type(target) = &def.kind
+            && STUB_ALIASES.contains(&wit.as_str())
+        {
+            // Part of the stub's own language, not of the target's.
+            let ty = self.ty(target, scope, &place)?;
+            self.memo.insert((id, scope), ty.clone());
+            return Ok(ty);
+        }
+        let hidden = stub && wit.starts_with("future-") && wit.ends_with("-result");
+        let go = match self.style {
+            Style::TinyGo => upper(&wit),
+            Style::Go if hidden => idiom::unexported(&wit),
+            Style::Go => idiom::exported(&wit),
+        };
+        let go = format!("{}{go}", self.ns(scope));
         let go = self.registry.take(go, None, &format!("type {place}"));
         let docs = text(&def.docs);
         let twin = self.import_twin(&Type::Id(id), scope);
@@ -311,6 +362,10 @@ impl<'a> Planner<'a> {
             self.alias(go, docs, target)
         } else {
             match self.kind(&def.kind, scope, &place)? {
+                Some(Kind::Tuple(members)) if self.style == Style::Go => {
+                    let target = self.idiomatic_tuple(members, &place)?;
+                    self.alias(go, docs, target)
+                }
                 Some(kind) => Ty::Named(self.push(Decl { go, docs, kind })),
                 None => {
                     let target = self.anonymous(&Type::Id(id), def, scope, &place)?;
@@ -343,7 +398,8 @@ impl<'a> Planner<'a> {
             TypeDefKind::Record(record) => {
                 let mut fields = Vec::new();
                 for field in &record.fields {
-                    let go = unique(&mut used, upper(&field.name));
+                    let name = self.upper(&field.name);
+                    let go = self.unique(&mut used, name);
                     fields.push(Field {
                         go,
                         ty: self.ty(&field.ty, scope, place)?,
@@ -366,7 +422,7 @@ impl<'a> Planner<'a> {
                         c.ty.as_ref()
                             .map(|t| self.ty(t, scope, place))
                             .transpose()?;
-                    cases.push(case(&mut used, &c.name, ty, &c.docs));
+                    cases.push(self.case(&mut used, &c.name, ty, &c.docs));
                 }
                 Kind::Variant(Cases {
                     kind: String::new(),
@@ -377,7 +433,7 @@ impl<'a> Planner<'a> {
                 let cases = e
                     .cases
                     .iter()
-                    .map(|c| case(&mut used, &c.name, None, &c.docs))
+                    .map(|c| self.case(&mut used, &c.name, None, &c.docs))
                     .collect();
                 Kind::Enum(Cases {
                     kind: String::new(),
@@ -400,22 +456,23 @@ impl<'a> Planner<'a> {
                 let flags = flags.flags.iter();
                 Kind::Flags(
                     flags
-                        .map(|f| case(&mut used, &f.name, None, &f.docs))
+                        .map(|f| self.case(&mut used, &f.name, None, &f.docs))
                         .collect(),
                 )
             }
             _ => return Ok(None),
         }))
     }
-}
 
-fn case(used: &mut Vec<String>, wit: &str, ty: Option<Ty>, docs: &Docs) -> Case {
-    let name = unique(used, upper(wit));
-    Case {
-        name,
-        constant: String::new(),
-        constructor: String::new(),
-        ty,
-        docs: text(docs),
+    fn case(&self, used: &mut Vec<String>, wit: &str, ty: Option<Ty>, docs: &Docs) -> Case {
+        let name = self.unique(used, self.upper(wit));
+        Case {
+            name,
+            constant: String::new(),
+            constructor: String::new(),
+            ty,
+            docs: text(docs),
+            wit: wit.to_owned(),
+        }
     }
 }
