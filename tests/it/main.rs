@@ -10,6 +10,7 @@
 
 mod bad_inputs;
 mod faults;
+mod go_style;
 mod invocations;
 mod matrix;
 mod multi_rpc;

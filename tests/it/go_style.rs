@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE EXAM / go_style: components in bindings style `go`, and calls that return typed errors.
+//! In: `guests/go-style`. Source: Go guests §7, §8; docs/go-bindings.md, section "Style go".
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock};
+
+use anyhow::{Context, Result};
+use golem_testkit::{Rest, Server, copy_tree, run};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{guests, needs_go};
+
+/// The components by name, built once.
+fn built() -> Result<HashMap<&'static str, Vec<u8>>> {
+    static BUILT: OnceLock<Mutex<Option<HashMap<&'static str, Vec<u8>>>>> = OnceLock::new();
+    let mut built = BUILT
+        .get_or_init(Mutex::default)
+        .lock()
+        .map_err(|_| anyhow::anyhow!("another build failed"))?;
+    if let Some(built) = &*built {
+        return Ok(built.clone());
+    }
+    let folder = tempfile::tempdir()?;
+    copy_tree(&guests().join("go-style"), folder.path())?;
+    run(folder.path(), &["build"])?;
+    let mut made = HashMap::new();
+    for name in ["shelf", "reader"] {
+        let path = folder.path().join(format!("target/components/{name}.wasm"));
+        let wasm = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        made.insert(name, wasm);
+    }
+    *built = Some(made.clone());
+    Ok(made)
+}
+
+/// A server with both components.
+struct Library {
+    data: TempDir,
+    server: Server,
+    shelf: String,
+    reader: String,
+}
+
+impl Library {
+    fn open() -> Result<Self> {
+        let built = built()?;
+        let data = tempfile::tempdir()?;
+        let server = Server::start(data.path())?;
+        let rest = server.rest();
+        Ok(Self {
+            shelf: rest.create_component("shelf", &built["shelf"])?,
+            reader: rest.create_component("reader", &built["reader"])?,
+            data,
+            server,
+        })
+    }
+
+    fn restart(self) -> Result<Self> {
+        self.server.kill()?;
+        Ok(Self {
+            server: Server::start(self.data.path())?,
+            ..self
+        })
+    }
+
+    fn rest(&self) -> Rest {
+        self.server.rest()
+    }
+
+    /// Calls a function of the reader.
+    fn read(&self, worker: &str, function: &str, params: &[Value]) -> Result<Value> {
+        let name = format!("library:reader/reading.{{{function}}}");
+        self.rest().call(&self.reader, worker, &name, params)
+    }
+
+    /// Calls a function of a shelf.
+    fn shelf(&self, worker: &str, function: &str, params: &[Value]) -> Result<Value> {
+        let name = format!("library:shelf/books.{{{function}}}");
+        self.rest().call(&self.shelf, worker, &name, params)
+    }
+
+    /// How a reader names a shelf.
+    fn at(&self, worker: &str) -> Value {
+        json!(format!("{}/{worker}", self.shelf))
+    }
+}
+
+#[test]
+fn values_of_every_kind_go_to_a_worker_and_back() -> Result<()> {
+    if needs_go("values_of_every_kind_go_to_a_worker_and_back") {
+        return Ok(());
+    }
+    let library = Library::open()?;
+    let shelf = library.at("one");
+    let left = library.read("r", "round", &[shelf, json!("Emma"), json!(5)])?;
+    assert_eq!(left, json!({ "ok": 4 }));
+    // A component may also be named.
+    let left = library.read("r", "round", &[json!("shelf/one"), json!("Emma"), json!(2)])?;
+    assert_eq!(left, json!({ "ok": 5 }));
+    let library = library.restart()?;
+    assert_eq!(library.shelf("one", "count", &[json!("Emma")])?, json!(5));
+    assert_eq!(library.read("r", "calls", &[])?, json!(2));
+    Ok(())
+}
+
+#[test]
+fn a_caller_gets_the_failure_of_a_call_as_a_value_and_lives_on() -> Result<()> {
+    if needs_go("a_caller_gets_the_failure_of_a_call_as_a_value_and_lives_on") {
+        return Ok(());
+    }
+    let library = Library::open()?;
+    let failure = |library: &Library, worker: &str, shelf: &str, what: &str| -> Result<String> {
+        let found = library.read(worker, "failure", &[library.at(shelf), json!(what)])?;
+        Ok(found.as_str().unwrap_or_default().to_owned())
+    };
+    // Failures that the interface has a place for: they are no failures of the call.
+    assert_eq!(
+        failure(&library, "r", "one", "take Ulysses")?,
+        "unknown Ulysses"
+    );
+    assert_eq!(failure(&library, "r", "one", "take ")?, "closed");
+    library.read("r", "round", &[library.at("one"), json!("Emma"), json!(1)])?;
+    assert_eq!(failure(&library, "r", "one", "take Emma")?, "lent 7");
+    // A panic, and an error without a place.
+    let text = failure(&library, "r", "two", "too old")?;
+    assert!(text.starts_with("callee failed|true|"), "{text}");
+    assert!(text.contains("burnt: too old"), "{text}");
+    let text = failure(&library, "r", "three", "error")?;
+    assert!(
+        text.starts_with("callee failed|true|") && text.contains("no reason given"),
+        "{text}"
+    );
+    // A worker that failed stays so for a call that waits and for one that is only sent.
+    let text = failure(&library, "r", "two", "put")?;
+    assert!(text.starts_with("callee failed|true|"), "{text}");
+    assert_eq!(library.read("r", "calls", &[])?, json!(7));
+    // The failures are history: repeated, they are the same, and the caller goes on.
+    let library = library.restart()?;
+    assert_eq!(library.read("r", "calls", &[])?, json!(7));
+    assert_eq!(
+        failure(&library, "r", "one", "take Ulysses")?,
+        "unknown Ulysses"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_call_of_nobody_is_not_found() -> Result<()> {
+    if needs_go("a_call_of_nobody_is_not_found") {
+        return Ok(());
+    }
+    let library = Library::open()?;
+    let nobody = json!("11111111-2222-3333-4444-555555555555/x");
+    for what in ["trigger", "put", "why"] {
+        let found = library.read("r", "failure", &[nobody.clone(), json!(what)])?;
+        let found = found.as_str().unwrap_or_default();
+        assert!(found.starts_with("not found|false|"), "{what}: {found}");
+    }
+    let library = library.restart()?;
+    assert_eq!(library.read("r", "calls", &[])?, json!(3));
+    Ok(())
+}
+
+#[test]
+fn fifty_goroutines_call_at_once() -> Result<()> {
+    if needs_go("fifty_goroutines_call_at_once") {
+        return Ok(());
+    }
+    let library = Library::open()?;
+    let names: Vec<String> = (0..50).map(|n| format!("s{n}")).collect();
+    let params = [json!(library.shelf), json!(names), json!("Emma")];
+    assert_eq!(library.read("r", "fan-out", &params)?, json!({ "ok": 100 }));
+    assert_eq!(library.read("r", "all", &params)?, json!({ "ok": 100 }));
+    let library = library.restart()?;
+    assert_eq!(library.read("r", "fan-out", &params)?, json!({ "ok": 200 }));
+    assert_eq!(library.shelf("s49", "count", &[json!("Emma")])?, json!(4));
+    assert_eq!(library.read("r", "calls", &[])?, json!(3));
+    Ok(())
+}
+
+#[test]
+fn a_deadline_ends_a_wait_and_the_faster_of_two_wins() -> Result<()> {
+    if needs_go("a_deadline_ends_a_wait_and_the_faster_of_two_wins") {
+        return Ok(());
+    }
+    let library = Library::open()?;
+    let (one, two) = (library.at("one"), library.at("two"));
+    let patience = |slow: u32, patience: u32| {
+        library.read(
+            "r",
+            "patience",
+            &[one.clone(), json!(slow), json!(patience)],
+        )
+    };
+    assert_eq!(patience(1, 20_000)?, json!("1"));
+    assert_eq!(patience(2_000, 20)?, json!("timeout"));
+    let race = [two.clone(), library.at("three"), json!(3_000), json!(2)];
+    assert_eq!(library.read("r", "race", &race)?, json!(2));
+    let library = library.restart()?;
+    assert_eq!(library.read("r", "calls", &[])?, json!(3));
+    Ok(())
+}
