@@ -14,19 +14,26 @@ use crate::support::{guests, needs_go};
 /// Names further Go compilers, separated by colons.
 const GOS: &str = "GOLEM_TEST_GOS";
 
-fn build(go: &str, root: &Path) -> Result<Vec<u8>> {
+/// The caller with the far side behind it: once at once, once with the other style of bindings between them.
+fn build(go: &str, root: &Path) -> Result<[Vec<u8>; 2]> {
     copy_tree(&guests().join("go-matrix"), root)?;
-    for (part, world) in [("echo", "echo-world"), ("matrix", "matrix-world")] {
-        let out = format!("{part}/{part}");
+    let parts = [
+        ("echo", "echo-world", "tiny-go", "echo/echo"),
+        ("idiom", "idiom-world", "go", "idiom/internal/golem"),
+        ("matrix", "matrix-world", "tiny-go", "matrix/matrix"),
+    ];
+    for (part, world, style, out) in parts {
         run(
             root,
             &[
                 "bindings",
                 "go",
+                "--style",
+                style,
                 "--world",
                 world,
                 "--out-dir",
-                &out,
+                out,
                 "--rename-package",
                 part,
                 "./wit",
@@ -65,20 +72,26 @@ fn build(go: &str, root: &Path) -> Result<Vec<u8>> {
             ],
         )?;
     }
-    run(
-        root,
-        &[
-            "stubgen",
-            "compose",
-            "--source-wasm",
-            "matrix.wasm",
-            "--stub-wasm",
-            "echo.wasm",
-            "--dest-wasm",
-            "composed.wasm",
-        ],
-    )?;
-    Ok(std::fs::read(root.join("composed.wasm"))?)
+    let compose = |source: &str, stub: &str, dest: &str| {
+        run(
+            root,
+            &[
+                "stubgen",
+                "compose",
+                "--source-wasm",
+                source,
+                "--stub-wasm",
+                stub,
+                "--dest-wasm",
+                dest,
+            ],
+        )
+    };
+    compose("matrix.wasm", "echo.wasm", "direct.wasm")?;
+    compose("idiom.wasm", "echo.wasm", "far.wasm")?;
+    compose("matrix.wasm", "far.wasm", "between.wasm")?;
+    let read = |name: &str| std::fs::read(root.join(name));
+    Ok([read("direct.wasm")?, read("between.wasm")?])
 }
 
 fn exercise(wasm: &[u8]) -> Result<()> {
@@ -170,8 +183,9 @@ fn every_type_crosses_in_both_directions_and_the_garbage_collector_breaks_nothin
     }
     for go in compilers {
         let folder = tempfile::tempdir()?;
-        let wasm = build(go, folder.path()).with_context(|| format!("with {go}"))?;
-        exercise(&wasm).with_context(|| format!("with {go}"))?;
+        let [direct, between] = build(go, folder.path()).with_context(|| format!("with {go}"))?;
+        exercise(&direct).with_context(|| format!("with {go}"))?;
+        exercise(&between).with_context(|| format!("with {go}, style go between"))?;
     }
     Ok(())
 }
