@@ -78,7 +78,7 @@ impl Coded for GoError {
                  stands for a future"
                     .to_owned()
             }
-            Self::Style { .. } => "use --style tiny-go".to_owned(),
+            Self::Style { .. } => "use --style tiny-go or --style go".to_owned(),
             Self::PackageName { .. } => {
                 "pass --rename-package with lower case letters, digits and underscores, for example \
                  --rename-package binding"

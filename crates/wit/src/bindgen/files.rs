@@ -118,12 +118,49 @@ pub fn write_bindings(
         place(path, text)?;
         written.push(path.clone());
     }
-    let stale = out_dir.join(format!("{}_types.go", bindings.file_stem));
-    let wanted = targets.iter().any(|(path, _)| *path == stale);
-    if !wanted && std::fs::read(&stale).is_ok_and(|old| old.starts_with(HEADER.as_bytes())) {
-        std::fs::remove_file(&stale).map_err(|source| io("remove", &stale, source))?;
+    let wanted = |path: &Path| targets.iter().any(|(target, _)| target == path);
+    let mut stale = vec![out_dir.join(format!("{}_types.go", bindings.file_stem))];
+    if let Some(mark) = &bindings.mark {
+        stale.extend(marked(out_dir, mark)?);
+    }
+    for path in stale {
+        if !wanted(&path)
+            && std::fs::read(&path).is_ok_and(|old| old.starts_with(HEADER.as_bytes()))
+        {
+            std::fs::remove_file(&path).map_err(|source| io("remove", &path, source))?;
+            // Only a package that has nothing else left goes with its last file.
+            if let Some(directory) = path.parent().filter(|directory| *directory != out_dir) {
+                drop(std::fs::remove_dir(directory));
+            }
+        }
     }
     Ok(written)
+}
+
+/// The files one directory below `out_dir` that start with the header and `mark`: those of the same world.
+fn marked(out_dir: &Path, mark: &str) -> Result<Vec<PathBuf>, GoError> {
+    let start = format!("{HEADER}\n{mark}\n");
+    let entries = |directory: &Path| {
+        std::fs::read_dir(directory)
+            .and_then(|entries| {
+                entries
+                    .map(|entry| Ok(entry?.path()))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(|source| io("read", directory, source))
+    };
+    let mut found = Vec::new();
+    for directory in entries(out_dir)?.into_iter().filter(|path| path.is_dir()) {
+        for path in entries(&directory)? {
+            if path.extension().is_some_and(|extension| extension == "go")
+                && std::fs::read(&path).is_ok_and(|text| text.starts_with(start.as_bytes()))
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Writes next to the target and renames: readers see the old file or the new one.
@@ -173,6 +210,7 @@ mod tests {
             files,
             runtime,
             file_stem: "w".into(),
+            mark: None,
             warnings: vec![],
         }
     }
@@ -230,6 +268,37 @@ mod tests {
             .map(|e| e.unwrap().file_name())
             .collect();
         assert_eq!(left, ["w.go"], "no temporary file stays");
+    }
+
+    #[test]
+    fn a_package_that_a_world_no_longer_has_goes_and_those_of_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let module = GoModule {
+            root: dir.path().to_owned(),
+            path: "m".into(),
+        };
+        let of = |world: &str, packages: &[&str]| {
+            let mark = format!("// World: {world}.");
+            let files = packages.iter().map(|p| {
+                (
+                    format!("{p}/{p}.go"),
+                    format!("{HEADER}\n{mark}\n\npackage {p}\n"),
+                )
+            });
+            GoBindings {
+                files: files.collect(),
+                mark: Some(mark),
+                ..bindings(&[])
+            }
+        };
+        let out = dir.path().join("golem");
+        write_bindings(&of("a:b/w", &["cart", "poll"]), &out, &module).unwrap();
+        write_bindings(&of("a:b/other", &["stock"]), &out, &module).unwrap();
+        std::fs::write(out.join("poll/mine.go"), "package poll\n").unwrap();
+        write_bindings(&of("a:b/w", &["till"]), &out, &module).unwrap();
+        assert!(!out.join("cart").exists());
+        assert!(!out.join("poll/poll.go").exists() && out.join("poll/mine.go").exists());
+        assert!(out.join("stock/stock.go").exists() && out.join("till/till.go").exists());
     }
 
     #[test]

@@ -243,7 +243,7 @@ pub(super) fn helpers(plan: &Plan) -> Option<String> {
     if !plan.uses_option && !plan.uses_result {
         return None;
     }
-    let mut s = file_start(None, &plan.package, "", &[]);
+    let mut s = file_start(None, &plan.package, "", &[], None);
     if plan.uses_option {
         s.append(OPTION);
     }

@@ -83,6 +83,8 @@ pub struct GoBindings {
     pub runtime: Files,
     /// The stem of the file names.
     pub file_stem: String,
+    /// Style `go`: the second line of every file of this world; by it a later run knows the packages that it no longer has.
+    pub mark: Option<String>,
     /// Names that had to give way to others, one sentence each, in a fixed order.
     pub warnings: Vec<String>,
 }
@@ -110,11 +112,13 @@ pub fn generate(
         }
         Style::Go => files = idiom::files(&mut plan),
     }
+    let mark = (opts.style == Style::Go).then(|| idiom::mark(&plan));
     Ok(GoBindings {
         package: plan.package,
         files,
         runtime: runtime::files(opts.style, &opts.module_path),
         file_stem: stem,
+        mark,
         warnings: plan.warnings,
     })
 }

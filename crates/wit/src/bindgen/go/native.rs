@@ -12,6 +12,7 @@ use super::wrappers::{result, signature};
 pub(super) fn file(plan: &Plan) -> String {
     if plan.style == Style::Go {
         let mut s = Source::default();
+        idiom::fakes(plan, &mut s);
         body(plan, &mut s);
         let body = s.into_string();
         let runtime = if body.contains("golemrt.") {
@@ -21,7 +22,7 @@ pub(super) fn file(plan: &Plan) -> String {
         };
         return idiom::file(plan, None, "!wasip1", &[], runtime, &body);
     }
-    let mut s = file_start(None, &plan.package, "!wasip1", &[]);
+    let mut s = file_start(None, &plan.package, "!wasip1", &[], None);
     body(plan, &mut s);
     file_end(s)
 }

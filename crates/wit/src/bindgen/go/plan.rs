@@ -13,6 +13,7 @@ use super::ir::{
 use super::names::{self, Registry, unique_with, upper};
 use super::{GoError, GoOptions, Style};
 use crate::metadata::stub_of;
+use crate::stub::PACKAGE_SUFFIX;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use wit_parser::{
@@ -294,8 +295,31 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Whether an imported interface is there for its types alone, in the idiomatic style: the world also imports the stub
+    /// of its package, which is how its functions are called.
+    fn only_types(&self, scope: ScopeId) -> bool {
+        let Some(scope) = self.scopes.get(scope) else {
+            return false;
+        };
+        let package = |wit: &str| {
+            let (path, version) = wit.split_once('@').unwrap_or((wit, ""));
+            let (package, _) = path.split_once('/')?;
+            Some((package.to_owned(), version.to_owned()))
+        };
+        scope.side == Side::Import
+            && self.scopes.iter().filter(|s| s.stub).any(|stub| {
+                let target = package(&stub.wit).and_then(|(name, version)| {
+                    Some((name.strip_suffix(PACKAGE_SUFFIX)?.to_owned(), version))
+                });
+                target.is_some() && target == package(&scope.wit)
+            })
+    }
+
     fn declare_functions(&mut self) -> Result<(), GoError> {
         for scope in 0..self.sources.len() {
+            if self.only_types(scope) {
+                continue;
+            }
             let functions: Vec<&'a Function> = match self.sources.get(scope) {
                 Some(Source::Interface(id)) => self
                     .resolve
@@ -489,7 +513,8 @@ impl<'a> Planner<'a> {
                 unique_with("", names, want.clone())
             }
         };
-        if bare(&go) != want {
+        let reported = side == Side::Import && within.is_none();
+        if bare(&go) != want && !reported {
             self.registry.warnings.push(format!(
                 "{place} is named `{}`, because `{want}` is taken",
                 bare(&go)

@@ -21,7 +21,7 @@ const FILES: [(&str, &str); 3] = [
 /// Where the packages of style `go` live that user code imports, relative to the directory of `go.mod`.
 pub(super) const PACKAGES: &str = "internal/golem";
 
-const IDIOM: [(&str, &str, &str); 12] = [
+const IDIOM: [(&str, &str, &str); 13] = [
     (
         DIRECTORY,
         "resource.go",
@@ -65,6 +65,7 @@ const IDIOM: [(&str, &str, &str); 12] = [
         "rpc/driver_wasm.go",
         include_str!("golem/driver_wasm.go.txt"),
     ),
+    (PACKAGES, "rpc/turn.go", include_str!("golem/turn.go.txt")),
     (
         PACKAGES,
         "rpc/driver_native.go",

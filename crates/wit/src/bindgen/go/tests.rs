@@ -16,6 +16,7 @@ use wit_parser::{Function, SizeAlign, Type, WorldItem};
 const SEED: &str = include_str!("testdata/seed.wit");
 const NAMES: &str = include_str!("testdata/names.wit");
 const HANDLES: &str = include_str!("testdata/handles.wit");
+const ERRORS: &str = include_str!("testdata/errors.wit");
 const WIDE_FLAGS: &str = include_str!("testdata/wideflags.wit");
 
 /// The guest of the end-to-end tests; the same file, so that both see the same world.
@@ -65,9 +66,11 @@ fn worlds() -> Vec<(String, &'static str, &'static str)> {
         (SEED.to_owned(), "component2", "component2"),
         (NAMES.to_owned(), "unit-test", "names"),
         (HANDLES.to_owned(), "handles", "handles"),
+        (ERRORS.to_owned(), "front", "front"),
         (WIDE_FLAGS.to_owned(), "wideflags", "wideflags"),
         (matrix(), "echo-world", "echo"),
         (matrix(), "matrix-world", "matrix"),
+        (matrix(), "idiom-world", "idiom"),
         (
             "package a:empty;\nworld empty {}\n".to_owned(),
             "empty",
@@ -441,14 +444,6 @@ fn every_world_is_formatted_vetted_and_built_by_go() {
         let out = dir.path().join("idiom").join(package);
         write_bindings(&idiomatic(&wit, name, &module, &out), &out, &module).unwrap();
     }
-    if let Some(keep) = std::env::var_os("KEEP") {
-        Command::new("cp")
-            .arg("-r")
-            .arg(dir.path())
-            .arg(keep)
-            .status()
-            .unwrap();
-    }
     for go in toolchains {
         let gofmt = go
             .parent()
@@ -468,6 +463,66 @@ fn every_world_is_formatted_vetted_and_built_by_go() {
             run(&go, dir.path(), wasm, &["vet", "./..."]);
             run(&go, dir.path(), wasm, &["build", "./..."]);
         }
+    }
+}
+
+/// The API of all packages of style `go`, one after the other.
+fn idiomatic_api(wit: &str, name: &str) -> String {
+    let module = GoModule {
+        root: PathBuf::from("/m"),
+        path: "shop".to_owned(),
+    };
+    let bindings = idiomatic(wit, name, &module, Path::new("/m/internal/golem"));
+    let mut out = String::new();
+    for (path, text) in &bindings.files {
+        if !path.ends_with("_wasm.go") && !path.ends_with("_native.go") {
+            out.push_str(&format!("-- {path}\n{}", api(text)));
+        }
+    }
+    for warning in &bindings.warnings {
+        out.push_str(&format!("! {warning}\n"));
+    }
+    out
+}
+
+#[test]
+fn style_go_has_the_names_that_go_programmers_expect() {
+    golden("seed.idiom.txt", &idiomatic_api(SEED, "component1"));
+    golden("callee.idiom.txt", &idiomatic_api(SEED, "component2"));
+    golden("names.idiom.txt", &idiomatic_api(NAMES, "unit-test"));
+    golden("handles.idiom.txt", &idiomatic_api(HANDLES, "handles"));
+    golden("errors.idiom.txt", &idiomatic_api(ERRORS, "front"));
+    golden("matrix.idiom.txt", &idiomatic_api(&matrix(), "idiom-world"));
+}
+
+#[test]
+fn style_go_keeps_underscores_out_of_its_names() {
+    for (wit, name, _) in worlds() {
+        for line in idiomatic_api(&wit, name).lines() {
+            assert!(
+                line.starts_with("-- ") || line.starts_with("! ") || !line.contains('_'),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn callers_in_style_go_are_tested_natively_with_doubles() {
+    let (dir, module) = module("shop");
+    let out = dir.path().join("internal/golem");
+    let bindings = idiomatic(ERRORS, "front", &module, &out);
+    write_bindings(&bindings, &out, &module).unwrap();
+    for (file, text) in [
+        ("main.go", include_str!("testdata/errors_main.go.txt")),
+        ("main_test.go", include_str!("testdata/errors_test.go.txt")),
+    ] {
+        std::fs::write(dir.path().join(file), text).unwrap();
+    }
+    for go in toolchains() {
+        run(&go, dir.path(), false, &["vet", "./..."]);
+        run(&go, dir.path(), false, &["test", "."]);
+        run(&go, dir.path(), true, &["build", "./..."]);
     }
 }
 

@@ -126,9 +126,11 @@ pub(super) fn file_start(
     package: &str,
     condition: &str,
     imports: &[&str],
+    mark: Option<&str>,
 ) -> Source {
     let mut s = Source::default();
     s.line(HEADER);
+    mark.into_iter().for_each(|mark| s.line(mark));
     s.line("");
     if !condition.is_empty() {
         s.line(format!("//go:build {condition}"));

@@ -143,7 +143,7 @@ pub(super) fn file(plan: &Plan) -> String {
     if body.contains("unsafe.") {
         imports.push("unsafe");
     }
-    let mut s = file_start(None, &plan.package, "wasip1", &[]);
+    let mut s = file_start(None, &plan.package, "wasip1", &[], None);
     // The run-time is always linked: it exports the allocator that the adapter needs.
     let runtime = format!(
         "{}\"{}\"",

@@ -50,7 +50,7 @@ pub(super) fn file(plan: &Plan) -> String {
     } else {
         &[]
     };
-    let mut s = file_start(Some(&docs), &plan.package, "", imports);
+    let mut s = file_start(Some(&docs), &plan.package, "", imports, None);
     decls::types(plan, &mut s);
     for (index, scope) in plan.scopes.iter().enumerate() {
         let funcs: Vec<&Func> = plan.funcs.iter().filter(|f| f.scope == index).collect();

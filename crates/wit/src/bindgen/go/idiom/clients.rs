@@ -26,7 +26,7 @@ pub(super) fn clients(plan: &Plan, s: &mut Source, scope: ScopeId) {
     let funcs: Vec<&Func> = plan.funcs.iter().filter(|f| f.scope == scope).collect();
     for func in &funcs {
         match func.kind {
-            FuncKind::Constructor(_) => constructor(plan, s, func),
+            FuncKind::Constructor(id) => constructor(plan, s, func, id),
             FuncKind::Free | FuncKind::Static(_) => calls::import(plan, s, func),
             FuncKind::Method(_) => {}
         }
@@ -60,7 +60,7 @@ fn call_error(plan: &Plan, func: &Func) -> Option<String> {
     }
 }
 
-fn constructor(plan: &Plan, s: &mut Source, func: &Func) {
+fn constructor(plan: &Plan, s: &mut Source, func: &Func, id: ResourceId) {
     let Some(((location, uri), rest)) = func.params.split_first() else {
         return calls::import(plan, s, func);
     };
@@ -85,6 +85,12 @@ fn constructor(plan: &Plan, s: &mut Source, func: &Func) {
             .chain(rest.iter().map(|(name, _)| name.clone()))
             .collect();
     s.open(format!("func {name}({}) {go} {{", params.join(", ")));
+    let resource = plan.resource_name(id);
+    s.open(format!("if fake{resource} != nil {{"));
+    s.line(format!(
+        "return &{resource}{{double: fake{resource}({location}), turn: rpc.TurnOf({location})}}"
+    ));
+    s.close("}");
     s.line(format!("return import{}({})", func.stem, args.join(", ")));
     s.close("}");
     s.line("");
@@ -96,6 +102,7 @@ fn client(plan: &Plan, s: &mut Source, id: ResourceId, funcs: &[&Func]) {
         .copied()
         .filter(|f| f.kind == FuncKind::Method(id))
         .collect();
+    let mut answers = Vec::new();
     let mut used: Vec<String> = ["Close", "Handle", "Golem"].map(str::to_owned).into();
     used.extend(methods.iter().map(|f| f.go.clone()));
     let item = |f: &Func| f.wit.rsplit('.').next().unwrap_or_default().to_owned();
@@ -114,14 +121,76 @@ fn client(plan: &Plan, s: &mut Source, id: ResourceId, funcs: &[&Func]) {
             (Some(_), Some(future)) => {
                 let asynchronous = unique_with("", &mut used, format!("{}Async", func.go));
                 later(plan, s, func, &asynchronous, future, funcs);
+                let returned = answer_of(plan, future, funcs);
+                answers.push((*func, results(plan, &returned, true)));
             }
             (Some(blocking), None) => {
                 let trigger = unique_with("", &mut used, format!("{}Trigger", func.go));
                 sent(plan, s, func, &trigger, blocking);
+                answers.push((*func, " error".to_owned()));
             }
             (None, _) => calls::import(plan, s, func),
         }
     }
+    double(plan, s, id, &answers);
+}
+
+/// The interface of a double: what the worker answers.
+fn double(plan: &Plan, s: &mut Source, id: ResourceId, answers: &[(&Func, String)]) {
+    let resource = plan.resource_name(id);
+    s.line(format!(
+        "// {resource}Worker is a worker as {resource} calls it: what a double in a test implements."
+    ));
+    if answers.is_empty() {
+        s.line(format!("type {resource}Worker interface{{}}"));
+    } else {
+        s.open(format!("type {resource}Worker interface {{"));
+        for (func, result) in answers {
+            let params = with_context(&parameters(plan, func));
+            s.line(format!("{}({params}){result}", func.go));
+        }
+        s.close("}");
+    }
+    s.line("");
+    s.line(format!(
+        "var fake{resource} func({}) {resource}Worker",
+        plan.spell("worker.URI")
+    ));
+    s.line("");
+}
+
+/// For the native file: the functions that put doubles in the place of workers.
+pub(in super::super) fn fakes(plan: &Plan, s: &mut Source) {
+    for (id, resource) in plan.resources.iter().enumerate() {
+        let stub = plan
+            .scopes
+            .get(resource.scope)
+            .is_some_and(|scope| scope.stub && scope.package == plan.here);
+        if !stub || is_future(plan, id) {
+            continue;
+        }
+        let go = plan.resource_name(id);
+        let uri = plan.spell("worker.URI");
+        s.line(format!(
+            "// Fake{go} lets New{go} give clients of doubles, for go test. A double is asked once at a time, like a worker."
+        ));
+        s.open(format!("func Fake{go}(find func({uri}) {go}Worker) {{"));
+        s.line(format!("fake{go} = find"));
+        s.close("}");
+        s.line("");
+    }
+}
+
+/// What a future gives.
+fn answer_of<'p>(plan: &'p Plan, future: ResourceId, funcs: &[&'p Func]) -> Returned<'p> {
+    let get = funcs
+        .iter()
+        .find(|f| f.kind == FuncKind::Method(future) && f.wit.rsplit('.').next() == Some("get"));
+    let answer = match get.and_then(|f| f.result.as_ref()).map(|ty| plan.peel(ty)) {
+        Some(Ty::Option(answer)) => Some(&**answer),
+        _ => None,
+    };
+    Returned::of(plan, typed(plan, answer).unwrap_or(answer))
 }
 
 /// The future that a call gives.
@@ -208,6 +277,17 @@ fn later(
         "func {start}{asynchronous}({}) *rpc.Future[{value}] {{",
         params.join(", ")
     ));
+    s.open(format!("if {who}.double != nil {{"));
+    s.open(format!("return rpc.Go(func() ({value}, error) {{"));
+    s.line(format!("defer {who}.turn.Take()()"));
+    let ask = format!("{who}.double.{}({})", func.go, background(func));
+    if returned.value.is_some() {
+        s.line(format!("return {ask}"));
+    } else {
+        s.line(format!("return struct{{}}{{}}, {ask}"));
+    }
+    s.close("})");
+    s.close("}");
     let all: Vec<String> = receiver.into_iter().chain(argument_names(func)).collect();
     s.line(format!("x0 := import{}({})", func.stem, all.join(", ")));
     s.open("return rpc.NewFuture(");
@@ -257,10 +337,19 @@ fn later(
     s.line("");
 }
 
+/// The arguments of a double that nobody waits for.
+fn background(func: &Func) -> String {
+    std::iter::once("context.Background()".to_owned())
+        .chain(argument_names(func))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// `F` and `FTrigger` of a function without a result.
 fn sent(plan: &Plan, s: &mut Source, func: &Func, trigger: &str, blocking: &Func) {
     let (start, receiver) = start(plan, func);
     let params = parameters(plan, func);
+    let who = receiver.join(", ");
     let args: Vec<String> = receiver.into_iter().chain(argument_names(func)).collect();
     plan.mention("context");
     plan.mention("rpc");
@@ -278,6 +367,17 @@ fn sent(plan: &Plan, s: &mut Source, func: &Func, trigger: &str, blocking: &Func
     s.open("if err := rpc.Check(ctx); err != nil {");
     s.line("return err");
     s.close("}");
+    s.open(format!("if {who}.double != nil {{"));
+    s.line(format!("defer {who}.turn.Take()()"));
+    let given: Vec<String> = std::iter::once("ctx".to_owned())
+        .chain(argument_names(func))
+        .collect();
+    s.line(format!(
+        "return {who}.double.{}({})",
+        func.go,
+        given.join(", ")
+    ));
+    s.close("}");
     outcome(plan, s, blocking, &args);
     s.close("}");
     s.line("");
@@ -289,6 +389,16 @@ fn sent(plan: &Plan, s: &mut Source, func: &Func, trigger: &str, blocking: &Func
         "func {start}{trigger}({}) error {{",
         params.join(", ")
     ));
+    s.open(format!("if {who}.double != nil {{"));
+    s.line(format!("defer {who}.turn.Take()()"));
+    s.line("// Nobody hears how it ends.");
+    s.line(format!(
+        "_ = {who}.double.{}({})",
+        func.go,
+        background(func)
+    ));
+    s.line("return nil");
+    s.close("}");
     outcome(plan, s, func, &args);
     s.close("}");
     s.line("");

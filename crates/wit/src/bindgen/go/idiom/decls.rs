@@ -31,8 +31,12 @@ pub(super) fn types(plan: &Plan, s: &mut Source) {
             Kind::Enum(cases) => enumeration(plan, s, id, decl, cases),
             Kind::Flags(flags) => set(plan, s, id, decl, flags),
             Kind::Alias(target) => {
-                documented(s, decl, "another name");
-                s.line(format!("type {go} = {}", plan.go(target)));
+                documented(s, decl, "another name of a type");
+                let target = match target {
+                    Ty::Own(id) | Ty::Borrow(id) => plan.resource_name(*id),
+                    target => plan.go(target),
+                };
+                s.line(format!("type {go} = {target}"));
             }
             Kind::Resource(id) => resource(plan, s, decl, *id),
         }
@@ -207,6 +211,23 @@ fn resource(plan: &Plan, s: &mut Source, decl: &Decl, id: ResourceId) {
         documented(s, decl, "a resource of somebody else");
         s.open(format!("type {go} struct {{"));
         s.line("golemrt.Handle");
+        let stub = plan
+            .resources
+            .get(id)
+            .and_then(|r| plan.scopes.get(r.scope))
+            .is_some_and(|scope| scope.stub);
+        if stub && go.starts_with(char::is_uppercase) {
+            plan.mention("rpc");
+            s.line("");
+            s.line("// In a test, a double may be there instead of a worker.");
+            let fields = [
+                ("double", format!("{go}Worker")),
+                ("turn", "*rpc.Turn".to_owned()),
+            ];
+            padded(fields.into_iter())
+                .into_iter()
+                .for_each(|l| s.line(l));
+        }
         s.close("}");
         if go.starts_with(char::is_uppercase) {
             let receiver = receiver(go);

@@ -10,6 +10,7 @@ mod errors;
 pub(super) mod names;
 
 pub(super) use calls::answers;
+pub(super) use clients::fakes;
 
 use super::ir::{Plan, Side};
 use super::text::{Source, file_end, file_start};
@@ -119,6 +120,11 @@ fn docs(plan: &Plan, root: bool) -> String {
     )
 }
 
+/// The line that says whose file it is.
+pub(super) fn mark(plan: &Plan) -> String {
+    format!("// World: {}.", plan.world)
+}
+
 /// A file of the package being written around its body; imports are what the body mentioned since it was begun.
 pub(super) fn file(
     plan: &Plan,
@@ -149,7 +155,7 @@ pub(super) fn file(
     }
     of_go.sort_unstable();
     own.sort_by_key(|import| import.trim_start_matches("_ ").to_owned());
-    let mut s = file_start(docs, &plan.package, condition, &[]);
+    let mut s = file_start(docs, &plan.package, condition, &[], Some(&mark(plan)));
     match (of_go.as_slice(), own.as_slice()) {
         ([], []) => {}
         ([one], []) => s.line(format!("import \"{one}\"")),

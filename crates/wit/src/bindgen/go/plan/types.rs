@@ -23,6 +23,12 @@ const MAX_FLAGS: usize = 64;
 /// The canonical ABI describes more, but the encoder of this version refuses them.
 const ENCODED_FLAGS: usize = 32;
 
+/// What stands beside the client `go` of a stub, for tests: the interface of a double, and what puts it in place.
+fn doubles(go: &str) -> [String; 2] {
+    let (package, name) = go.split_once('.').unwrap_or(("", go));
+    [format!("{go}Worker"), format!("{package}.Fake{name}")]
+}
+
 impl<'a> Planner<'a> {
     pub(super) fn declare_types(&mut self) -> Result<(), GoError> {
         for scope in 0..self.sources.len() {
@@ -344,6 +350,11 @@ impl<'a> Planner<'a> {
             let target = self.named(id, twin)?;
             self.alias(go, docs, target)
         } else if let TypeDefKind::Resource = def.kind {
+            if stub && !hidden {
+                for name in doubles(&go) {
+                    self.registry.reserve(&name, "the double of a client");
+                }
+            }
             let resource = self.resources.len();
             self.resources.push(Resource {
                 go: go.clone(),
@@ -383,7 +394,11 @@ impl<'a> Planner<'a> {
             docs,
             kind: Kind::Alias(target.clone()),
         });
-        Ty::Alias(id, Box::new(target))
+        match target {
+            // Another name of the resource, not of the pointers to it.
+            Ty::Own(_) | Ty::Borrow(_) if self.style == Style::Go => target,
+            target => Ty::Alias(id, Box::new(target)),
+        }
     }
 
     /// The shape of a type that has a Go declaration of its own; `None` for those that only get another name.
