@@ -3,20 +3,12 @@
 
 mod activate;
 mod alive;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the policy that takes and uses images stands outside of this room"
-    )
-)]
 mod checkpoint;
 mod component;
 mod control;
 mod cwasm;
 mod ephemeral;
 pub mod error;
-mod fork;
 mod host;
 mod instance;
 pub mod limits;
@@ -24,6 +16,7 @@ mod link;
 pub mod node;
 mod oplog;
 mod promises;
+mod rehearse;
 pub mod queue;
 mod resident;
 mod retry;
@@ -40,6 +33,8 @@ pub use checkpoint::CheckpointStats;
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use node::{
-    CreatedWorker, FoundSignature, Node, NodeConfig, Outcome, Request, StartError, WorkerView,
+    CreatedWorker, FoundSignature, Node, NodeConfig, Outcome, Request, Scheduled, StartError,
+    WorkerView,
 };
 pub use queue::Target;
+pub use rehearse::{Rehearsal, RehearsalEnd, RehearsalStep, Verification};

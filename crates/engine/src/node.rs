@@ -215,6 +215,17 @@ pub struct Outcome {
     pub types: Vec<WitType>,
 }
 
+/// An invocation that will start at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Its number among those of its worker and moment.
+    pub id: u64,
+    /// When, µs since 1970.
+    pub due: u64,
+    /// Key that it will run under.
+    pub key: IdempotencyKey,
+}
+
 /// A function with its canonical name.
 #[derive(Debug, Clone)]
 pub struct FoundSignature {

@@ -34,7 +34,7 @@ fn jittered(policy: &RetryPolicy, attempt: u32, random: f64) -> u64 {
     let pause = (policy.min_delay as f64 * factor).min(policy.max_delay as f64);
     let pause = pause.max(policy.min_delay.min(policy.max_delay) as f64);
     let jitter = policy.max_jitter_factor.unwrap_or(0.0).clamp(0.0, 1.0) * random;
-    (pause * (1.0 + jitter) / 1_000.0) as u64
+    (pause * (1.0 + jitter) / 1_000.0).round() as u64
 }
 
 /// A number from 0 to 1; 0 when the system has none to give.

@@ -29,9 +29,6 @@ pub(crate) enum Halt {
     /// The guest passed something that cannot be right.
     #[error("{0}")]
     InvalidRequest(String),
-    /// The guest wanted something that it may not have.
-    #[error("{0}")]
-    Denied(String),
     /// The log cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -69,7 +66,6 @@ impl Halt {
             Self::Deadlock(_) => FailureKind::Deadlock,
             Self::CalleeFailed(_) => FailureKind::CalleeFailed,
             Self::InvalidRequest(_) => FailureKind::InvalidRequest,
-            Self::Denied(_) => FailureKind::Denied,
             Self::Store(_) | Self::Restart | Self::End => FailureKind::Unknown,
         }
     }

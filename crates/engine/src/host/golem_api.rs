@@ -414,6 +414,10 @@ impl host::Host for Linked<'_> {
             Level::PersistRemoteSideEffects => PersistenceLevel::RemoteSideEffects,
             Level::PersistNothing => PersistenceLevel::Nothing,
         };
+        if level == PersistenceLevel::Nothing && self.0.journal()?.stops().is_err() {
+            // What follows is not recorded: it would be done, and a rehearsal does nothing.
+            return Err(Halt::End.into());
+        }
         let event = Event::ChangePersistence(ChangePersistence {
             level: level as i32,
         });

@@ -4,11 +4,15 @@
 
 use std::sync::Arc;
 
+use golem_model::oplog::Accepted;
+use golem_model::timer::{Action, TimerAction};
 use golem_model::worker::WorkerRow;
 use golem_model::{ComponentVersion, IdempotencyKey, Value, WorkerId};
+use golem_storage::Op;
+use golem_storage::store::Timer;
 use tokio::sync::oneshot;
 
-use super::{FoundSignature, Node, Outcome, Request};
+use super::{FoundSignature, Node, Outcome, Request, Scheduled};
 use crate::component::loaded::ExportedFunction;
 use crate::error::WorkerError;
 use crate::host::Guest;
@@ -66,6 +70,66 @@ impl Node {
         let seq = receiver.await.map_err(|_| WorkerError::Stopping)??;
         self.durable(seq).await?;
         Ok(key)
+    }
+
+    /// Lets a worker run an invocation at `due` (µs since 1970), or at once if that has passed; the worker is created then if
+    /// it does not exist. Durable on return. Errors: as [`Node::invoke`], and `BadArguments` for an ephemeral component, whose
+    /// workers have no names.
+    pub async fn schedule(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        due: u64,
+        request: Request,
+    ) -> Result<Scheduled, WorkerError> {
+        let target = self.addressed(Target::Worker(worker.clone()));
+        let deadline = request.deadline;
+        let (exported, key, _, input) = self.check(&target, request)?;
+        if target != Target::Worker(worker.clone()) {
+            return Err(WorkerError::BadArguments {
+                function: exported.name.clone(),
+                detail: "an ephemeral component has no workers that could be invoked later".into(),
+            });
+        }
+        let (input, input_blob) = self.payloads.store(input)?;
+        let action = Action::Invoke(Accepted {
+            key: key.0.clone(),
+            function: exported.name.clone(),
+            input,
+            input_blob,
+            caller: None,
+            deadline,
+        });
+        let scheduled = Scheduled {
+            id: uuid::Uuid::new_v4().as_u64_pair().0,
+            due,
+            key,
+        };
+        let timer = Timer {
+            due,
+            id: scheduled.id,
+            worker: worker.clone(),
+            payload: TimerAction::bytes_of(action),
+        };
+        let seq = self.committer.submit([Op::AddTimer { timer }]);
+        self.arm_timer(self.shard_of(&worker), due, seq);
+        self.durable(seq).await?;
+        Ok(scheduled)
+    }
+
+    /// Takes a scheduled invocation back. `false`: it has started, or was taken back before. Durable on return.
+    pub async fn cancel_scheduled(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        due: u64,
+        id: u64,
+    ) -> Result<bool, WorkerError> {
+        let shard = self.shard_of(worker);
+        if !self.has_timer(shard, due, id)? {
+            return Ok(false);
+        }
+        let seq = self.committer.submit([Op::DelTimer { shard, due, id }]);
+        self.durable(seq).await?;
+        Ok(true)
     }
 
     /// Runs an invocation, or joins it if its key is known, and returns its result when that is durable.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use golem_model::oplog::{OplogEntry, UpdateMode};
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
-use golem_model::{ComponentId, ComponentVersion, IdempotencyKey, OplogIndex, WorkerId};
+use golem_model::{
+    ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, WorkerId,
+};
 use golem_storage::store::StoredWorker;
 use tokio::sync::oneshot;
 
@@ -154,6 +156,14 @@ impl Node {
         self.ask(worker, |reply| Message::Revert(to, reply)).await
     }
 
+    /// Where the log of a worker is and ends; all of it is durable then.
+    pub(crate) async fn durable_log(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+    ) -> Result<(LogId, OplogIndex), WorkerError> {
+        self.ask(worker, Message::Log).await
+    }
+
     /// Makes a worker `name` with the history of `worker` up to entry `index`. It goes on by itself from there: an
     /// invocation that is open at `index` runs on. Durable on return. Errors: `NotFound`, `AlreadyExists`, `BadIndex`.
     pub async fn fork_worker(
@@ -163,9 +173,9 @@ impl Node {
         name: &str,
     ) -> Result<WorkerId, WorkerError> {
         check_bytes("worker name", name.len(), NAME_BYTES_MAX)?;
-        let (log, tail) = self.ask(worker, Message::Log).await?;
+        let (log, tail) = self.durable_log(worker).await?;
         let fork = WorkerId::new(worker.component_id, name);
-        crate::fork::copy(self, worker, log, tail, index, &fork).await?;
+        crate::oplog::fork::copy(self, worker, log, tail, index, &fork).await?;
         self.tell(&fork, Message::Wake);
         Ok(fork)
     }
@@ -178,7 +188,7 @@ impl Node {
         from: OplogIndex,
         count: usize,
     ) -> Result<(Vec<(OplogIndex, OplogEntry)>, OplogIndex), WorkerError> {
-        let (log, tail) = self.ask(worker, Message::Log).await?;
+        let (log, tail) = self.durable_log(worker).await?;
         let from = OplogIndex(from.0.max(1));
         if count == 0 || from > tail {
             return Ok((Vec::new(), tail));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / oplog: the only place that appends to a worker's log, and the only one that reads it back.
 
+pub(crate) mod fork;
 pub(crate) mod ledger;
 mod payload;
 pub(crate) mod reader;

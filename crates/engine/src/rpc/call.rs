@@ -492,7 +492,7 @@ impl HostState {
 
     /// The log is at its end: calls that it does not confirm are issued again, with their keys.
     pub(crate) fn go_live(&mut self) -> Result<(), Halt> {
-        if self.rpc.live || self.journal()?.peek()?.is_some() {
+        if self.rpc.live || self.journal()?.peek()?.is_some() || self.journal()?.stops().is_err() {
             return Ok(());
         }
         self.rpc.live = true;

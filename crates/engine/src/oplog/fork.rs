@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / fork: a new worker with the history of another one. In: a log and an index. Out: a log with the same entries
 //! under the same indexes, and a worker that owns it. The worker is there when all of its log is, or not at all.
-//! Read next: `node/workers.rs`. Source: runtime spec §2.8.
+//! Read next: `../node/workers.rs`. Source: runtime spec §2.8.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use golem_storage::Op;
 
 use crate::error::WorkerError;
 use crate::node::Node;
-use crate::oplog::{Ledger, now_micros};
+use super::{Ledger, now_micros};
 
 /// Entries that are copied in one operation.
 const COPY_BATCH: usize = 512;

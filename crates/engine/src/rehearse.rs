@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / rehearse: a copy of a worker repeats its history aside, and does nothing new. In: a worker, a version, an
+//! entry to stop at. Out: what happened at each step, the first difference, the memory at the end. Nothing is sent, written or
+//! recorded. Read next: `activate.rs`, `host/durable.rs` (`rehearsing`). Source: runtime spec §2.7, §6.6.
+
+use std::sync::Arc;
+
+use golem_model::oplog::{Event, OplogEntry};
+use golem_model::worker::WorkerRow;
+use golem_model::{ComponentId, ComponentVersion, LogId, OplogIndex, WorkerId};
+
+use crate::activate::repeat_all;
+use crate::alive::guest_of;
+use crate::error::WorkerError;
+use crate::host::HostState;
+use crate::host::durable::{Journal, describe};
+use crate::instance::{Instance, Stopped};
+use crate::limits::Limits;
+use crate::node::Node;
+use crate::oplog::{Ledger, Reader};
+use crate::rpc::Rpc;
+
+/// Most steps of a report: what a person reads, and what one answer holds.
+const STEPS_MAX: usize = 10_000;
+
+/// One entry that a rehearsal has met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RehearsalStep {
+    /// Index of the entry.
+    pub index: OplogIndex,
+    /// When it was written, µs since 1970.
+    pub at: u64,
+    /// What it says, for people.
+    pub what: String,
+}
+
+/// How a rehearsal ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RehearsalEnd {
+    /// Everything recorded was repeated.
+    Repeated,
+    /// The guest did something else than the log says: the report of the first difference.
+    Diverged(String),
+    /// The guest failed, as it had when it ran, or for the first time.
+    Failed(String),
+}
+
+/// What a rehearsal has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The version that repeated the history.
+    pub version: ComponentVersion,
+    /// Index of the last entry that was to be repeated.
+    pub last: OplogIndex,
+    /// The entries up to there that count, oldest first; at most [`STEPS_MAX`], the newest.
+    pub steps: Vec<RehearsalStep>,
+    /// How it ended.
+    pub end: RehearsalEnd,
+}
+
+/// What a check of a worker's checkpoint has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verification {
+    /// There is none.
+    NoCheckpoint,
+    /// Repeating the history gives the same memory as the checkpoint at this entry has.
+    Same {
+        /// The entry.
+        index: OplogIndex,
+        /// SHA-256 of the memory.
+        hash: String,
+    },
+    /// It does not: the checkpoint is removed, and the log brings the worker back from now on.
+    Different {
+        /// The entry.
+        index: OplogIndex,
+        /// SHA-256 of the memory of the checkpoint.
+        checkpoint: String,
+        /// SHA-256 of the memory after the replay, or why there is none.
+        replay: String,
+    },
+}
+
+impl Node {
+    /// Repeats the history of a worker up to entry `until` (its end by default) on a copy, with `version` of its component
+    /// (its own by default). The worker itself is not touched. Errors: `NotFound`, `BadIndex`, `Component`, `Damaged`.
+    pub async fn rehearse(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        version: Option<ComponentVersion>,
+        until: Option<OplogIndex>,
+    ) -> Result<Rehearsal, WorkerError> {
+        let (log, tail) = self.durable_log(worker).await?;
+        let last = until.unwrap_or(tail);
+        let (version, end) = self.repeat(worker, log, tail, version, last).await?;
+        let steps = self.steps(worker, log, last)?;
+        let end = match end {
+            Ok(_) | Err(Stopped::End | Stopped::Restart | Stopped::Exited(_)) => {
+                RehearsalEnd::Repeated
+            }
+            Err(Stopped::Failed(failure)) if failure.kind == DIVERGENCE => {
+                RehearsalEnd::Diverged(failure.message)
+            }
+            Err(Stopped::Failed(failure)) => RehearsalEnd::Failed(failure.message),
+            Err(Stopped::Store(error)) => return Err(error.into()),
+        };
+        Ok(Rehearsal {
+            worker: worker.clone(),
+            version,
+            last,
+            steps,
+            end,
+        })
+    }
+
+    /// Rehearses every worker of a component on another version of it, in the order of their names: what an update would
+    /// meet, before anything changes. Errors: as [`Node::rehearse`].
+    pub async fn rehearse_all(
+        self: &Arc<Self>,
+        component: ComponentId,
+        version: ComponentVersion,
+    ) -> Result<Vec<Rehearsal>, WorkerError> {
+        /// Workers that are listed at once.
+        const PAGE: usize = 100;
+        self.component(component, Some(version))?;
+        let mut found = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let workers = self.workers(component, after.as_deref(), PAGE).await?;
+            let Some(last) = workers.last() else {
+                return Ok(found);
+            };
+            after = Some(last.worker.worker_name.clone());
+            for view in workers {
+                if view.component_version != version {
+                    let mut rehearsal = self.rehearse(&view.worker, Some(version), None).await?;
+                    // One line per worker: its steps are asked for by themselves.
+                    rehearsal.steps.clear();
+                    found.push(rehearsal);
+                }
+            }
+        }
+    }
+
+    /// Compares the newest checkpoint of a worker with a replay of its whole history. Errors: as [`Node::rehearse`].
+    pub async fn verify(self: &Arc<Self>, worker: &WorkerId) -> Result<Verification, WorkerError> {
+        let (log, tail) = self.durable_log(worker).await?;
+        let Some(summary) = self.checkpoints().newest(log) else {
+            return Ok(Verification::NoCheckpoint);
+        };
+        let index = OplogIndex(summary.index);
+        let Some(saved) = self.checkpoints().load(log, index) else {
+            return Ok(Verification::NoCheckpoint);
+        };
+        let version = Some(summary.version);
+        let (_, end) = self.repeat(worker, log, tail, version, index).await?;
+        let replay = match end {
+            Ok(mut instance) => match instance.capture().await {
+                Ok(Ok(image)) => Ok(image.memory_hash()),
+                Ok(Err(why)) => Err(why.to_string()),
+                Err(stopped) => Err(stopped.to_string()),
+            },
+            Err(stopped) => Err(stopped.to_string()),
+        };
+        let hash = saved.image.memory_hash();
+        if replay.as_ref() == Ok(&hash) {
+            return Ok(Verification::Same { index, hash });
+        }
+        self.checkpoints()
+            .refuse(log, index, "a replay gives another memory");
+        Ok(Verification::Different {
+            index,
+            checkpoint: hash,
+            replay: replay.unwrap_or_else(|why| why),
+        })
+    }
+
+    /// Repeats the entries of a log up to `last`. The instance stands there, between two invocations, unless one is open.
+    async fn repeat(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        log: LogId,
+        tail: OplogIndex,
+        version: Option<ComponentVersion>,
+        last: OplogIndex,
+    ) -> Result<(ComponentVersion, Result<Instance, Stopped>), WorkerError> {
+        let bad = |detail: String| WorkerError::BadIndex {
+            worker: worker.clone(),
+            index: last.0,
+            detail,
+        };
+        if last.0 == 0 || last > tail {
+            return Err(bad(format!("the log has the entries 1 to {tail}")));
+        }
+        let store = self.store();
+        let stored = store
+            .worker(worker)?
+            .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
+        let mut row = WorkerRow::from_bytes(&stored.row).map_err(|error| WorkerError::Damaged {
+            worker: worker.clone(),
+            detail: error.to_string(),
+        })?;
+        let ledger = Ledger::read_to(store.as_ref(), log, Some(last))?;
+        if ledger.regions.contains(last) {
+            return Err(bad("that part of the history was undone".into()));
+        }
+        let version = version.unwrap_or(ledger.version);
+        let loaded = self.component_loaded(worker.component_id, version)?;
+        row.version = version;
+        let guest = guest_of(worker, &row, ledger.forked_from.clone());
+        let mut span = Ledger::span_from(ledger.base.as_ref(), Arc::clone(&ledger.regions));
+        span.last = Some(last);
+        let reader = Reader::new(store, log, span);
+        let journal = Journal::rehearsing(reader, self.payloads());
+        let rpc = Rpc::new(Arc::clone(self));
+        let state = HostState::new(Arc::new(guest), journal, rpc, Limits::default(), None);
+        let base = ledger.base.map(|base| (base.snapshot, None));
+        self.make_room();
+        let permit = self.enter().await;
+        let outcome = repeat_all(loaded, state, &self.payloads(), base).await;
+        drop(permit);
+        Ok((
+            version,
+            match outcome {
+                Ok((instance, None)) => Ok(instance),
+                // The log ends inside of an invocation, or with a failure that was repeated.
+                Ok((_, Some(open))) => Err(open.result.err().unwrap_or(Stopped::End)),
+                Err(stopped) => Err(stopped),
+            },
+        ))
+    }
+
+    /// The entries up to `last` that count.
+    fn steps(
+        &self,
+        worker: &WorkerId,
+        log: LogId,
+        last: OplogIndex,
+    ) -> Result<Vec<RehearsalStep>, WorkerError> {
+        let store = self.store();
+        let ledger = Ledger::read_to(store.as_ref(), log, Some(last))?;
+        let damaged = |detail: String| WorkerError::Damaged {
+            worker: worker.clone(),
+            detail,
+        };
+        let from = last.0.saturating_sub(STEPS_MAX as u64 - 1).max(1);
+        let count = usize::try_from(last.0 + 1 - from).unwrap_or(STEPS_MAX);
+        let entries = store.read(log, OplogIndex(from), count, usize::MAX)?;
+        let mut steps = Vec::new();
+        for (bytes, index) in entries.iter().zip(from..) {
+            let index = OplogIndex(index);
+            if ledger.regions.contains(index) {
+                continue;
+            }
+            let entry =
+                OplogEntry::from_bytes(bytes).map_err(|error| damaged(error.to_string()))?;
+            if let Some(event) = entry.event {
+                steps.push(RehearsalStep {
+                    index,
+                    at: entry.at,
+                    what: spoken(&event),
+                });
+            }
+        }
+        Ok(steps)
+    }
+}
+
+const DIVERGENCE: golem_model::oplog::FailureKind = golem_model::oplog::FailureKind::Divergence;
+
+/// An entry in words.
+fn spoken(event: &Event) -> String {
+    match event {
+        Event::Create(create) => format!("created with version {}", create.version),
+        Event::Accepted(accepted) => {
+            format!("accepted `{}` with the key `{}`", accepted.function, accepted.key)
+        }
+        Event::Started(started) => format!("started what was accepted at {}", started.accepted),
+        Event::Completed(_) => "finished with a result".into(),
+        Event::Failed(failed) => format!("failed: {}", failed.message),
+        Event::Cancelled(cancelled) => format!("cancelled what was accepted at {}", cancelled.accepted),
+        Event::CallEnd(end) => format!("the outcome of the call at {}", end.start),
+        Event::Log(log) => format!("logged: {}", log.message),
+        Event::Jump(jump) => format!("entries {} to {} were undone", jump.first, jump.last),
+        Event::Updated(updated) => format!("updated to version {}", updated.version),
+        Event::Interrupted(_) => "interrupted by a user".into(),
+        Event::Resumed(_) => "resumed by a user".into(),
+        Event::Restarted(_) => "a crash was simulated".into(),
+        Event::Suspended(_) => "suspended".into(),
+        Event::Sent(_) => "its calls were accepted".into(),
+        Event::Exited(exited) => format!("exited with status {}", exited.status),
+        Event::PendingUpdate(update) => format!("asked for version {}", update.version),
+        Event::FailedUpdate(update) => {
+            format!("not updated to version {}: {}", update.version, update.details)
+        }
+        other => describe(other),
+    }
+}
