@@ -117,7 +117,7 @@ impl Instance {
             let Some((resource, _)) = held.kind().and_then(|kind| access.resource(kind)) else {
                 return Ok(Err(NoCheckpoint::Handles("a resource that cannot be made")));
             };
-            let held = held.clone();
+            let held = held.kept();
             slots.push(Some(HeldHandle { resource, held }));
         }
         let free = mirror.free().to_vec();

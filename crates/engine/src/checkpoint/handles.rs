@@ -61,6 +61,17 @@ pub(crate) enum Kind {
 }
 
 impl Held {
+    /// What an image keeps of it: the number of a stub's resource type is said by the resource.
+    pub(super) fn kept(&self) -> Self {
+        match self {
+            Self::Stub { target, .. } => Self::Stub {
+                number: 0,
+                target: target.clone(),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// The type of the handle; `None` for what cannot be made again.
     pub(super) fn kind(&self) -> Option<Kind> {
         Some(match self {

@@ -230,12 +230,23 @@ pub(super) async fn image(instance: &mut Instance) -> Image {
 async fn an_instance_comes_back_with_memory_globals_and_handles() {
     let gym = Gym::new();
     let loaded = gym.wat("guest", GUEST).await;
+    comes_back(&gym, &loaded, Held::Rpc).await;
+    // The same guest with the client of a stub interface that the engine links.
+    let stub = GUEST
+        .replace("golem:rpc/types@0.1.0", "a:b-stub/stub-b")
+        .replace("wasm-rpc", "b");
+    let loaded = gym.wat("stub", &stub).await;
+    comes_back(&gym, &loaded, |target| Held::Stub { number: 0, target }).await;
+}
+
+async fn comes_back(gym: &Gym, loaded: &Arc<Loaded>, client: impl Fn(Target) -> Held) {
     assert_eq!(loaded.access.as_ref().err(), None);
-    let mut first = gym.start(&loaded).await;
+    let mut first = gym.start(loaded).await;
     for n in 0..5 {
         call(&mut first, "step", vec![Value::U64(n)]).await;
     }
-    call(&mut first, "grow", vec![Value::U32(40)]).await;
+    // More than is read at once.
+    call(&mut first, "grow", vec![Value::U32(600)]).await;
     call(&mut first, "step", vec![Value::U64(9)]).await;
     // Slots 4 and 5 are free afterwards, 5 first; slot 2 was free in between and is taken by stdout.
     call(&mut first, "timers", vec![]).await;
@@ -257,16 +268,16 @@ async fn an_instance_comes_back_with_memory_globals_and_handles() {
     assert_eq!(
         held,
         [
-            Some(Held::Rpc(target.clone())),
+            Some(client(target.clone())),
             Some(Held::Stdout),
             Some(Held::Stderr),
             None,
-            Some(Held::Rpc(target))
+            Some(client(target))
         ]
     );
     assert_eq!(taken.free, [4]);
 
-    let mut second = gym.restore(&loaded, &taken).await;
+    let mut second = gym.restore(loaded, &taken).await;
     let again = image(&mut second).await;
     assert_eq!(again, taken, "an image of the copy is the same image");
     for instance in [&mut first, &mut second] {
@@ -386,6 +397,42 @@ async fn a_handle_that_only_the_guest_has_is_found() {
         let next = if gap { 3 } else { 5 };
         assert_eq!(number(&mut instance, "stdout", vec![]).await, next);
     }
+}
+
+/// A guest with a resource of its own: `r.new` gives one away, `hoard` keeps one.
+const OWNER: &str = r#"
+(component
+  (type $inner (resource (rep i32)))
+  (core func $new (canon resource.new $inner))
+  (core module $m
+    (import "" "new" (func $new (param i32) (result i32)))
+    (func (export "make") (result i32) (call $new (i32.const 7)))
+    (func (export "hoard") (drop (call $new (i32.const 8)))))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+  (export $r "r" (type $inner))
+  (func (export "[constructor]r") (result (own $r)) (canon lift (core func $i "make")))
+  (func (export "hoard") (canon lift (core func $i "hoard")))
+)"#;
+
+#[tokio::test]
+async fn resources_of_the_guest_that_are_held_are_a_reason_to_wait() {
+    let gym = Gym::new();
+    let loaded = gym.wat("owner", OWNER).await;
+    let mut instance = gym.start(&loaded).await;
+    let Value::Tuple(made) = call(&mut instance, "r.new", vec![]).await else {
+        panic!("no tuple")
+    };
+    let refused = instance.capture().await.unwrap();
+    assert_eq!(refused, Err(NoCheckpoint::GivenAway(1)));
+    call(&mut instance, "r.drop", made).await;
+    let taken = image(&mut instance).await;
+    assert_eq!(taken.host.next_handle, 2);
+    let mut second = gym.restore(&loaded, &taken).await;
+    assert!(image(&mut second).await == taken);
+    // The host never hears of this one.
+    call(&mut second, "hoard", vec![]).await;
+    let refused = second.capture().await.unwrap().unwrap_err();
+    assert!(matches!(refused, NoCheckpoint::Handles(_)), "{refused}");
 }
 
 /// A component around one core module.
