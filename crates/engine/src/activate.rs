@@ -85,7 +85,11 @@ pub(crate) async fn activate(
     let regions = link.as_ref().map(|link| link.regions.lock().clone());
     let regions = Arc::new(regions.unwrap_or_default());
     if let Some(summary) = parts.checkpoint.take()
-        && let Some(saved) = parts.rpc.node().checkpoints().load(log, OplogIndex(summary.index))
+        && let Some(saved) = parts
+            .rpc
+            .node()
+            .checkpoints()
+            .load(log, OplogIndex(summary.index))
     {
         let span = Span {
             first: OplogIndex(summary.index).next(),

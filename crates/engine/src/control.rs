@@ -549,23 +549,28 @@ fn cancel_children(
         }
         let mut open = Vec::new();
         let mut salt = 0;
-        let read = each(node.store().as_ref(), log, OplogIndex(1), |index, event| match event {
-            _ if index > last => {}
-            // Keys depend on the newest jump before a call.
-            Event::Jump(_) => salt = index.0,
-            _ if index < current.started => {}
-            Event::CallStart(start)
-                if [
-                    RPC_INVOKE_AND_AWAIT.number,
-                    RPC_ASYNC_INVOKE_AND_AWAIT.number,
-                ]
-                .contains(&start.call) =>
-            {
-                open.push((index.0, salt, start));
-            }
-            Event::CallEnd(end) => open.retain(|(index, ..)| *index != end.start),
-            _ => {}
-        });
+        let read = each(
+            node.store().as_ref(),
+            log,
+            OplogIndex(1),
+            |index, event| match event {
+                _ if index > last => {}
+                // Keys depend on the newest jump before a call.
+                Event::Jump(_) => salt = index.0,
+                _ if index < current.started => {}
+                Event::CallStart(start)
+                    if [
+                        RPC_INVOKE_AND_AWAIT.number,
+                        RPC_ASYNC_INVOKE_AND_AWAIT.number,
+                    ]
+                    .contains(&start.call) =>
+                {
+                    open.push((index.0, salt, start));
+                }
+                Event::CallEnd(end) => open.retain(|(index, ..)| *index != end.start),
+                _ => {}
+            },
+        );
         if let Err(error) = read {
             tracing::warn!(worker = %caller, %error, "calls of a cancelled invocation cannot be cancelled");
         }
@@ -588,16 +593,21 @@ fn cancel_children(
 fn before_last(node: &Node, alive: &Alive, count: u64) -> Result<Option<OplogIndex>, WorkerError> {
     let regions = alive.link.regions.lock().clone();
     let mut started = std::collections::VecDeque::new();
-    each(node.store().as_ref(), alive.link.log, OplogIndex(1), |index, event| {
-        if let Event::Started(_) = event
-            && !regions.contains(index)
-        {
-            started.push_back(index);
-            if started.len() as u64 > count {
-                started.pop_front();
+    each(
+        node.store().as_ref(),
+        alive.link.log,
+        OplogIndex(1),
+        |index, event| {
+            if let Event::Started(_) = event
+                && !regions.contains(index)
+            {
+                started.push_back(index);
+                if started.len() as u64 > count {
+                    started.pop_front();
+                }
             }
-        }
-    })?;
+        },
+    )?;
     if (started.len() as u64) < count {
         return Ok(None);
     }

@@ -275,12 +275,17 @@ fn spoken(event: &Event) -> String {
     match event {
         Event::Create(create) => format!("created with version {}", create.version),
         Event::Accepted(accepted) => {
-            format!("accepted `{}` with the key `{}`", accepted.function, accepted.key)
+            format!(
+                "accepted `{}` with the key `{}`",
+                accepted.function, accepted.key
+            )
         }
         Event::Started(started) => format!("started what was accepted at {}", started.accepted),
         Event::Completed(_) => "finished with a result".into(),
         Event::Failed(failed) => format!("failed: {}", failed.message),
-        Event::Cancelled(cancelled) => format!("cancelled what was accepted at {}", cancelled.accepted),
+        Event::Cancelled(cancelled) => {
+            format!("cancelled what was accepted at {}", cancelled.accepted)
+        }
         Event::CallEnd(end) => format!("the outcome of the call at {}", end.start),
         Event::Log(log) => format!("logged: {}", log.message),
         Event::Jump(jump) => format!("entries {} to {} were undone", jump.first, jump.last),
@@ -293,7 +298,10 @@ fn spoken(event: &Event) -> String {
         Event::Exited(exited) => format!("exited with status {}", exited.status),
         Event::PendingUpdate(update) => format!("asked for version {}", update.version),
         Event::FailedUpdate(update) => {
-            format!("not updated to version {}: {}", update.version, update.details)
+            format!(
+                "not updated to version {}: {}",
+                update.version, update.details
+            )
         }
         other => describe(other),
     }

@@ -185,7 +185,13 @@ impl Node {
 
     /// Whether a timer is armed and has not fired.
     pub(crate) fn has_timer(&self, shard: ShardId, due: u64, id: u64) -> Result<bool, StoreError> {
-        if self.timers().inner.lock().firing.contains(&(shard, due, id)) {
+        if self
+            .timers()
+            .inner
+            .lock()
+            .firing
+            .contains(&(shard, due, id))
+        {
             return Ok(false);
         }
         let mut limit = FIRE_BATCH;

@@ -261,7 +261,11 @@ impl Worker {
             if let Some(ledger) = Ledger::read_after(store.as_ref(), log, &summary)? {
                 return Ok((ledger, Some(summary)));
             }
-            shelf.refuse(log, OplogIndex(summary.index), "a later part of the log undid it");
+            shelf.refuse(
+                log,
+                OplogIndex(summary.index),
+                "a later part of the log undid it",
+            );
         }
         Ok((Ledger::read(store.as_ref(), log)?, None))
     }

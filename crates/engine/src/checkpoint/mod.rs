@@ -23,5 +23,5 @@ pub(crate) use access::{Access, AccessState, is_ours, link_access};
 pub(crate) use handles::{HandleMirror, Held};
 pub(crate) use image::{HostImage, Image};
 pub(crate) use instrument::{INSTRUMENTATION, InstrumentError, Obstacle, instrument};
-pub(crate) use saved::{Saved, Shelf, Summary};
 pub use saved::CheckpointStats;
+pub(crate) use saved::{Saved, Shelf, Summary};

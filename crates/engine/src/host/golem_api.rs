@@ -72,10 +72,7 @@ fn wit_uuid(uuid: RawUuid) -> Uuid {
 }
 
 fn component_id(id: host::ComponentId) -> ComponentId {
-    ComponentId(RawUuid::from_u64_pair(
-        id.uuid.high_bits,
-        id.uuid.low_bits,
-    ))
+    ComponentId(RawUuid::from_u64_pair(id.uuid.high_bits, id.uuid.low_bits))
 }
 
 /// A worker as the model has it.
@@ -106,9 +103,8 @@ impl HostState {
             return Ok(link.log);
         }
         let stored = self.rpc.node().store().worker(worker)?;
-        let stored = stored.ok_or_else(|| {
-            Halt::InvalidRequest(format!("worker {worker} does not exist"))
-        })?;
+        let stored = stored
+            .ok_or_else(|| Halt::InvalidRequest(format!("worker {worker} does not exist")))?;
         Ok(stored.log)
     }
 
@@ -242,19 +238,24 @@ impl host::Host for Linked<'_> {
         let request = Value::Bytes(data.clone()).to_bytes();
         let completed = self
             .0
-            .change_elsewhere(COMPLETE_PROMISE, &what, &request, async |state: &mut HostState, again| {
-                let node = state.rpc.node();
-                let completed = node
-                    .complete_promise(&worker, index, data.clone())
-                    .await
-                    .map_err(|error| refused(&error))?;
-                // Done before a crash, and not recorded: its value is ours then.
-                let ours = again && !completed && {
-                    let wait = state.promise_wait(&worker, index.0).await?;
-                    state.promise_value(&wait, &what)?.as_ref() == Some(&data)
-                };
-                Ok(Value::Bool(completed || ours))
-            })
+            .change_elsewhere(
+                COMPLETE_PROMISE,
+                &what,
+                &request,
+                async |state: &mut HostState, again| {
+                    let node = state.rpc.node();
+                    let completed = node
+                        .complete_promise(&worker, index, data.clone())
+                        .await
+                        .map_err(|error| refused(&error))?;
+                    // Done before a crash, and not recorded: its value is ours then.
+                    let ours = again && !completed && {
+                        let wait = state.promise_wait(&worker, index.0).await?;
+                        state.promise_value(&wait, &what)?.as_ref() == Some(&data)
+                    };
+                    Ok(Value::Bool(completed || ours))
+                },
+            )
             .await?;
         Ok(boolean(&completed))
     }
@@ -264,14 +265,19 @@ impl host::Host for Linked<'_> {
         let what = promise_text(&worker, id.oplog_idx);
         let index = OplogIndex(id.oplog_idx);
         self.0
-            .change_elsewhere(DELETE_PROMISE, &what, &[], async |state: &mut HostState, _| {
-                let node = state.rpc.node();
-                let deleted = node
-                    .delete_promise(&worker, index)
-                    .await
-                    .map_err(|error| refused(&error))?;
-                Ok(Value::Bool(deleted))
-            })
+            .change_elsewhere(
+                DELETE_PROMISE,
+                &what,
+                &[],
+                async |state: &mut HostState, _| {
+                    let node = state.rpc.node();
+                    let deleted = node
+                        .delete_promise(&worker, index)
+                        .await
+                        .map_err(|error| refused(&error))?;
+                    Ok(Value::Bool(deleted))
+                },
+            )
             .await?;
         Ok(())
     }
@@ -286,10 +292,10 @@ impl host::Host for Linked<'_> {
 
     async fn get_oplog_index(&mut self) -> Result<Index> {
         let event = Event::NoOp(NoOp {});
-        let (index, _) =
-            self.0
-                .journal()?
-                .mark("a question for the oplog index", event, |_| Vec::new())?;
+        let (index, _) = self
+            .0
+            .journal()?
+            .mark("a question for the oplog index", event, |_| Vec::new())?;
         Ok(index.0)
     }
 
@@ -368,7 +374,9 @@ impl host::Host for Linked<'_> {
                 .link
                 .as_ref()
                 .and_then(|link| link.retry_policy.lock().clone());
-            Ok(policy_value(&own.unwrap_or_else(crate::retry::default_policy)))
+            Ok(policy_value(
+                &own.unwrap_or_else(crate::retry::default_policy),
+            ))
         })?;
         let policy = policy_from(&value)
             .ok_or_else(|| Halt::InvalidRequest("a recorded policy has another type".into()))?;
@@ -443,7 +451,8 @@ impl host::Host for Linked<'_> {
         let salt = self.0.journal()?.salt()?;
         let worker = &self.0.guest.worker;
         let IdempotencyKey(key) = self.0.invoking.key.derive(worker, number, salt);
-        let uuid = RawUuid::parse_str(&key).map_err(|error| Halt::InvalidRequest(error.to_string()))?;
+        let uuid =
+            RawUuid::parse_str(&key).map_err(|error| Halt::InvalidRequest(error.to_string()))?;
         Ok(wit_uuid(uuid))
     }
 
@@ -461,22 +470,28 @@ impl host::Host for Linked<'_> {
         let subject = format!("{} to version {target_version}", worker_urn(&worker));
         let own = worker == self.0.guest.worker;
         self.0
-            .change_elsewhere(UPDATE_WORKER, &subject, &[], async |state: &mut HostState, again| {
-                let node = state.rpc.node();
-                let update = async move { node.update_worker(&worker, target_version, mode).await };
-                if own {
-                    // An update of oneself stops this invocation, which goes on afterwards: it cannot be waited for.
-                    if !again {
-                        tokio::spawn(update);
+            .change_elsewhere(
+                UPDATE_WORKER,
+                &subject,
+                &[],
+                async |state: &mut HostState, again| {
+                    let node = state.rpc.node();
+                    let update =
+                        async move { node.update_worker(&worker, target_version, mode).await };
+                    if own {
+                        // An update of oneself stops this invocation, which goes on afterwards: it cannot be waited for.
+                        if !again {
+                            tokio::spawn(update);
+                        }
+                    } else {
+                        match update.await {
+                            Err(WorkerError::BadUpdate { .. }) if again => {}
+                            other => other.map_err(|error| refused(&error))?,
+                        }
                     }
-                } else {
-                    match update.await {
-                        Err(WorkerError::BadUpdate { .. }) if again => {}
-                        other => other.map_err(|error| refused(&error))?,
-                    }
-                }
-                Ok(Value::Bool(true))
-            })
+                    Ok(Value::Bool(true))
+                },
+            )
             .await?;
         Ok(())
     }
@@ -484,9 +499,8 @@ impl host::Host for Linked<'_> {
     async fn get_self_metadata(&mut self) -> Result<WorkerMetadata> {
         let worker = self.0.guest.worker.clone();
         let found = self.0.metadata(SELF_METADATA, &worker).await?;
-        let found = found.ok_or_else(|| {
-            Halt::InvalidRequest("an ephemeral worker has no metadata".into())
-        })?;
+        let found = found
+            .ok_or_else(|| Halt::InvalidRequest("an ephemeral worker has no metadata".into()))?;
         Ok(found)
     }
 
@@ -756,9 +770,7 @@ fn fits_one(view: &WorkerView, filter: &host::WorkerPropertyFilter) -> bool {
     use host::WorkerPropertyFilter as Property;
     let rank = |status: Status| STATUSES.iter().position(|(own, _)| *own == status);
     match filter {
-        Property::Name(filter) => {
-            texts(&view.worker.worker_name, filter.comparator, &filter.value)
-        }
+        Property::Name(filter) => texts(&view.worker.worker_name, filter.comparator, &filter.value),
         Property::Status(filter) => {
             let wanted = STATUSES.iter().position(|(_, wit)| *wit == filter.value);
             compare(&rank(view.status), filter.comparator, &wanted)
@@ -768,7 +780,11 @@ fn fits_one(view: &WorkerView, filter: &host::WorkerPropertyFilter) -> bool {
         }
         Property::CreatedAt(filter) => {
             // The original compares milliseconds.
-            compare(&(view.created_at.0 / 1_000), filter.comparator, &filter.value)
+            compare(
+                &(view.created_at.0 / 1_000),
+                filter.comparator,
+                &filter.value,
+            )
         }
         Property::Env(filter) => view.env.iter().any(|(name, value)| {
             *name == filter.name && texts(value, filter.comparator, &filter.value)

@@ -2,9 +2,9 @@
 //! THE STAGE / golem_worker: `golem:worker/host@0.1.0`, what `golem:api` does not have: waiting for a promise beside other
 //! things, invocations at a moment, deadlines of calls. Read next: `golem_api.rs`, `../timers.rs`. Source: runtime spec §2.8, §4.
 
+use golem_model::Value;
 use golem_model::oplog::Accepted;
 use golem_model::timer::{Action, TimerAction};
-use golem_model::Value;
 use golem_storage::Op;
 use golem_storage::store::Timer;
 use wasmtime::Result;

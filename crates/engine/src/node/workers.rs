@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use golem_model::oplog::{OplogEntry, UpdateMode};
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
-use golem_model::{
-    ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, WorkerId,
-};
+use golem_model::{ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, WorkerId};
 use golem_storage::store::StoredWorker;
 use tokio::sync::oneshot;
 

@@ -10,9 +10,9 @@ use golem_model::worker::{RowState, WorkerRow};
 use golem_model::{LogId, OplogIndex, WorkerId};
 use golem_storage::Op;
 
+use super::{Ledger, now_micros};
 use crate::error::WorkerError;
 use crate::node::Node;
-use super::{Ledger, now_micros};
 
 /// Entries that are copied in one operation.
 const COPY_BATCH: usize = 512;

@@ -127,20 +127,20 @@ pub(crate) fn decode_params(
     name: &str,
     params: &[WitValue],
 ) -> Result<Vec<Value>, RpcError> {
-        let types = rpc.parameter_types(target, name)?;
-        if types.len() != params.len() {
-            return Err(RpcError::Protocol(format!(
-                "`{name}` takes {} arguments, not {}",
-                types.len(),
-                params.len()
-            )));
-        }
-        let values = params
-            .iter()
-            .zip(&types)
-            .map(|(nodes, typ)| decode(nodes, typ))
-            .collect::<Result<Vec<_>, _>>();
-        values.map_err(|error| RpcError::Protocol(format!("arguments of `{name}`: {error}")))
+    let types = rpc.parameter_types(target, name)?;
+    if types.len() != params.len() {
+        return Err(RpcError::Protocol(format!(
+            "`{name}` takes {} arguments, not {}",
+            types.len(),
+            params.len()
+        )));
+    }
+    let values = params
+        .iter()
+        .zip(&types)
+        .map(|(nodes, typ)| decode(nodes, typ))
+        .collect::<Result<Vec<_>, _>>();
+    values.map_err(|error| RpcError::Protocol(format!("arguments of `{name}`: {error}")))
 }
 
 impl types::Host for Linked<'_> {}
