@@ -3,7 +3,7 @@
 //! In: `guests/go-style`. Source: Go guests §7, §8; docs/go-bindings.md, section "Style go".
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use golem_testkit::{Rest, Server, copy_tree, run};
@@ -12,11 +12,13 @@ use tempfile::TempDir;
 
 use crate::support::{guests, needs_go};
 
-/// The components by name, built once.
-fn built() -> Result<HashMap<&'static str, Vec<u8>>> {
-    static BUILT: OnceLock<Mutex<Option<HashMap<&'static str, Vec<u8>>>>> = OnceLock::new();
+/// Components by name.
+type Built = HashMap<&'static str, Vec<u8>>;
+
+/// The components, built once.
+fn built() -> Result<Built> {
+    static BUILT: Mutex<Option<Built>> = Mutex::new(None);
     let mut built = BUILT
-        .get_or_init(Mutex::default)
         .lock()
         .map_err(|_| anyhow::anyhow!("another build failed"))?;
     if let Some(built) = &*built {
