@@ -50,7 +50,8 @@ impl Worker {
         }
     }
 
-    async fn written(&mut self) -> Result<(), WorkerError> {
+    /// Waits until everything that the worker has written is durable.
+    pub(crate) async fn written(&mut self) -> Result<(), WorkerError> {
         let Some(alive) = &self.alive else {
             return Ok(());
         };

@@ -107,12 +107,11 @@ impl Worker {
     pub(crate) async fn run(mut self) {
         loop {
             self.start_next();
-            if self.running.is_none()
-                && self.instance.is_none()
-                && !self.holds_something()
-                && self.node.leave(&self.id, &self.messages)
-            {
-                return;
+            if self.running.is_none() && self.instance.is_none() && !self.holds_something() {
+                // Whoever opens the worker next reads its log from the store, so all of it has to be there.
+                if self.written().await.is_err() || self.node.leave(&self.id, &self.messages) {
+                    return;
+                }
             }
             let next_look = self.next_look();
             tokio::select! {
