@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::duration::duration_text;
 use crate::ids::{ComponentVersion, OplogIndex, Timestamp, WorkerId};
 use crate::json::TypeAnnotatedValue;
 use crate::worker::WorkerStatus;
@@ -126,6 +127,42 @@ pub struct WorkerMetadata {
     /// Plugins; always empty today, kept because the REST shape has it.
     #[serde(default)]
     pub active_plugins: Vec<Uuid>,
+    /// How failures are retried. An addition to the shape of 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_policy: Option<PublicRetryPolicy>,
+    /// When the failed invocation runs again. An addition to the shape of 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+/// How failures of a worker are retried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicRetryPolicy {
+    /// Attempts in all, the first one included.
+    pub max_attempts: u32,
+    /// Pause before the second attempt, such as `100ms`.
+    pub min_delay: String,
+    /// Longest pause, such as `1s`.
+    pub max_delay: String,
+    /// How much longer each pause is than the one before.
+    pub multiplier: f64,
+    /// Up to which part of itself a pause is lengthened at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_jitter_factor: Option<f64>,
+}
+
+impl From<&crate::oplog::RetryPolicy> for PublicRetryPolicy {
+    fn from(policy: &crate::oplog::RetryPolicy) -> Self {
+        let text = |nanos| duration_text(std::time::Duration::from_nanos(nanos));
+        Self {
+            max_attempts: policy.max_attempts,
+            min_delay: text(policy.min_delay),
+            max_delay: text(policy.max_delay),
+            multiplier: policy.multiplier,
+            max_jitter_factor: policy.max_jitter_factor,
+        }
+    }
 }
 
 /// One update of a worker to another version of its component. JSON: tagged by `type`.
@@ -160,6 +197,28 @@ pub enum UpdateRecord {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         details: Option<String>,
     },
+}
+
+impl From<&crate::worker::UpdateRecord> for UpdateRecord {
+    fn from(record: &crate::worker::UpdateRecord) -> Self {
+        use crate::worker::UpdateState;
+        let (timestamp, target_version) = (Timestamp(record.at), record.version);
+        match record.state() {
+            UpdateState::Pending => Self::PendingUpdate {
+                timestamp,
+                target_version,
+            },
+            UpdateState::Successful => Self::SuccessfulUpdate {
+                timestamp,
+                target_version,
+            },
+            UpdateState::Failed => Self::FailedUpdate {
+                timestamp,
+                target_version,
+                details: record.details.clone(),
+            },
+        }
+    }
 }
 
 /// A resource that lives in a worker.
@@ -263,6 +322,41 @@ pub struct CompleteRequest {
     pub data: Vec<u8>,
 }
 
+/// Answer of `DELETE …/workers/{w}/invocations/{key}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelResponse {
+    /// Whether there was such an invocation that had not finished.
+    pub canceled: bool,
+}
+
+/// Body of `POST …/workers/{w}/revert`: exactly one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum RevertRequest {
+    /// The last entry that counts.
+    LastOplogIndex(OplogIndex),
+    /// So many of the invocations that started last are undone.
+    NumberOfInvocations(u64),
+}
+
+/// Body of `POST …/workers/{w}/fork`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForkRequest {
+    /// The last entry that the new worker has as well.
+    pub oplog_index: OplogIndex,
+    /// Its name; see [`crate::names::check_worker_name`].
+    pub name: String,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForkResponse {
+    /// The new worker.
+    pub worker_id: WorkerId,
+}
+
 /// Answer of `GET …/workers/{w}/oplog`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -294,6 +388,45 @@ pub struct OplogCursor {
     pub next_oplog_index: u64,
     /// Component version that runs there.
     pub current_component_version: ComponentVersion,
+}
+
+/// A text that is no [`OplogCursor`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a position in an oplog: expected `index-version`, such as `101-0`")]
+pub struct BadOplogCursor(pub String);
+
+impl crate::Coded for BadOplogCursor {
+    fn code(&self) -> &'static str {
+        "VAL-051"
+    }
+    fn hint(&self) -> Option<String> {
+        Some(
+            "pass `next` of the page before, or leave it out to start from the beginning"
+                .to_owned(),
+        )
+    }
+}
+
+impl std::fmt::Display for OplogCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}-{}",
+            self.next_oplog_index, self.current_component_version
+        )
+    }
+}
+
+impl std::str::FromStr for OplogCursor {
+    type Err = BadOplogCursor;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || BadOplogCursor(text.to_owned());
+        let (index, version) = text.split_once('-').ok_or_else(bad)?;
+        Ok(Self {
+            next_oplog_index: index.parse().map_err(|_| bad())?,
+            current_component_version: version.parse().map_err(|_| bad())?,
+        })
+    }
 }
 
 /// What a worker says while a client watches it. JSON: externally tagged, one text frame each.
@@ -384,6 +517,37 @@ mod tests {
         assert_eq!(cursor.to_string(), "0/5");
         assert_eq!("0/5".parse(), Ok(cursor));
         assert!("5".parse::<ScanCursor>().is_err() && "a/b".parse::<ScanCursor>().is_err());
+    }
+
+    #[test]
+    fn a_revert_names_one_place() {
+        let read = |json| serde_json::from_value::<RevertRequest>(json).ok();
+        assert_eq!(
+            read(json!({"lastOplogIndex": 7})),
+            Some(RevertRequest::LastOplogIndex(OplogIndex(7)))
+        );
+        assert_eq!(
+            read(json!({"numberOfInvocations": 2})),
+            Some(RevertRequest::NumberOfInvocations(2))
+        );
+        assert_eq!(read(json!({})), None);
+        assert_eq!(
+            read(json!({"lastOplogIndex": 7, "numberOfInvocations": 2})),
+            None
+        );
+    }
+
+    #[test]
+    fn a_position_in_an_oplog_round_trips() {
+        let cursor = OplogCursor {
+            next_oplog_index: 101,
+            current_component_version: 2,
+        };
+        assert_eq!(cursor.to_string(), "101-2");
+        assert_eq!("101-2".parse(), Ok(cursor));
+        for text in ["101", "101-", "-1", "a-b", "1-2-3"] {
+            assert!(text.parse::<OplogCursor>().is_err(), "{text}");
+        }
     }
 
     #[test]

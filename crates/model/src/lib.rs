@@ -4,6 +4,7 @@
 pub mod api;
 pub mod api_error;
 pub mod component;
+pub mod duration;
 pub mod error;
 pub mod filter;
 pub mod function;
@@ -12,6 +13,8 @@ pub mod json;
 pub mod names;
 pub mod oplog;
 pub mod promise;
+pub mod public_oplog;
+pub mod query;
 mod signature;
 pub mod suggest;
 pub mod timer;

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use golem_engine::WorkerView;
-use golem_model::ComponentId;
-use golem_model::api::{ScanCursor, WorkerMetadata, WorkersMetadataResponse};
+use golem_model::api::{
+    PublicRetryPolicy, ScanCursor, UpdateRecord, WorkerMetadata, WorkersMetadataResponse,
+};
 use golem_model::filter::Filter;
+use golem_model::{ComponentId, Timestamp};
 
 use super::cursor::Start;
 use super::error::ApiError;
@@ -121,12 +123,14 @@ pub(super) fn metadata(view: WorkerView) -> WorkerMetadata {
         component_version: view.component_version,
         retry_count: view.retry_count,
         pending_invocation_count: view.pending_invocation_count,
-        updates: Vec::new(),
+        updates: view.updates.iter().map(UpdateRecord::from).collect(),
         created_at: view.created_at,
         last_error: view.last_error,
         component_size: view.component_size,
         total_linear_memory_size: view.total_linear_memory_size,
         owned_resources: BTreeMap::new(),
         active_plugins: Vec::new(),
+        retry_policy: Some(PublicRetryPolicy::from(&view.retry_policy)),
+        retry_at: view.retry_at.map(Timestamp),
     }
 }
