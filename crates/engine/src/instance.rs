@@ -7,13 +7,13 @@ use std::sync::Arc;
 use golem_model::Value;
 use golem_model::oplog::FailureKind;
 use golem_storage::StoreError;
-use wasmtime::component::Val;
+use wasmtime::component::{Func, Val};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::error::Failure;
-use crate::host::HostState;
 use crate::host::durable::Halt;
+use crate::host::{HostState, HttpRequest, Serving, is_handler};
 use crate::value::{from_val, to_val};
 
 /// Why a call of the guest has no result.
@@ -138,6 +138,9 @@ impl Instance {
                 format!("`{}` is not a function", function.name),
             ));
         };
+        if is_handler(&function.name) {
+            return self.serve(func, input).await;
+        }
         let params = self.params(function, input)?;
         let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
         if let Err(error) = func
@@ -146,8 +149,7 @@ impl Instance {
         {
             return Err(stopped(&mut self.store, error));
         }
-        self.store.data_mut().settle_calls().await?;
-        self.store.data_mut().flush_output()?;
+        self.end().await?;
         let values = results
             .iter()
             .zip(&function.result)
@@ -156,6 +158,47 @@ impl Instance {
         Ok(Value::Tuple(values.map_err(|error| {
             Stopped::failed(FailureKind::InvalidRequest, error.to_string())
         })?))
+    }
+
+    /// What an invocation leaves when its function has returned.
+    async fn end(&mut self) -> Result<(), Stopped> {
+        let state = self.store.data_mut();
+        state.settle_calls().await?;
+        state.http_calls.close();
+        state.flush_output()?;
+        Ok(())
+    }
+
+    /// Calls the handler of requests with a request; returns a tuple of its response.
+    async fn serve(&mut self, func: Func, input: &Value) -> Result<Value, Stopped> {
+        let wrong = |detail: String| Stopped::failed(FailureKind::InvalidRequest, detail);
+        let request = match input {
+            Value::Tuple(values) => match values.as_slice() {
+                [request] => HttpRequest::from_value(request),
+                _ => None,
+            },
+            _ => None,
+        };
+        let request = request
+            .ok_or_else(|| wrong("the handler is called with requests of HTTP only".into()))?;
+        let begun = Serving::begin(self.store.data_mut(), request);
+        let (incoming, outparam, serving) =
+            begun.map_err(|error| stopped(&mut self.store, error))?;
+        let called = async {
+            let params = [
+                Val::Resource(incoming.try_into_resource_any(&mut self.store)?),
+                Val::Resource(outparam.try_into_resource_any(&mut self.store)?),
+            ];
+            func.call_async(&mut self.store, &params, &mut []).await
+        };
+        if let Err(error) = called.await {
+            return Err(stopped(&mut self.store, error));
+        }
+        self.end().await?;
+        let response = serving
+            .end()
+            .map_err(|detail| Stopped::failed(FailureKind::Trap, detail))?;
+        Ok(Value::Tuple(vec![response.to_value()]))
     }
 
     fn params(&self, function: &ExportedFunction, input: &Value) -> Result<Vec<Val>, Stopped> {

@@ -32,6 +32,7 @@ mod worker;
 pub use checkpoint::CheckpointStats;
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
+pub use host::{BadRule, HostRule, HttpRequest, HttpResponse, Network};
 pub use node::{
     CreatedWorker, FoundSignature, Node, NodeConfig, Outcome, Request, Scheduled, StartError,
     WorkerView,

@@ -4,6 +4,7 @@
 
 mod calls;
 mod components;
+mod serve;
 mod workers;
 
 use std::hash::{Hash, Hasher};
@@ -26,7 +27,7 @@ use crate::checkpoint::{CheckpointStats, Shelf};
 use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
-use crate::host::Outside;
+use crate::host::{Network, Outside};
 use crate::limits::{EXECUTING_MAX, RESIDENT_MAX};
 use crate::oplog::Payloads;
 use crate::promises::Promises;
@@ -54,6 +55,8 @@ pub struct NodeConfig {
     pub code_dir: PathBuf,
     /// Where large files of workers are kept. Emptied at start: the log makes them again.
     pub files_dir: PathBuf,
+    /// Hosts that guests may connect to; none by default.
+    pub network: Network,
     /// Instances without work that stay in memory.
     pub resident_max: usize,
     /// Bytes of the whole process above which instances without work leave memory, those that were left alone longest
@@ -70,6 +73,7 @@ impl NodeConfig {
         Self {
             files_dir: code_dir.with_file_name("worker-files"),
             code_dir,
+            network: Network::default(),
             resident_max: RESIDENT_MAX,
             memory_bytes: None,
             crash_at: None,
@@ -288,7 +292,7 @@ impl Node {
             checkpoints: Shelf::new(config.code_dir.with_file_name("checkpoints")),
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             sweeping: AtomicBool::new(false),
-            outside: Outside::open(config.files_dir.clone())?,
+            outside: Outside::open(config.files_dir.clone(), config.network.clone())?,
             _ticker: Ticker::start(engine)?,
             store,
             committer,

@@ -72,9 +72,20 @@ mod generated {
             "wasi:blobstore/container.stream-object-names": super::handles::NamesHandle,
             "wasi:blobstore/types.outgoing-value": super::handles::OutgoingBlob,
             "wasi:blobstore/types.incoming-value": super::handles::IncomingBlob,
+            "wasi:http/types.fields": super::super::http::resources::Fields,
+            "wasi:http/types.incoming-request": super::super::http::resources::Incoming,
+            "wasi:http/types.response-outparam": super::super::http::resources::Outparam,
+            "wasi:http/types.incoming-body": super::super::http::resources::IncomingBody,
+            "wasi:http/types.incoming-response": super::super::http::resources::IncomingResponse,
+            "wasi:http/types.outgoing-body": super::super::http::resources::OutgoingBody,
+            "wasi:http/types.outgoing-response": super::super::http::resources::OutgoingResponse,
+            "wasi:http/types.outgoing-request": super::super::http::resources::OutgoingRequest,
+            "wasi:http/types.request-options": super::super::http::resources::Options,
+            "wasi:http/types.future-incoming-response": super::super::http::resources::Future,
+            "wasi:http/types.future-trailers": super::super::http::resources::Trailers,
         },
         require_store_data_send: true,
     });
 }
 
-pub(super) use generated::wasi::{blobstore, keyvalue, logging};
+pub(super) use generated::wasi::{blobstore, http, keyvalue, logging};

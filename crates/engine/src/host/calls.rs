@@ -98,6 +98,9 @@ calls! {
     BLOB_HAS = 132, "wasi:blobstore/container.[method]container.has-object", Read;
     BLOB_OBJECT_INFO = 133, "wasi:blobstore/container.[method]container.object-info", Read;
     BLOB_CLEAR = 134, "wasi:blobstore/container.[method]container.clear", LocalWrite;
+
+    HTTP_SEND = 140, "wasi:http/outgoing-handler.handle", RemoteWrite;
+    HTTP_RESPONSE = 141, "wasi:http/types.[method]future-incoming-response.get", Read;
 }
 
 /// The recorded function of a number.
@@ -158,6 +161,8 @@ pub(crate) const INTERFACES: &[(&str, Rest)] = &[
     ("wasi:blobstore/types", Rest::Constant),
     ("wasi:blobstore/container", Rest::Constant),
     ("wasi:blobstore/blobstore", Rest::Constant),
+    ("wasi:http/types", Rest::Constant),
+    ("wasi:http/outgoing-handler", Rest::Constant),
 ];
 
 /// Packages that were published without a version, or with one that is not WASI 0.2. The others of WASI: any 0.2.x.
@@ -214,7 +219,7 @@ mod tests {
         );
         assert!(
             !provides("wasi:io/poll@0.3.0")
-                && !provides("wasi:http/types@0.2.0")
+                && !provides("wasi:http/types@0.3.0")
                 && !provides("golem:rpc/types@0.2.0")
         );
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use golem_model::oplog::{CallEnd, CallStart, Event, FailureKind, REQUEST_BYTES_MAX, Read};
 use golem_model::{OplogIndex, Value};
-use golem_storage::{Op, StoreError};
+use golem_storage::{Op, Seq, StoreError};
 use sha2::{Digest, Sha256};
 
 use super::calls::{Call, by_number};
@@ -336,6 +336,11 @@ impl Journal {
     /// Whether anything is kept: not for ephemeral workers.
     pub(crate) fn records(&self) -> bool {
         self.writer().is_some()
+    }
+
+    /// Place in the commit stream of the last thing written: what has to be durable before an effect leaves the node.
+    pub(crate) fn last(&self) -> Option<Seq> {
+        self.writer().map(|writer| writer.lock().last())
     }
 
     /// Begins a remote write that the guest waits for: its start entry is written, or found with its outcome.

@@ -7,7 +7,7 @@ use wasmtime::component::Linker;
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi_io::bindings::wasi::io::poll;
 
-use super::bindings::{blobstore, keyvalue, logging};
+use super::bindings::{blobstore, http, keyvalue, logging};
 use super::state::{HasLinked, HostState, Linked};
 
 /// Adds WASI 0.2, and what WASI has beside it, to `linker`.
@@ -25,11 +25,11 @@ pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
     poll::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     super::held::link_held(linker)?;
     linker.allow_shadowing(false);
-    link_stores(linker)
+    link_beside(linker)
 }
 
-/// Adds logging, and the stores that workers of a component share.
-fn link_stores(linker: &mut Linker<HostState>) -> Result<()> {
+/// Adds logging, the stores that workers of a component share, and HTTP.
+fn link_beside(linker: &mut Linker<HostState>) -> Result<()> {
     macro_rules! link {
         ($($interface:path),* $(,)?) => {{
             $({
@@ -49,6 +49,8 @@ fn link_stores(linker: &mut Linker<HostState>) -> Result<()> {
         blobstore::types,
         blobstore::container,
         blobstore::blobstore,
+        http::types,
+        http::outgoing_handler,
     );
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::files::{Files, Spill};
+use super::http::{HttpClient, Network};
 
 /// One per node.
 #[derive(Debug)]
@@ -15,14 +16,18 @@ pub(crate) struct Outside {
     /// Held by whoever changes rows of keyvalue or blobstore: first what a change depends on is read, then it is handed to
     /// the commit stream, and nobody comes in between.
     pub(crate) keyed: Mutex<()>,
+    /// Sends requests of guests.
+    pub(crate) http: HttpClient,
     spill: Arc<Spill>,
 }
 
 impl Outside {
-    /// Large files of workers are in `files_dir`, which is emptied. Errors: of the machine.
-    pub(crate) fn open(files_dir: PathBuf) -> std::io::Result<Self> {
+    /// Large files of workers are in `files_dir`, which is emptied; guests may connect to what `network` allows. Errors: of
+    /// the machine.
+    pub(crate) fn open(files_dir: PathBuf, network: Network) -> std::io::Result<Self> {
         Ok(Self {
             keyed: Mutex::default(),
+            http: HttpClient::new(network),
             spill: Arc::new(Spill::open(files_dir)?),
         })
     }

@@ -16,6 +16,7 @@ use super::calls::Call;
 use super::clock::VirtualClock;
 use super::durable::{Halt, Journal};
 use super::files::{Fault, Files};
+use super::http::HttpCalls;
 use super::output::{Output, OutputPipe};
 use super::wait::Waits;
 use crate::checkpoint::{AccessState, HandleMirror, HostImage};
@@ -110,6 +111,7 @@ pub(crate) struct HostState {
     handles: HashMap<u64, ResourceAny>,
     next_handle: u64,
     pub(crate) files: Files,
+    pub(crate) http_calls: HttpCalls,
 }
 
 impl HostState {
@@ -157,6 +159,7 @@ impl HostState {
             handles: HashMap::new(),
             next_handle: 1,
             files,
+            http_calls: HttpCalls::default(),
         }
     }
 

@@ -185,7 +185,7 @@ impl Node {
         clippy::too_many_arguments,
         reason = "an invocation has that many parts, and two kinds of listeners"
     )]
-    fn hand_in(
+    pub(super) fn hand_in(
         self: &Arc<Self>,
         worker: &WorkerId,
         exported: &ExportedFunction,
@@ -243,7 +243,7 @@ impl Node {
 
     /// Whom an invocation really goes to, by the type of the newest version: every call of an ephemeral component gets a
     /// fresh instance whatever name it uses, and a durable one without a name a new worker.
-    fn addressed(&self, target: Target) -> Target {
+    pub(super) fn addressed(&self, target: Target) -> Target {
         match (self.is_ephemeral(target.component()), target) {
             (true, target) => Target::Ephemeral(target.component()),
             (false, Target::Ephemeral(component)) => {
@@ -253,7 +253,7 @@ impl Node {
         }
     }
 
-    fn exported(
+    pub(super) fn exported(
         &self,
         target: &Target,
         function: &str,

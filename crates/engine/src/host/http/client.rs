@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / client: sends one request of a guest and reads the whole response. In: a request. Out: a response, or what
+//! went wrong. A connection serves one request; redirects are the guest's business. Never touches the log.
+//! Bound: [`CONNECTIONS_MAX`], `BODY_BYTES_MAX`, the timeouts below. Read next: `network.rs`, `call.rs`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use golem_model::Value;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{HOST, HeaderMap};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use super::fields::is_forbidden;
+use super::message::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, Header, HttpRequest, HttpResponse};
+use super::network::Network;
+
+/// Connections of all guests of a node at once: a quarter of the files that a process may open by default.
+const CONNECTIONS_MAX: usize = 256;
+/// How long a connection may take to be made when the guest says nothing. Source: as common clients have it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the first byte of a response, or the next one, may take when the guest says nothing: long enough for a model
+/// that thinks, short enough that a dead peer does not keep a worker busy for ever.
+const BYTES_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A request, ready to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) https: bool,
+    /// Lower case, without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Host and port as the guest wrote them.
+    pub(crate) authority: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Request {
+    /// What was asked, for people and for the log.
+    pub(crate) fn to_value(&self) -> Value {
+        let scheme = if self.https { "https" } else { "http" };
+        HttpRequest {
+            method: self.method.clone(),
+            scheme: scheme.into(),
+            authority: Some(self.authority.clone()),
+            path_with_query: self.path.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+        }
+        .to_value()
+    }
+}
+
+/// How long the guest waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timeouts {
+    pub(crate) connect: Option<Duration>,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) between_bytes: Option<Duration>,
+}
+
+/// What went wrong. Numbers are in the log: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Trouble {
+    /// No rule allows the host.
+    Denied = 0,
+    /// The address of the host is not a public one.
+    Prohibited = 1,
+    /// The name of the host has no address.
+    NoName = 2,
+    /// No connection in time.
+    ConnectTimeout = 3,
+    /// The host refuses.
+    Refused = 4,
+    /// The connection ended early.
+    Terminated = 5,
+    /// No response in time.
+    ResponseTimeout = 6,
+    /// The response stopped in the middle for too long.
+    ReadTimeout = 7,
+    /// TLS failed.
+    Tls = 8,
+    /// The certificate is not good.
+    Certificate = 9,
+    /// The body of the response is over the limit.
+    TooLarge = 10,
+    /// What came is not HTTP.
+    Protocol = 11,
+    /// The response ends before its end.
+    Incomplete = 12,
+    /// No such URL can be asked for.
+    BadUrl = 13,
+    /// The headers of the response are over the limit.
+    HeadersTooLarge = 14,
+    /// The host cannot be reached.
+    Unreachable = 15,
+    /// The body was given up before it was finished.
+    Abandoned = 16,
+    /// The invocation that sent the request is over.
+    Closed = 17,
+}
+
+impl Trouble {
+    const ALL: [Self; 18] = [
+        Self::Denied,
+        Self::Prohibited,
+        Self::NoName,
+        Self::ConnectTimeout,
+        Self::Refused,
+        Self::Terminated,
+        Self::ResponseTimeout,
+        Self::ReadTimeout,
+        Self::Tls,
+        Self::Certificate,
+        Self::TooLarge,
+        Self::Protocol,
+        Self::Incomplete,
+        Self::BadUrl,
+        Self::HeadersTooLarge,
+        Self::Unreachable,
+        Self::Abandoned,
+        Self::Closed,
+    ];
+
+    /// The trouble of a number.
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|trouble| *trouble as u32 == number)
+    }
+}
+
+impl From<&std::io::Error> for Trouble {
+    fn from(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::TimedOut => Self::ConnectTimeout,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Self::Unreachable,
+            ErrorKind::UnexpectedEof => Self::Incomplete,
+            _ => Self::Terminated,
+        }
+    }
+}
+
+impl From<hyper::Error> for Trouble {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_incomplete_message() {
+            Self::Incomplete
+        } else if error.is_parse_too_large() {
+            Self::HeadersTooLarge
+        } else if error.is_parse() || error.is_user() {
+            Self::Protocol
+        } else {
+            Self::Terminated
+        }
+    }
+}
+
+/// Sends requests of guests.
+#[derive(Debug)]
+pub(crate) struct HttpClient {
+    network: Network,
+    connections: Semaphore,
+    /// Made when the first request needs it: it parses some hundred certificates.
+    tls: OnceLock<Option<Arc<ClientConfig>>>,
+}
+
+/// A task that ends with whoever started it.
+struct Bound(tokio::task::JoinHandle<()>);
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl HttpClient {
+    /// A client for the hosts that `network` allows.
+    pub(crate) fn new(network: Network) -> Self {
+        Self {
+            network,
+            connections: Semaphore::new(CONNECTIONS_MAX),
+            tls: OnceLock::new(),
+        }
+    }
+
+    /// Sends a request and reads the response. Cancel safe in that nothing goes on after the drop.
+    pub(crate) async fn send(&self, request: Request) -> Result<HttpResponse, Trouble> {
+        if !self.network.allows_host(&request.host, request.port) {
+            return Err(Trouble::Denied);
+        }
+        // The semaphore is never closed.
+        let _connection = self.connections.acquire().await;
+        let connect = request.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
+        let stream = timeout(connect, self.connect(&request))
+            .await
+            .map_err(|_| Trouble::ConnectTimeout)??;
+        if !request.https {
+            return exchange(stream, request).await;
+        }
+        let tls = self.tls.get_or_init(client_config);
+        let tls = TlsConnector::from(Arc::clone(tls.as_ref().ok_or(Trouble::Tls)?));
+        let name = ServerName::try_from(request.host.clone()).map_err(|_| Trouble::BadUrl)?;
+        let stream = timeout(connect, tls.connect(name, stream))
+            .await
+            .map_err(|_| Trouble::ConnectTimeout)?
+            .map_err(|error| tls_trouble(&error))?;
+        exchange(stream, request).await
+    }
+
+    /// Connects to the first address that may be connected to and answers.
+    async fn connect(&self, request: &Request) -> Result<TcpStream, Trouble> {
+        let addresses: Vec<SocketAddr> = match request.host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, request.port)],
+            Err(_) => tokio::net::lookup_host((request.host.as_str(), request.port))
+                .await
+                .map_err(|_| Trouble::NoName)?
+                .collect(),
+        };
+        let mut trouble = if addresses.is_empty() {
+            Trouble::NoName
+        } else {
+            Trouble::Prohibited
+        };
+        for address in addresses {
+            if !self.network.allows_address(address.ip(), address.port()) {
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => trouble = Trouble::from(&error),
+            }
+        }
+        Err(trouble)
+    }
+}
+
+fn client_config() -> Option<Arc<ClientConfig>> {
+    let roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Some(Arc::new(config))
+}
+
+fn tls_trouble(error: &std::io::Error) -> Trouble {
+    use tokio_rustls::rustls::Error;
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidCertificate(_)) => Trouble::Certificate,
+        Some(_) => Trouble::Tls,
+        None => Trouble::from(error),
+    }
+}
+
+/// One request and its response over a connection.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request,
+) -> Result<HttpResponse, Trouble> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let _driver = Bound(tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection of a guest ended");
+        }
+    }));
+    let mut head = hyper::Request::builder()
+        .method(request.method.as_str())
+        .uri(&request.path)
+        .header(HOST, request.authority.as_str());
+    for (name, value) in &request.headers {
+        // The length is what the body has, whatever the guest says.
+        if name != "content-length" {
+            head = head.header(name.as_str(), value.as_slice());
+        }
+    }
+    let outgoing = head
+        .body(Full::new(Bytes::from(request.body)))
+        .map_err(|_| Trouble::BadUrl)?;
+    let first_byte = request.timeouts.first_byte.unwrap_or(BYTES_TIMEOUT);
+    let response = timeout(first_byte, sender.send_request(outgoing))
+        .await
+        .map_err(|_| Trouble::ResponseTimeout)??;
+    let between = request.timeouts.between_bytes.unwrap_or(BYTES_TIMEOUT);
+    read(response, between).await
+}
+
+/// Reads the whole response.
+async fn read(
+    response: hyper::Response<Incoming>,
+    between: Duration,
+) -> Result<HttpResponse, Trouble> {
+    let (head, mut incoming) = response.into_parts();
+    let headers = headers(&head.headers)?;
+    let mut body = Vec::new();
+    let mut trailers = None;
+    while let Some(frame) = timeout(between, incoming.frame())
+        .await
+        .map_err(|_| Trouble::ReadTimeout)?
+    {
+        match frame?.into_data() {
+            Ok(data) => {
+                if body.len() + data.len() > BODY_BYTES_MAX {
+                    return Err(Trouble::TooLarge);
+                }
+                body.extend_from_slice(&data);
+            }
+            Err(other) => {
+                if let Ok(map) = other.into_trailers() {
+                    trailers = Some(self::headers(&map)?);
+                }
+            }
+        }
+    }
+    Ok(HttpResponse {
+        status: head.status.as_u16(),
+        headers,
+        body,
+        trailers,
+    })
+}
+
+/// Headers without those of the connection.
+fn headers(map: &HeaderMap) -> Result<Vec<Header>, Trouble> {
+    let headers: Vec<Header> = map
+        .iter()
+        .filter(|(name, _)| !is_forbidden(name.as_str()))
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if bytes > HEADERS_BYTES_MAX {
+        return Err(Trouble::HeadersTooLarge);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests;

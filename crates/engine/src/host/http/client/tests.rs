@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / client tests: a peer that says what the test wants it to say.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// A peer that answers every connection with `answer` and closes it; gives back what it was asked.
+async fn peer(answer: Vec<u8>) -> (SocketAddr, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        let mut chunk = [0; 1024];
+        while !String::from_utf8_lossy(&asked).contains("the end") {
+            let count = stream.read(&mut chunk).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            asked.extend_from_slice(&chunk[..count]);
+        }
+        stream.write_all(&answer).await.unwrap();
+        String::from_utf8(asked).unwrap()
+    });
+    (address, task)
+}
+
+fn client(rule: &str) -> HttpClient {
+    HttpClient::new(Network::new(vec![rule.parse().unwrap()]))
+}
+
+fn request(host: &str, port: u16) -> Request {
+    Request {
+        method: "POST".into(),
+        https: false,
+        host: host.into(),
+        port,
+        authority: format!("{host}:{port}"),
+        path: "/x?y=1".into(),
+        headers: vec![
+            ("x-a".into(), b"1".to_vec()),
+            ("content-length".into(), b"999".to_vec()),
+        ],
+        body: b"body until the end".to_vec(),
+        timeouts: Timeouts {
+            first_byte: Some(Duration::from_secs(5)),
+            ..Timeouts::default()
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_request_goes_out_and_the_whole_response_comes_back() {
+    let answer = b"HTTP/1.1 203 Some\r\nX-B: 2\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nx-t: 3\r\n\r\n";
+    let (address, asked) = peer(answer.to_vec()).await;
+    let response = client("127.0.0.1")
+        .send(request("127.0.0.1", address.port()))
+        .await
+        .unwrap();
+    assert_eq!(response.status, 203);
+    assert_eq!(response.body, b"abcde");
+    let named = |headers: &[Header], name: &str| {
+        headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.clone())
+    };
+    assert_eq!(named(&response.headers, "x-b"), Some(b"2".to_vec()));
+    assert_eq!(named(&response.headers, "transfer-encoding"), None);
+    assert_eq!(
+        named(&response.trailers.unwrap(), "x-t"),
+        Some(b"3".to_vec())
+    );
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("POST /x?y=1 HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("content-length: 18\r\n"), "{asked}");
+    assert!(!asked.contains("999"), "{asked}");
+    assert!(asked.contains(&format!("host: {address}\r\n")), "{asked}");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_has_a_name() {
+    for (answer, trouble) in [
+        (&b""[..], Trouble::Incomplete),
+        (b"this is not http\r\n\r\n", Trouble::Protocol),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc",
+            Trouble::Incomplete,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\nabc",
+            Trouble::Incomplete,
+        ),
+    ] {
+        let (address, _asked) = peer(answer.to_vec()).await;
+        let result = client("127.0.0.1")
+            .send(request("127.0.0.1", address.port()))
+            .await;
+        assert_eq!(result.unwrap_err(), trouble);
+    }
+    // A port on which nobody listens: the one of a listener that is gone.
+    let (address, asked) = peer(Vec::new()).await;
+    asked.abort();
+    assert!(asked.await.is_err());
+    let result = client("127.0.0.1")
+        .send(request("127.0.0.1", address.port()))
+        .await;
+    assert_eq!(result.unwrap_err(), Trouble::Refused);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_where_no_rule_leads() {
+    let (address, asked) = peer(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()).await;
+    let port = address.port();
+    for (rule, host, trouble) in [
+        ("example.com", "127.0.0.1", Trouble::Denied),
+        ("127.0.0.1:1", "127.0.0.1", Trouble::Denied),
+        ("*", "127.0.0.1", Trouble::Prohibited),
+        ("*", "localhost", Trouble::Prohibited),
+        ("*", "::1", Trouble::Prohibited),
+        ("*", "::ffff:127.0.0.1", Trouble::Prohibited),
+        ("*", "name.invalid", Trouble::NoName),
+    ] {
+        let result = client(rule).send(request(host, port)).await;
+        assert_eq!(result.unwrap_err(), trouble, "{rule} {host}");
+    }
+    asked.abort();
+    assert!(asked.await.is_err(), "nobody has connected");
+}
+
+#[test]
+fn every_trouble_comes_back_from_its_number() {
+    for trouble in Trouble::ALL {
+        assert_eq!(Trouble::from_number(trouble as u32), Some(trouble));
+    }
+    assert_eq!(Trouble::from_number(99), None);
+}

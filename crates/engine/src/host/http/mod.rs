@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / http: `wasi:http` in both directions, buffered: a request is in the log before it is sent, its response
+//! before the guest sees it. Nothing of one invocation is alive in the next.
+
+mod call;
+mod client;
+mod fields;
+mod incoming;
+mod message;
+mod network;
+mod outgoing;
+
+pub(crate) use call::HttpCalls;
+pub(crate) use client::HttpClient;
+pub(crate) use incoming::{Serving, handler_of, is_handler};
+pub use message::{HttpRequest, HttpResponse};
+pub use network::{BadRule, HostRule, Network};
+
+/// The host's side of the resources, for the bindings.
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export these types, which `pub(crate)` forbids"
+)]
+pub(super) mod resources {
+    pub use super::fields::Fields;
+    pub use super::incoming::{Incoming, Outparam};
+    pub use super::message::{IncomingBody, IncomingResponse, OutgoingBody, OutgoingResponse};
+    pub use super::outgoing::{Future, Options, OutgoingRequest, Trailers};
+}

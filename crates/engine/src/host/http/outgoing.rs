@@ -1,0 +1,694 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / outgoing: `wasi:http/outgoing-handler` and the types that it needs. A request is recorded with method, URL,
+//! headers and a hash of its body before it leaves the node; its response when the guest takes it; a replay sends nothing.
+//! Bound: `message.rs`. Read next: `call.rs`, `client.rs`. Source: runtime spec §2.2, §2.4.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use golem_model::Value;
+use wasmtime::Result;
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, subscribe};
+
+use super::super::bindings::http::outgoing_handler;
+use super::super::bindings::http::types::{self, ErrorCode, Method, Scheme};
+use super::super::body::{BodyReader, Ready};
+use super::super::calls::{HTTP_RESPONSE, HTTP_SEND};
+use super::super::durable::{Halt, Subject, input_hash};
+use super::super::recorded::unreadable;
+use super::super::state::{HostState, Linked};
+use super::super::wait::wait_outside;
+use super::call::{HttpCall, Outcome, Waiting, subject};
+use super::client::{Request, Timeouts, Trouble};
+use super::fields::Fields;
+use super::message::{
+    BODY_BYTES_MAX, BodySlot, HttpResponse, IncomingBody, IncomingResponse, OutgoingBody,
+    OutgoingResponse,
+};
+
+/// Longest URL: what servers commonly take.
+const URL_BYTES_MAX: usize = 16 << 10;
+
+/// `wasi:http/types.outgoing-request`
+#[derive(Debug)]
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export it, which `pub(crate)` forbids"
+)]
+pub struct OutgoingRequest {
+    method: String,
+    path: Option<String>,
+    scheme: Option<Scheme>,
+    authority: Option<String>,
+    fields: Fields,
+    body: Option<BodySlot>,
+}
+
+/// `wasi:http/types.request-options`
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export it, which `pub(crate)` forbids"
+)]
+pub struct Options(Timeouts);
+
+/// A handle on a request that was sent.
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export it, which `pub(crate)` forbids"
+)]
+pub type Future = Arc<HttpCall>;
+
+pub(super) fn method_name(method: &Method) -> &str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => name,
+    }
+}
+
+pub(super) fn method(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "CONNECT" => Method::Connect,
+        "OPTIONS" => Method::Options,
+        "TRACE" => Method::Trace,
+        "PATCH" => Method::Patch,
+        other => Method::Other(other.to_owned()),
+    }
+}
+
+fn error_code(trouble: Trouble) -> ErrorCode {
+    match trouble {
+        Trouble::Denied => ErrorCode::HttpRequestDenied,
+        Trouble::Prohibited => ErrorCode::DestinationIpProhibited,
+        Trouble::NoName => ErrorCode::DnsError(types::DnsErrorPayload {
+            rcode: None,
+            info_code: None,
+        }),
+        Trouble::ConnectTimeout => ErrorCode::ConnectionTimeout,
+        Trouble::Refused => ErrorCode::ConnectionRefused,
+        Trouble::Terminated | Trouble::Closed => ErrorCode::ConnectionTerminated,
+        Trouble::ResponseTimeout => ErrorCode::HttpResponseTimeout,
+        Trouble::ReadTimeout => ErrorCode::ConnectionReadTimeout,
+        Trouble::Tls => ErrorCode::TlsProtocolError,
+        Trouble::Certificate => ErrorCode::TlsCertificateError,
+        Trouble::TooLarge => ErrorCode::HttpResponseBodySize(Some(BODY_BYTES_MAX as u64)),
+        Trouble::Protocol => ErrorCode::HttpProtocolError,
+        Trouble::Incomplete => ErrorCode::HttpResponseIncomplete,
+        Trouble::BadUrl => ErrorCode::HttpRequestUriInvalid,
+        Trouble::HeadersTooLarge => ErrorCode::HttpResponseHeaderSectionSize(None),
+        Trouble::Unreachable => ErrorCode::DestinationUnavailable,
+        Trouble::Abandoned => ErrorCode::HttpRequestBodySize(None),
+    }
+}
+
+fn outcome_value(outcome: &Outcome) -> Value {
+    Value::Result(match outcome {
+        Ok(response) => Ok(Some(Box::new(response.to_value()))),
+        Err(trouble) => Err(Some(Box::new(Value::U32(*trouble as u32)))),
+    })
+}
+
+fn outcome_from(value: Value) -> Option<Outcome> {
+    match value {
+        Value::Result(Ok(Some(response))) => HttpResponse::from_value(*response).map(Ok),
+        Value::Result(Err(Some(number))) => match *number {
+            Value::U32(number) => Trouble::from_number(number).map(Err),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Host and port of an authority. Errors: there is none, or it carries a password.
+fn host_and_port(authority: &str, https: bool) -> Option<(String, u16)> {
+    let default = if https { 443 } else { 80 };
+    let parsed: hyper::http::uri::Authority = authority.parse().ok()?;
+    if parsed.as_str().contains('@') || parsed.host().is_empty() {
+        return None;
+    }
+    let host = parsed.host().trim_start_matches('[').trim_end_matches(']');
+    let port = match parsed.port() {
+        Some(port) => port.as_str().parse().ok()?,
+        None => default,
+    };
+    Some((host.to_ascii_lowercase(), port))
+}
+
+impl OutgoingRequest {
+    /// The request without its body. Errors: what makes it impossible.
+    fn ready(&self, options: Options) -> Result<Request, ErrorCode> {
+        let https = match &self.scheme {
+            Some(Scheme::Http) => false,
+            Some(Scheme::Https) | None => true,
+            Some(Scheme::Other(_)) => return Err(ErrorCode::HttpProtocolError),
+        };
+        let authority = self
+            .authority
+            .clone()
+            .ok_or(ErrorCode::HttpRequestUriInvalid)?;
+        let path = match self.path.as_deref() {
+            None | Some("") => "/".to_owned(),
+            Some(path) if path.starts_with('?') => format!("/{path}"),
+            Some(path) => path.to_owned(),
+        };
+        if authority.len() + path.len() > URL_BYTES_MAX {
+            return Err(ErrorCode::HttpRequestUriTooLong);
+        }
+        let (host, port) =
+            host_and_port(&authority, https).ok_or(ErrorCode::HttpRequestUriInvalid)?;
+        Ok(Request {
+            method: self.method.clone(),
+            https,
+            host,
+            port,
+            authority,
+            path,
+            headers: self.fields.entries.clone(),
+            body: Vec::new(),
+            timeouts: options.0,
+        })
+    }
+}
+
+impl HostState {
+    /// Records a request whose body is finished, and sends it unless it is only repeated.
+    fn send_request(&mut self, call: &Arc<HttpCall>, request: Request) -> Result<(), Halt> {
+        let number = self.invoking.next_call();
+        let mut head = Vec::new();
+        for (name, value) in &request.headers {
+            head.extend_from_slice(name.as_bytes());
+            head.push(b':');
+            head.extend_from_slice(value);
+            head.push(b'\n');
+        }
+        let subject = subject(&request);
+        let hash = input_hash(&[subject.as_bytes(), &head, &request.body]);
+        let repeated = if self.is_unrecorded() {
+            false
+        } else {
+            let about = Subject {
+                hash,
+                subject: &subject,
+                number,
+                request: &request.to_value().to_bytes(),
+            };
+            self.journal()?.send(HTTP_SEND, &about)?.1
+        };
+        if repeated {
+            call.repeated(request, number, !self.idempotence);
+            return Ok(());
+        }
+        self.go_live()?;
+        let seq = self.journal()?.last();
+        call.send(request, number, seq);
+        Ok(())
+    }
+
+    /// The outcome of a request: recorded, or taken from the network and recorded. `None`: not yet.
+    async fn response(&mut self, call: &Arc<HttpCall>) -> Result<Option<Outcome>, Halt> {
+        let number = call.number();
+        if number == 0 {
+            // Not sent, or closed: what the guest sees follows from what it did.
+            return Ok(call.take());
+        }
+        let input = input_hash(&[&number.to_le_bytes()]);
+        if let Some(answer) = self.replayed_answer(HTTP_RESPONSE, input)? {
+            return match answer {
+                Value::Option(None) => Ok(None),
+                Value::Option(Some(outcome)) => {
+                    call.take_recorded();
+                    let outcome = outcome_from(*outcome);
+                    Ok(Some(outcome.ok_or_else(|| unreadable(HTTP_RESPONSE))?))
+                }
+                _ => Err(unreadable(HTTP_RESPONSE).into()),
+            };
+        }
+        self.go_live()?;
+        if !call.go() {
+            return Err(Halt::InvalidRequest(format!(
+                "`{}` may have been sent before the worker was interrupted, and idempotence mode is off: it is not \
+                 sent again",
+                call.subject()
+            )));
+        }
+        let mut also = Vec::new();
+        if call.was_repeated() {
+            let link = self.link.clone();
+            ((), also) = wait_outside(link.as_ref(), None, call.ended()).await;
+        }
+        let outcome = call.take();
+        let answer = Value::Option(
+            outcome
+                .as_ref()
+                .map(|outcome| Box::new(outcome_value(outcome))),
+        );
+        self.record_answer(HTTP_RESPONSE, input, answer, also)?;
+        Ok(outcome)
+    }
+}
+
+impl outgoing_handler::Host for Linked<'_> {
+    async fn handle(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        options: Option<Resource<Options>>,
+    ) -> Result<Result<Resource<Future>, ErrorCode>> {
+        let request = self.0.table.delete(request)?;
+        let options = match options {
+            Some(options) => self.0.table.delete(options)?,
+            None => Options::default(),
+        };
+        let ready = match request.ready(options) {
+            Ok(ready) => ready,
+            Err(error) => return Ok(Err(error)),
+        };
+        let call = Arc::new(HttpCall::new(self.0.rpc.node()));
+        self.0.http_calls.add(Arc::clone(&call));
+        match request.body {
+            None => self.0.send_request(&call, ready)?,
+            Some(slot) => {
+                let finished = {
+                    let mut state = slot.state.lock();
+                    if !state.finished {
+                        state.waiting = Some((Arc::clone(&call), ready.clone()));
+                    }
+                    state.finished
+                };
+                if finished {
+                    let body = slot.written.close();
+                    self.0.send_request(&call, Request { body, ..ready })?;
+                }
+            }
+        }
+        Ok(Ok(self.0.table.push(call)?))
+    }
+}
+
+impl types::Host for Linked<'_> {
+    async fn http_error_code(
+        &mut self,
+        _error: Resource<wasmtime::Error>,
+    ) -> Result<Option<ErrorCode>> {
+        // Bodies are complete before a guest reads them, so no error of a stream comes from the network.
+        Ok(None)
+    }
+}
+
+impl types::HostOutgoingRequest for Linked<'_> {
+    async fn new(&mut self, fields: Resource<Fields>) -> Result<Resource<OutgoingRequest>> {
+        let fields = self.0.table.delete(fields)?;
+        Ok(self.0.table.push(OutgoingRequest {
+            method: "GET".into(),
+            path: None,
+            scheme: None,
+            authority: None,
+            fields: Fields::fixed(fields.entries),
+            body: None,
+        })?)
+    }
+
+    async fn body(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+    ) -> Result<Result<Resource<OutgoingBody>, ()>> {
+        let request = self.0.table.get_mut(&request)?;
+        if request.body.is_some() {
+            return Ok(Err(()));
+        }
+        let slot = BodySlot::new();
+        request.body = Some(slot.clone());
+        Ok(Ok(self.0.table.push(OutgoingBody { slot })?))
+    }
+
+    async fn method(&mut self, request: Resource<OutgoingRequest>) -> Result<Method> {
+        Ok(method(&self.0.table.get(&request)?.method))
+    }
+
+    async fn set_method(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        method: Method,
+    ) -> Result<Result<(), ()>> {
+        let name = method_name(&method);
+        if hyper::Method::from_bytes(name.as_bytes()).is_err() {
+            return Ok(Err(()));
+        }
+        self.0.table.get_mut(&request)?.method = name.to_owned();
+        Ok(Ok(()))
+    }
+
+    async fn path_with_query(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+    ) -> Result<Option<String>> {
+        Ok(self.0.table.get(&request)?.path.clone())
+    }
+
+    async fn set_path_with_query(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        path: Option<String>,
+    ) -> Result<Result<(), ()>> {
+        let valid = path.as_deref().is_none_or(|path| {
+            path.is_empty() || path.parse::<hyper::http::uri::PathAndQuery>().is_ok()
+        });
+        if !valid {
+            return Ok(Err(()));
+        }
+        self.0.table.get_mut(&request)?.path = path;
+        Ok(Ok(()))
+    }
+
+    async fn scheme(&mut self, request: Resource<OutgoingRequest>) -> Result<Option<Scheme>> {
+        Ok(self.0.table.get(&request)?.scheme.clone())
+    }
+
+    async fn set_scheme(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        scheme: Option<Scheme>,
+    ) -> Result<Result<(), ()>> {
+        self.0.table.get_mut(&request)?.scheme = scheme;
+        Ok(Ok(()))
+    }
+
+    async fn authority(&mut self, request: Resource<OutgoingRequest>) -> Result<Option<String>> {
+        Ok(self.0.table.get(&request)?.authority.clone())
+    }
+
+    async fn set_authority(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        authority: Option<String>,
+    ) -> Result<Result<(), ()>> {
+        let valid = authority
+            .as_deref()
+            .is_none_or(|authority| host_and_port(authority, true).is_some());
+        if !valid {
+            return Ok(Err(()));
+        }
+        self.0.table.get_mut(&request)?.authority = authority;
+        Ok(Ok(()))
+    }
+
+    async fn headers(&mut self, request: Resource<OutgoingRequest>) -> Result<Resource<Fields>> {
+        let fields = self.0.table.get(&request)?.fields.clone();
+        Ok(self.0.table.push(fields)?)
+    }
+
+    async fn drop(&mut self, request: Resource<OutgoingRequest>) -> Result<()> {
+        self.0.table.delete(request)?;
+        Ok(())
+    }
+}
+
+impl types::HostOutgoingBody for Linked<'_> {
+    async fn write(
+        &mut self,
+        body: Resource<OutgoingBody>,
+    ) -> Result<Result<Resource<DynOutputStream>, ()>> {
+        let written = self.0.table.get(&body)?.slot.written.clone();
+        Ok(written.stream(&mut self.0.table)?.ok_or(()))
+    }
+
+    async fn finish(
+        &mut self,
+        body: Resource<OutgoingBody>,
+        trailers: Option<Resource<Fields>>,
+    ) -> Result<Result<(), ErrorCode>> {
+        let body = self.0.table.delete(body)?;
+        let trailers = match trailers {
+            Some(trailers) => self.0.table.delete(trailers)?.entries,
+            None => Vec::new(),
+        };
+        if !trailers.is_empty() {
+            give_up(&body.slot);
+            let text = "trailers cannot be sent".to_owned();
+            return Ok(Err(ErrorCode::InternalError(Some(text))));
+        }
+        let waiting = {
+            let mut state = body.slot.state.lock();
+            state.finished = true;
+            state.waiting.take()
+        };
+        if let Some((call, request)) = waiting {
+            let body = body.slot.written.close();
+            self.0.send_request(&call, Request { body, ..request })?;
+        }
+        Ok(Ok(()))
+    }
+
+    async fn drop(&mut self, body: Resource<OutgoingBody>) -> Result<()> {
+        let body = self.0.table.delete(body)?;
+        give_up(&body.slot);
+        Ok(())
+    }
+}
+
+/// A body that is not finished is worth nothing: the request that waits for it is never sent.
+fn give_up(slot: &BodySlot) {
+    if let Some((call, _)) = slot.state.lock().waiting.take() {
+        call.end(Err(Trouble::Abandoned));
+    }
+}
+
+impl types::HostFutureIncomingResponse for Linked<'_> {
+    async fn subscribe(&mut self, future: Resource<Future>) -> Result<Resource<DynPollable>> {
+        let call = Arc::clone(self.0.table.get(&future)?);
+        let waiting = self.0.table.push(Waiting(call))?;
+        subscribe(&mut self.0.table, waiting)
+    }
+
+    async fn get(
+        &mut self,
+        future: Resource<Future>,
+    ) -> Result<Option<Result<Result<Resource<IncomingResponse>, ErrorCode>, ()>>> {
+        let call = Arc::clone(self.0.table.get(&future)?);
+        if call.is_taken() {
+            return Ok(Some(Err(())));
+        }
+        let Some(outcome) = self.0.response(&call).await? else {
+            return Ok(None);
+        };
+        let response = match outcome {
+            Ok(response) => response,
+            Err(trouble) => return Ok(Some(Ok(Err(error_code(trouble))))),
+        };
+        let incoming = IncomingResponse {
+            status: response.status,
+            fields: Fields::fixed(response.headers),
+            body: Some(IncomingBody {
+                bytes: Some(response.body.into()),
+                trailers: response.trailers.map(Fields::fixed),
+            }),
+        };
+        Ok(Some(Ok(Ok(self.0.table.push(incoming)?))))
+    }
+
+    async fn drop(&mut self, future: Resource<Future>) -> Result<()> {
+        // What is on its way goes on until the invocation ends: it may be meant to happen.
+        self.0.table.delete(future)?;
+        Ok(())
+    }
+}
+
+impl types::HostIncomingResponse for Linked<'_> {
+    async fn status(&mut self, response: Resource<IncomingResponse>) -> Result<u16> {
+        Ok(self.0.table.get(&response)?.status)
+    }
+
+    async fn headers(&mut self, response: Resource<IncomingResponse>) -> Result<Resource<Fields>> {
+        let fields = self.0.table.get(&response)?.fields.clone();
+        Ok(self.0.table.push(fields)?)
+    }
+
+    async fn consume(
+        &mut self,
+        response: Resource<IncomingResponse>,
+    ) -> Result<Result<Resource<IncomingBody>, ()>> {
+        match self.0.table.get_mut(&response)?.body.take() {
+            Some(body) => Ok(Ok(self.0.table.push(body)?)),
+            None => Ok(Err(())),
+        }
+    }
+
+    async fn drop(&mut self, response: Resource<IncomingResponse>) -> Result<()> {
+        self.0.table.delete(response)?;
+        Ok(())
+    }
+}
+
+impl types::HostIncomingBody for Linked<'_> {
+    async fn stream(
+        &mut self,
+        body: Resource<IncomingBody>,
+    ) -> Result<Result<Resource<DynInputStream>, ()>> {
+        match self.0.table.get_mut(&body)?.bytes.take() {
+            Some(bytes) => Ok(Ok(BodyReader::push(&mut self.0.table, bytes)?)),
+            None => Ok(Err(())),
+        }
+    }
+
+    async fn finish(&mut self, body: Resource<IncomingBody>) -> Result<Resource<Trailers>> {
+        let body = self.0.table.delete(body)?;
+        Ok(self.0.table.push(Trailers(Some(body.trailers)))?)
+    }
+
+    async fn drop(&mut self, body: Resource<IncomingBody>) -> Result<()> {
+        self.0.table.delete(body)?;
+        Ok(())
+    }
+}
+
+/// `wasi:http/types.future-trailers`. `None` once they were taken.
+#[derive(Debug)]
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export it, which `pub(crate)` forbids"
+)]
+pub struct Trailers(Option<Option<Fields>>);
+
+impl types::HostFutureTrailers for Linked<'_> {
+    async fn subscribe(&mut self, _trailers: Resource<Trailers>) -> Result<Resource<DynPollable>> {
+        let ready = self.0.table.push(Ready)?;
+        subscribe(&mut self.0.table, ready)
+    }
+
+    async fn get(
+        &mut self,
+        trailers: Resource<Trailers>,
+    ) -> Result<Option<Result<Result<Option<Resource<Fields>>, ErrorCode>, ()>>> {
+        let Some(trailers) = self.0.table.get_mut(&trailers)?.0.take() else {
+            return Ok(Some(Err(())));
+        };
+        let fields = match trailers {
+            Some(fields) => Some(self.0.table.push(fields)?),
+            None => None,
+        };
+        Ok(Some(Ok(Ok(fields))))
+    }
+
+    async fn drop(&mut self, trailers: Resource<Trailers>) -> Result<()> {
+        self.0.table.delete(trailers)?;
+        Ok(())
+    }
+}
+
+impl types::HostOutgoingResponse for Linked<'_> {
+    async fn new(&mut self, fields: Resource<Fields>) -> Result<Resource<OutgoingResponse>> {
+        let fields = self.0.table.delete(fields)?;
+        Ok(self.0.table.push(OutgoingResponse {
+            status: 200,
+            fields: Fields::fixed(fields.entries),
+            body: None,
+        })?)
+    }
+
+    async fn status_code(&mut self, response: Resource<OutgoingResponse>) -> Result<u16> {
+        Ok(self.0.table.get(&response)?.status)
+    }
+
+    async fn set_status_code(
+        &mut self,
+        response: Resource<OutgoingResponse>,
+        status: u16,
+    ) -> Result<Result<(), ()>> {
+        // Responses that are only announcements cannot be the answer.
+        if !(200..1000).contains(&status) {
+            return Ok(Err(()));
+        }
+        self.0.table.get_mut(&response)?.status = status;
+        Ok(Ok(()))
+    }
+
+    async fn headers(&mut self, response: Resource<OutgoingResponse>) -> Result<Resource<Fields>> {
+        let fields = self.0.table.get(&response)?.fields.clone();
+        Ok(self.0.table.push(fields)?)
+    }
+
+    async fn body(
+        &mut self,
+        response: Resource<OutgoingResponse>,
+    ) -> Result<Result<Resource<OutgoingBody>, ()>> {
+        let response = self.0.table.get_mut(&response)?;
+        if response.body.is_some() {
+            return Ok(Err(()));
+        }
+        let slot = BodySlot::new();
+        response.body = Some(slot.clone());
+        Ok(Ok(self.0.table.push(OutgoingBody { slot })?))
+    }
+
+    async fn drop(&mut self, response: Resource<OutgoingResponse>) -> Result<()> {
+        self.0.table.delete(response)?;
+        Ok(())
+    }
+}
+
+fn nanos(duration: Option<Duration>) -> Option<u64> {
+    duration.map(|duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+impl types::HostRequestOptions for Linked<'_> {
+    async fn new(&mut self) -> Result<Resource<Options>> {
+        Ok(self.0.table.push(Options::default())?)
+    }
+
+    async fn connect_timeout(&mut self, options: Resource<Options>) -> Result<Option<u64>> {
+        Ok(nanos(self.0.table.get(&options)?.0.connect))
+    }
+
+    async fn set_connect_timeout(
+        &mut self,
+        options: Resource<Options>,
+        duration: Option<u64>,
+    ) -> Result<Result<(), ()>> {
+        self.0.table.get_mut(&options)?.0.connect = duration.map(Duration::from_nanos);
+        Ok(Ok(()))
+    }
+
+    async fn first_byte_timeout(&mut self, options: Resource<Options>) -> Result<Option<u64>> {
+        Ok(nanos(self.0.table.get(&options)?.0.first_byte))
+    }
+
+    async fn set_first_byte_timeout(
+        &mut self,
+        options: Resource<Options>,
+        duration: Option<u64>,
+    ) -> Result<Result<(), ()>> {
+        self.0.table.get_mut(&options)?.0.first_byte = duration.map(Duration::from_nanos);
+        Ok(Ok(()))
+    }
+
+    async fn between_bytes_timeout(&mut self, options: Resource<Options>) -> Result<Option<u64>> {
+        Ok(nanos(self.0.table.get(&options)?.0.between_bytes))
+    }
+
+    async fn set_between_bytes_timeout(
+        &mut self,
+        options: Resource<Options>,
+        duration: Option<u64>,
+    ) -> Result<Result<(), ()>> {
+        self.0.table.get_mut(&options)?.0.between_bytes = duration.map(Duration::from_nanos);
+        Ok(Ok(()))
+    }
+
+    async fn drop(&mut self, options: Resource<Options>) -> Result<()> {
+        self.0.table.delete(options)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / node/serve: requests of HTTP for components that export `wasi:http/incoming-handler`. In: a request. Out: the
+//! response of the worker's instance, durable. An ordinary invocation in all else. Read next: `../host/http/incoming.rs`.
+
+use std::sync::Arc;
+
+use golem_model::{IdempotencyKey, Value};
+
+use super::Node;
+use crate::error::WorkerError;
+use crate::host::{HttpRequest, HttpResponse, handler_of};
+use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
+use crate::queue::{CreateWith, Finished, Target};
+use crate::worker::door;
+
+impl Node {
+    /// Lets a worker answer a request; the same key gets the same response. Errors: as for an invocation, and
+    /// `UnknownFunction` when the component exports no handler.
+    pub async fn serve_http(
+        self: &Arc<Self>,
+        target: Target,
+        key: IdempotencyKey,
+        key_is_new: bool,
+        request: &HttpRequest,
+    ) -> Result<HttpResponse, WorkerError> {
+        let target = self.addressed(target);
+        let component = self.component(target.component(), None)?;
+        let handler = handler_of(&component.metadata.exports).ok_or_else(|| {
+            WorkerError::UnknownFunction {
+                component: target.component(),
+                function: "wasi:http/incoming-handler.{handle}".into(),
+                suggestion: None,
+            }
+        })?;
+        let exported = self.exported(&target, &handler)?;
+        let input = Value::Tuple(vec![request.to_value()]).to_bytes();
+        check_bytes("request", input.len(), PAYLOAD_BYTES_MAX)?;
+        check_bytes("idempotency key", key.0.len(), NAME_BYTES_MAX)?;
+        let value = match target {
+            Target::Worker(worker) => {
+                let (reply, receiver) = door();
+                self.hand_in(
+                    &worker,
+                    &exported,
+                    key,
+                    !key_is_new,
+                    input,
+                    None,
+                    None,
+                    Some(reply),
+                );
+                let finished: Finished = receiver.await.map_err(|_| WorkerError::Stopping)??;
+                self.durable(finished.seq).await?;
+                finished.value
+            }
+            Target::Ephemeral(component) => {
+                self.run_ephemeral(component, &exported, key, input, CreateWith::default())
+                    .await?
+            }
+        };
+        let response = match value {
+            Value::Tuple(mut values) if values.len() == 1 => values.pop(),
+            _ => None,
+        };
+        response
+            .and_then(HttpResponse::from_value)
+            .ok_or_else(|| WorkerError::BadArguments {
+                function: exported.name.clone(),
+                detail: "this key belongs to an invocation that is no request".into(),
+            })
+    }
+}

@@ -1,0 +1,3 @@
+module it/hostprobe
+
+go 1.24

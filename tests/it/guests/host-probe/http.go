@@ -1,0 +1,178 @@
+// HTTP in both directions.
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	probe "it/hostprobe/host_probe"
+)
+
+type response = probe.WasiHttp0_2_0_TypesFutureIncomingResponse
+
+func method(name string) probe.WasiHttp0_2_0_TypesMethod {
+	switch name {
+	case "GET":
+		return probe.WasiHttp0_2_0_TypesMethodGet()
+	case "POST":
+		return probe.WasiHttp0_2_0_TypesMethodPost()
+	default:
+		return probe.WasiHttp0_2_0_TypesMethodOther(name)
+	}
+}
+
+// send starts a request; the text says why not.
+func send(name, location, body string) (response, string) {
+	calls++
+	parsed, err := url.Parse(location)
+	if err != nil {
+		return 0, err.Error()
+	}
+	fields := probe.NewFields()
+	fields.Append("X-Test", []byte("yes"))
+	request := probe.NewOutgoingRequest(fields)
+	request.SetMethod(method(name))
+	if parsed.Scheme == "https" {
+		request.SetScheme(probe.Some(probe.WasiHttp0_2_0_TypesSchemeHttps()))
+	} else {
+		request.SetScheme(probe.Some(probe.WasiHttp0_2_0_TypesSchemeHttp()))
+	}
+	request.SetAuthority(probe.Some(parsed.Host))
+	request.SetPathWithQuery(probe.Some(parsed.RequestURI()))
+	var outgoing probe.WasiHttp0_2_0_TypesOutgoingBody
+	if body != "" {
+		taken := request.Body()
+		outgoing = taken.Unwrap()
+	}
+	sent := probe.WasiHttp0_2_0_OutgoingHandlerHandle(request, probe.None[probe.WasiHttp0_2_0_TypesRequestOptions]())
+	if sent.IsErr() {
+		return 0, fmt.Sprintf("refused: %d", sent.UnwrapErr().Kind())
+	}
+	if body != "" {
+		written := outgoing.Write()
+		stream := written.Unwrap()
+		stream.BlockingWriteAndFlush([]byte(body))
+		stream.Drop()
+		probe.StaticOutgoingBodyFinish(outgoing, probe.None[probe.WasiHttp0_2_0_TypesFields]())
+	}
+	return sent.Unwrap(), ""
+}
+
+// receive reads the response of a request that is ready.
+func receive(future response) string {
+	defer future.Drop()
+	got := future.Get()
+	if got.IsNone() {
+		return "not ready"
+	}
+	once := got.Unwrap()
+	result := once.Unwrap()
+	if result.IsErr() {
+		return fmt.Sprintf("error: %d", result.UnwrapErr().Kind())
+	}
+	incoming := result.Unwrap()
+	defer incoming.Drop()
+	status := incoming.Status()
+	consumed := incoming.Consume()
+	body := consumed.Unwrap()
+	streamed := body.Stream()
+	stream := streamed.Unwrap()
+	var text strings.Builder
+	for {
+		chunk := stream.BlockingRead(7)
+		if chunk.IsErr() {
+			break
+		}
+		text.Write(chunk.Unwrap())
+	}
+	stream.Drop()
+	trailers := probe.StaticIncomingBodyFinish(body)
+	trailers.Drop()
+	return fmt.Sprintf("%d %s", status, text.String())
+}
+
+func (impl) Http(name, location, body string) string {
+	future, refused := send(name, location, body)
+	if refused != "" {
+		return refused
+	}
+	poll := future.Subscribe()
+	poll.Block()
+	poll.Drop()
+	return receive(future)
+}
+
+func (impl) HttpBoth(one, other string) []string {
+	first, refused := send("GET", one, "")
+	if refused != "" {
+		return []string{refused}
+	}
+	second, refused := send("GET", other, "")
+	if refused != "" {
+		return []string{refused}
+	}
+	answers := make([]string, 2)
+	futures := []response{first, second}
+	polls := []probe.WasiIo0_2_0_PollPollable{first.Subscribe(), second.Subscribe()}
+	slots := []int{0, 1}
+	for len(polls) > 0 {
+		at := probe.WasiIo0_2_0_PollPoll(polls)[0]
+		polls[at].Drop()
+		answers[slots[at]] = receive(futures[slots[at]])
+		polls = append(polls[:at], polls[at+1:]...)
+		slots = append(slots[:at], slots[at+1:]...)
+	}
+	return answers
+}
+
+func (impl) HttpForget(location string) {
+	// Neither waited for nor dropped: the platform closes it when this invocation ends.
+	send("GET", location, "")
+}
+
+type handler struct{}
+
+func init() { probe.SetExportsWasiHttp0_2_0_IncomingHandler(handler{}) }
+
+func (handler) Handle(request probe.WasiHttp0_2_0_TypesIncomingRequest, out probe.WasiHttp0_2_0_TypesResponseOutparam) {
+	calls++
+	path := request.PathWithQuery()
+	headers := request.Headers()
+	var greeting string
+	for _, value := range headers.Get("x-greeting") {
+		greeting += string(value)
+	}
+	headers.Drop()
+	consumed := request.Consume()
+	incoming := consumed.Unwrap()
+	streamed := incoming.Stream()
+	stream := streamed.Unwrap()
+	var body strings.Builder
+	for {
+		chunk := stream.BlockingRead(1024)
+		if chunk.IsErr() {
+			break
+		}
+		body.Write(chunk.Unwrap())
+	}
+	stream.Drop()
+	incoming.Drop()
+	request.Drop()
+	if strings.HasPrefix(path.Unwrap(), "/panic") {
+		panic("asked to")
+	}
+
+	fields := probe.NewFields()
+	fields.Append("x-calls", []byte(fmt.Sprint(calls)))
+	answer := probe.NewOutgoingResponse(fields)
+	answer.SetStatusCode(201)
+	taken := answer.Body()
+	outgoing := taken.Unwrap()
+	probe.StaticResponseOutparamSet(out, probe.Ok[probe.WasiHttp0_2_0_TypesOutgoingResponse, probe.WasiHttp0_2_0_TypesErrorCode](answer))
+	written := outgoing.Write()
+	sink := written.Unwrap()
+	sink.BlockingWriteAndFlush([]byte(fmt.Sprintf("%s %s %s", path.Unwrap(), greeting, body.String())))
+	sink.Drop()
+	probe.StaticOutgoingBodyFinish(outgoing, probe.None[probe.WasiHttp0_2_0_TypesFields]())
+}
