@@ -10,4 +10,4 @@ mod listen;
 mod serve;
 
 pub use error::ServeError;
-pub use serve::{CrashPoint, Options, run, run_until_signal};
+pub use serve::{CrashPoint, HostRule, Options, run, run_until_signal};

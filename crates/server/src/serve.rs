@@ -7,7 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golem_engine::{Node, NodeConfig};
+pub use golem_engine::HostRule;
+use golem_engine::{Network, Node, NodeConfig};
 use golem_storage::CommitError;
 pub use golem_storage::CrashPoint;
 use tokio::net::TcpListener;
@@ -34,6 +35,8 @@ pub struct Options {
     pub insecure_bind: bool,
     /// Idle instances that stay in memory; the engine's default when absent.
     pub resident_max: Option<usize>,
+    /// Hosts that guests may connect to; none by default.
+    pub allow_network: Vec<HostRule>,
     /// A commit at which the process dies. For tests of recovery.
     pub crash_at: Option<CrashPoint>,
 }
@@ -87,6 +90,7 @@ pub async fn run(
     } = DataDir::open(&options.data_dir, options.clean)?;
     let mut config = NodeConfig::new(code_dir);
     config.crash_at = options.crash_at;
+    config.network = Network::new(options.allow_network.clone());
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
     let node = Node::start(&config, store, blobs, end_process)?;
     let door = Arc::new(Door::new(Arc::clone(&node)));

@@ -44,6 +44,15 @@ struct Run {
     /// Idle instances that stay in memory
     #[arg(long, value_name = "N")]
     resident_max: Option<usize>,
+    /// A host that workers may send requests to: `api.example.com`, `*.example.com:443`, `127.0.0.1:8080`, `*`; may be
+    /// given several times. Without one, workers reach nothing
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "GOLEM_ALLOW_NETWORK",
+        value_delimiter = ','
+    )]
+    allow_network: Vec<golem_server::HostRule>,
     /// Die at a commit, for tests of recovery: `before:N` or `after:N`
     #[arg(long, hide = true, value_name = "POINT")]
     crash_at: Option<golem_server::CrashPoint>,
@@ -59,6 +68,7 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
         clean: run.clean,
         insecure_bind: run.insecure_bind,
         resident_max: run.resident_max,
+        allow_network: run.allow_network,
         crash_at: run.crash_at,
     };
     golem_server::run_until_signal(options, |address| {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::cursor::Cursors;
 use super::error::{ApiError, RequestError};
 use super::extract::{JsonBodies, short};
-use super::{component, health, worker};
+use super::{component, health, serve, worker};
 use crate::limits;
 
 /// What all requests share.
@@ -58,6 +58,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         .merge(health::routes())
         .merge(component::routes())
         .merge(worker::routes())
+        .merge(serve::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_verb)
         .with_state(door)

@@ -12,6 +12,7 @@ mod health;
 mod listing;
 mod params;
 mod reply;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod upload;

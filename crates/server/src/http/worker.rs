@@ -121,7 +121,7 @@ async fn trigger(door: &Door, target: Target, given: Key, query: Params, body: B
 }
 
 /// The key goes out with errors as well: who tries again needs it.
-fn with_key(answer: Answer, key: &IdempotencyKey) -> Response {
+pub(super) fn with_key(answer: Answer, key: &IdempotencyKey) -> Response {
     let mut response = answer.unwrap_or_else(ApiError::into_response);
     if let Ok(value) = HeaderValue::from_str(&key.0) {
         response.headers_mut().insert(IDEMPOTENCY_KEY_NAME, value);
