@@ -11,6 +11,7 @@
 mod bad_inputs;
 mod faults;
 mod go_style;
+mod host;
 mod invocations;
 mod matrix;
 mod multi_rpc;
