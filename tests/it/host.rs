@@ -5,7 +5,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use golem_testkit::{Guest, Rest, Server};
@@ -78,6 +79,8 @@ struct Peer {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
+    /// Number of each request, as it comes.
+    came: mpsc::Receiver<usize>,
 }
 
 impl Peer {
@@ -87,10 +90,12 @@ impl Peer {
         let asked = Arc::new(AtomicUsize::new(0));
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (count, seen) = (Arc::clone(&asked), Arc::clone(&requests));
+        let (comes, came) = mpsc::channel();
         // Ends with the process of the tests.
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let (count, seen) = (Arc::clone(&count), Arc::clone(&seen));
+                let comes = comes.clone();
                 std::thread::spawn(move || {
                     let mut text = Vec::new();
                     let mut chunk = [0; 4096];
@@ -112,8 +117,15 @@ impl Peer {
                         "HTTP/1.1 202 Accepted\r\ncontent-length: {}\r\n\r\n",
                         body.len()
                     );
+                    let holds = text.contains(" /hold ") && number == 1;
                     if let Ok(mut seen) = seen.lock() {
                         seen.push(text);
+                    }
+                    let _ = comes.send(number);
+                    if holds {
+                        // No answer: this ends when the one who asked is gone.
+                        drop(stream.read(&mut chunk));
+                        return;
                     }
                     drop(stream.write_all((head + &body).as_bytes()));
                 });
@@ -123,6 +135,7 @@ impl Peer {
             address,
             asked,
             requests,
+            came,
         })
     }
 
@@ -423,6 +436,43 @@ fn a_request_is_sent_once_and_its_response_is_repeated() -> Result<()> {
     probe.replay("w")?;
     assert_eq!(probe.call("w", "count", &[])?, json!(7));
     assert!(peer.asked() <= before.max(7), "{}", peer.asked());
+    probe.is_well("w")
+}
+
+#[test]
+fn a_request_without_an_answer_is_sent_again_after_a_crash() -> Result<()> {
+    if needs_go("a_request_without_an_answer_is_sent_again_after_a_crash") {
+        return Ok(());
+    }
+    let peer = Peer::start()?;
+    let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
+    let name = "it:host-probe/host-api.{http}";
+    let params = [json!("POST"), json!(peer.url("/hold")), json!("x")];
+    let path = format!(
+        "/v1/components/{}/workers/w/invoke?function={}",
+        probe.component,
+        name.replace('{', "%7B").replace('}', "%7D")
+    );
+    let values: Vec<Value> = params
+        .iter()
+        .map(|value| json!({ "value": value }))
+        .collect();
+    let body = json!({ "params": values });
+    let (status, answer) = probe.rest().post(&path, &body, Some("key"))?;
+    assert_eq!(status, 200, "{answer}");
+    let patience = Duration::from_secs(60);
+    assert_eq!(peer.came.recv_timeout(patience)?, 1);
+    let probe = probe.restart()?;
+    assert_eq!(peer.came.recv_timeout(patience)?, 2);
+    let (status, answer) =
+        probe
+            .rest()
+            .try_call(&probe.component, "w", name, &params, Some("key"))?;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer.pointer("/result/value/0"), Some(&json!("202 2:x")));
+    probe.replay("w")?;
+    assert_eq!(probe.call("w", "count", &[])?, json!(1));
+    assert_eq!(peer.asked(), 2);
     probe.is_well("w")
 }
 

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 use crate::activate::unpack;
 use crate::checkpoint::Summary;
 use crate::error::{Failure, WorkerError};
-use crate::host::Guest;
 use crate::host::durable::input_hash;
+use crate::host::{Guest, request_hash};
 use crate::instance::Stopped;
 use crate::limits::{CHECKPOINT_ENTRIES, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
 use crate::link::Link;
@@ -88,8 +88,11 @@ pub(crate) enum Admission {
     Done(Result<Finished, WorkerError>, Seq),
 }
 
-/// What a key stands for.
+/// What a key stands for: a function and its arguments; of a request of HTTP, what makes it the same request.
 pub(crate) fn call_hash(function: &str, input: &[u8]) -> u64 {
+    if let Some(hash) = request_hash(function, input) {
+        return hash;
+    }
     input_hash(&[function.as_bytes(), input])
 }
 

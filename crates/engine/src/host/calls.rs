@@ -187,6 +187,9 @@ pub(crate) fn provides(import: &str) -> bool {
 }
 
 #[cfg(test)]
+mod table;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

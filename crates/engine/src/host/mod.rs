@@ -32,7 +32,7 @@ pub(crate) use filesystem::preopen;
 pub(crate) use golem_api::link_golem_api;
 pub(crate) use golem_worker::link_golem_worker;
 pub use http::{BadRule, HostRule, HttpRequest, HttpResponse, Network};
-pub(crate) use http::{Serving, handler_of, is_handler};
+pub(crate) use http::{Serving, handler_of, is_handler, request_hash};
 pub(crate) use linker::link_wasi;
 pub(crate) use outside::Outside;
 pub(crate) use state::{Guest, HasLinked, HostState, Invoking, Linked};

@@ -161,7 +161,11 @@ impl From<&std::io::Error> for Trouble {
 
 impl From<hyper::Error> for Trouble {
     fn from(error: hyper::Error) -> Self {
-        if error.is_incomplete_message() {
+        let io = std::error::Error::source(&error)
+            .and_then(|source| source.downcast_ref::<std::io::Error>());
+        if let Some(io) = io {
+            Self::from(io)
+        } else if error.is_incomplete_message() {
             Self::Incomplete
         } else if error.is_parse_too_large() {
             Self::HeadersTooLarge

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use golem_model::Value;
 use golem_model::types::Export;
 use parking_lot::Mutex;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use super::super::bindings::http::types::{self, ErrorCode, Method, Scheme};
+use super::super::durable::input_hash;
 use super::super::state::{HostState, Linked};
 use super::fields::{Fields, is_forbidden};
 use super::message::{HttpRequest, HttpResponse, IncomingBody, OutgoingResponse};
@@ -52,6 +54,24 @@ pub(crate) struct Serving {
 /// Whether a function of a component is the handler of requests.
 pub(crate) fn is_handler(function: &str) -> bool {
     function.starts_with(HANDLER) && function.ends_with(".{handle}")
+}
+
+/// What makes two requests with the same key the same one: method, path and body. Headers differ when a client tries again
+/// (dates, traces, the address of a server that has moved). `None`: not a request.
+pub(crate) fn request_hash(function: &str, input: &[u8]) -> Option<u64> {
+    if !is_handler(function) {
+        return None;
+    }
+    let Ok(Value::Tuple(values)) = Value::from_bytes(input) else {
+        return None;
+    };
+    let request = HttpRequest::from_value(values.first()?)?;
+    Some(input_hash(&[
+        function.as_bytes(),
+        request.method.as_bytes(),
+        request.path_with_query.as_bytes(),
+        &request.body,
+    ]))
 }
 
 /// The handler of requests among the exports of a component.

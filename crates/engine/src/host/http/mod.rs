@@ -12,7 +12,7 @@ mod outgoing;
 
 pub(crate) use call::HttpCalls;
 pub(crate) use client::HttpClient;
-pub(crate) use incoming::{Serving, handler_of, is_handler};
+pub(crate) use incoming::{Serving, handler_of, is_handler, request_hash};
 pub use message::{HttpRequest, HttpResponse};
 pub use network::{BadRule, HostRule, Network};
 
