@@ -34,7 +34,7 @@ pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use host::{BadRule, HostRule, HttpRequest, HttpResponse, Network};
 pub use node::{
-    CreatedWorker, FoundSignature, Node, NodeConfig, Outcome, Request, Scheduled, StartError,
+    CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled, StartError,
     WorkerView,
 };
 pub use queue::Target;

@@ -4,6 +4,7 @@
 
 mod calls;
 mod components;
+mod public;
 mod serve;
 mod workers;
 
@@ -24,6 +25,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::checkpoint::{CheckpointStats, Shelf};
+pub use self::public::{OplogPage, PAGE_ENTRIES_MAX};
 use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
