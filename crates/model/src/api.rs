@@ -13,6 +13,13 @@ use crate::ids::{ComponentVersion, OplogIndex, Timestamp, WorkerId};
 use crate::json::TypeAnnotatedValue;
 use crate::worker::WorkerStatus;
 
+mod travel;
+
+pub use travel::{
+    BadScheduleId, CancelResponse, DryRunRequest, DryRunResponse, ForkRequest, ForkResponse,
+    Replay, ReplayOutcome, ReplayStep, RevertRequest, ScheduleId, ScheduleResponse, VerifyResponse,
+};
+
 /// Name of the request and response header that carries an idempotency key.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
 /// The version that `GET /version` reports: clients of a later minor version print a warning above it.
@@ -322,41 +329,6 @@ pub struct CompleteRequest {
     pub data: Vec<u8>,
 }
 
-/// Answer of `DELETE …/workers/{w}/invocations/{key}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CancelResponse {
-    /// Whether there was such an invocation that had not finished.
-    pub canceled: bool,
-}
-
-/// Body of `POST …/workers/{w}/revert`: exactly one of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum RevertRequest {
-    /// The last entry that counts.
-    LastOplogIndex(OplogIndex),
-    /// So many of the invocations that started last are undone.
-    NumberOfInvocations(u64),
-}
-
-/// Body of `POST …/workers/{w}/fork`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ForkRequest {
-    /// The last entry that the new worker has as well.
-    pub oplog_index: OplogIndex,
-    /// Its name; see [`crate::names::check_worker_name`].
-    pub name: String,
-}
-
-/// Its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ForkResponse {
-    /// The new worker.
-    pub worker_id: WorkerId,
-}
-
 /// Answer of `GET …/workers/{w}/oplog`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -517,24 +489,6 @@ mod tests {
         assert_eq!(cursor.to_string(), "0/5");
         assert_eq!("0/5".parse(), Ok(cursor));
         assert!("5".parse::<ScanCursor>().is_err() && "a/b".parse::<ScanCursor>().is_err());
-    }
-
-    #[test]
-    fn a_revert_names_one_place() {
-        let read = |json| serde_json::from_value::<RevertRequest>(json).ok();
-        assert_eq!(
-            read(json!({"lastOplogIndex": 7})),
-            Some(RevertRequest::LastOplogIndex(OplogIndex(7)))
-        );
-        assert_eq!(
-            read(json!({"numberOfInvocations": 2})),
-            Some(RevertRequest::NumberOfInvocations(2))
-        );
-        assert_eq!(read(json!({})), None);
-        assert_eq!(
-            read(json!({"lastOplogIndex": 7, "numberOfInvocations": 2})),
-            None
-        );
     }
 
     #[test]

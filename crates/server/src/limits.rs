@@ -47,6 +47,9 @@ pub const WORKERS_SCAN_MAX: u64 = 10_000;
 /// Ends of pages that are remembered, so that the next page begins by name; a forgotten one is counted from the start.
 pub const CURSORS_MAX: usize = 1024;
 
+/// Entries in a page of an oplog when the client does not say: what clients of 1.1 ask for.
+pub const OPLOG_PAGE: usize = 100;
+
 /// How long a stopping server waits for the replies of running requests before it stops the engine.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it then waits for the replies that the stopping engine gave.

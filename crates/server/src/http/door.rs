@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::cursor::Cursors;
 use super::error::{ApiError, RequestError};
 use super::extract::{JsonBodies, short};
-use super::{component, health, serve, worker};
+use super::{component, health, oplog, serve, travel, worker};
 use crate::limits;
 
 /// What all requests share.
@@ -59,6 +59,8 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         .merge(component::routes())
         .merge(worker::routes())
         .merge(serve::routes())
+        .merge(oplog::routes())
+        .merge(travel::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_verb)
         .with_state(door)

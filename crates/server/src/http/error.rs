@@ -9,9 +9,11 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use golem_engine::{ComponentError, WorkerError};
 use golem_model::api_error::{ErrorBody, GolemError};
+use golem_model::duration::BadDuration;
 use golem_model::filter::FilterError;
 use golem_model::json::JsonError;
 use golem_model::names::NameError;
+use golem_model::query::QueryError;
 use golem_model::{Coded, Problem};
 
 use super::reply;
@@ -58,6 +60,9 @@ pub(crate) enum RequestError {
         /// The parameter.
         name: &'static str,
     },
+    /// Two query parameters that exclude each other, or none of them where one is needed.
+    #[error("{0}")]
+    OneOf(&'static str),
     /// The body is no JSON, or not the JSON of this call.
     #[error("the body is not what this call takes: {detail}")]
     BadJson {
@@ -162,6 +167,7 @@ impl Coded for RequestError {
             Self::Encode { .. } => "API-016",
             Self::GivenUp { .. } => "API-017",
             Self::Stopping => "API-018",
+            Self::OneOf(_) => "API-019",
         }
     }
 
@@ -171,6 +177,7 @@ impl Coded for RequestError {
             Self::BadPath { expected, .. } => format!("write {expected} there, percent-encoded as one segment"),
             Self::BadQuery { name, expected, .. } => format!("pass {expected} as `{name}`, or leave it out"),
             Self::MissingQuery { name } => format!("add it to the path: ?{name}=rpcdemo%3Acomponent2%2Fcomponent2-api.%7Badd%7D"),
+            Self::OneOf(_) => "pass exactly one of them".into(),
             Self::BadJson { .. } => "an invocation takes {\"params\": [{\"value\": 3}]}, the others are in docs/rest.md".into(),
             Self::BodyTooLarge { .. } => {
                 "send large data in parts; golem-cli build leaves symbols out of a component".into()
@@ -203,6 +210,7 @@ impl RequestError {
             Self::BadPath { .. }
             | Self::BadQuery { .. }
             | Self::MissingQuery { .. }
+            | Self::OneOf(_)
             | Self::BadJson { .. }
             | Self::BodyBroken { .. }
             | Self::BadForm { .. }
@@ -276,6 +284,18 @@ impl From<NameError> for ApiError {
 
 impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, error.problem())
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, error.problem())
+    }
+}
+
+impl From<BadDuration> for ApiError {
+    fn from(error: BadDuration) -> Self {
         Self::plain(StatusCode::BAD_REQUEST, error.problem())
     }
 }

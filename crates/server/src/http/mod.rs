@@ -10,11 +10,14 @@ mod extract;
 mod guard;
 mod health;
 mod listing;
+mod moment;
+mod oplog;
 mod params;
 mod reply;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod upload;
 mod worker;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DOOR / http/worker: `/v1/components/{component}/workers`: create, look at, invoke, stop. In: paths and JSON.
 //! Out: results typed by the function's own signature. Bounds: `limits.rs`. Never keeps state of a worker.
-//! Read next: `params.rs` (the body of an invocation), `listing.rs`, golem-engine `node.rs`. Source: client spec §6.5 to §6.8, §8.2.
+//! Read next: `travel.rs` (what else one can do with a worker), `params.rs` (the body of an invocation), `listing.rs`, golem-engine `node.rs`. Source: client spec §6.5 to §6.8, §8.2.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use golem_model::{IdempotencyKey, Value, WitType, WorkerId, names};
 use super::error::{ApiError, RequestError};
 use super::extract::{ComponentAt, Key, Params, WorkerAt, from_slice};
 use super::params::InvokeBody;
-use super::{Door, listing, reply};
+use super::{Door, listing, moment, reply};
 
 type Answer = Result<Response, ApiError>;
 
@@ -57,7 +57,7 @@ pub(super) fn routes() -> Router<Arc<Door>> {
         .route("/v1/components/{component}/invoke", post(invoke_unnamed))
 }
 
-/// `POST …/invoke-and-await?function=F`: answers when the result is durable.
+/// `POST …/invoke-and-await?function=F[&timeout=30s]`: answers when the result is durable.
 async fn invoke_and_await(
     State(door): State<Arc<Door>>,
     WorkerAt(worker): WorkerAt,
@@ -133,7 +133,7 @@ pub(super) fn with_key(answer: Answer, key: &IdempotencyKey) -> Response {
 const IDEMPOTENCY_KEY_NAME: &str = "idempotency-key";
 
 /// Reads the body and types its values by the signature of the function; `typ` of the client is not looked at.
-async fn request(
+pub(super) async fn request(
     door: &Door,
     target: &Target,
     key: &IdempotencyKey,
@@ -155,7 +155,7 @@ async fn request(
         key_is_new,
         function: signature.name,
         params,
-        deadline: None,
+        deadline: moment::deadline(&query)?,
     })
 }
 
