@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Component(cmd::component::Args),
     /// Create, call, watch and end workers
     Worker(cmd::worker::Args),
+    /// Complete promises of workers
+    Promise(cmd::promise::Args),
     /// Show what a URN or URL names
     Get(cmd::get::Args),
     /// Keep the addresses of servers under names

@@ -5,6 +5,7 @@
 mod error;
 mod multipart;
 mod transport;
+mod travel;
 
 use golem_model::api::{
     Empty, IDEMPOTENCY_KEY_HEADER, InvokeParameters, InvokeResult, ScanCursor,
@@ -260,16 +261,17 @@ impl Client {
             .map(|Empty {}| ())
     }
 
-    /// Calls a function and waits for its result, as long as it takes. Errors: exit code `GUEST` when the guest failed.
+    /// Calls a function and waits for its result, as long as it takes or `timeout` allows. Errors: exit code `GUEST` when the guest failed.
     pub(crate) fn invoke_and_await(
         &self,
         target: &Target,
         function: &str,
         key: Option<&str>,
+        timeout: Option<&str>,
         parameters: &InvokeParameters,
     ) -> Result<InvokeResult, Failure> {
         self.transport
-            .json(invocation(target, "invoke-and-await", function, key).body(parameters))
+            .json(invocation(target, "invoke-and-await", function, key, timeout).body(parameters))
     }
 
     /// Puts a call into the queue of a worker; returns when it is durable.
@@ -278,17 +280,25 @@ impl Client {
         target: &Target,
         function: &str,
         key: Option<&str>,
+        timeout: Option<&str>,
         parameters: &InvokeParameters,
     ) -> Result<(), Failure> {
         self.transport
-            .json(invocation(target, "invoke", function, key).body(parameters))
+            .json(invocation(target, "invoke", function, key, timeout).body(parameters))
             .map(|Empty {}| ())
     }
 }
 
-fn invocation(target: &Target, verb: &str, function: &str, key: Option<&str>) -> Request {
+fn invocation(
+    target: &Target,
+    verb: &str,
+    function: &str,
+    key: Option<&str>,
+    timeout: Option<&str>,
+) -> Request {
     Request::post(format!("{}/{verb}", target.path()))
         .query([("function", function.to_owned())])
+        .query(timeout.map(|timeout| ("timeout", timeout.to_owned())))
         .header(key.map(|key| (IDEMPOTENCY_KEY_HEADER, key.to_owned())))
 }
 

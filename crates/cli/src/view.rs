@@ -3,11 +3,17 @@
 //! (JSON and YAML keys of client spec §6.2, §6.3) and text. Never prints. Read next: `output.rs`.
 
 mod component;
+mod oplog;
 mod result;
+mod travel;
 mod worker;
 
 pub(crate) use self::component::{ComponentView, component_table};
+pub(crate) use self::oplog::oplog_text;
 pub(crate) use self::result::ResultView;
+pub(crate) use self::travel::{
+    TriedUpdates, dry_run_text, replay_text, scheduled_text, verify_text,
+};
 pub(crate) use self::worker::{WorkerMetadataView, WorkersView, created_worker_text};
 
 use std::fmt::Write as _;

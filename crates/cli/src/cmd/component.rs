@@ -11,13 +11,14 @@ use golem_model::{Coded, ComponentVersion};
 
 use super::classic::classic;
 use super::refs::ComponentArgs;
+use super::worker::{UpdateMode, update_workers};
 use crate::args::Global;
 use crate::client::Client;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::manifest::{ComponentKind, Manifest};
 use crate::output::Out;
-use crate::view::{ComponentView, component_table};
+use crate::view::{ComponentView, TriedUpdates, component_table};
 
 /// Options of `component`.
 #[derive(Debug, clap::Args)]
@@ -41,6 +42,9 @@ enum Verb {
     /// List components
     #[command(visible_alias = "ls", after_help = LIST)]
     List(List),
+    /// Bring every worker that runs an older version to the newest one
+    #[command(after_help = TRY_UPDATE)]
+    TryUpdateWorkers(TryUpdateWorkers),
     /// Show a component: the newest version, or one of them
     #[command(after_help = GET)]
     Get(Get),
@@ -54,6 +58,10 @@ const ADD: &str = "Examples:
 Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
 const UPDATE: &str = "Example:
   golem-cli component update --component-name counter counter.wasm
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+const TRY_UPDATE: &str = "Example:
+  golem-cli component try-update-workers --component-name counter
 
 Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
 const LIST: &str = "Example:
@@ -105,6 +113,28 @@ struct Update {
     component: ComponentArgs,
     #[command(flatten)]
     upload: Upload,
+    /// Bring every worker that runs an older version to this one
+    #[arg(long)]
+    try_update_workers: bool,
+    /// How their state is carried over
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "auto",
+        ignore_case = true,
+        requires = "try_update_workers"
+    )]
+    update_mode: UpdateMode,
+}
+
+/// Options of `component try-update-workers`.
+#[derive(Debug, clap::Args)]
+struct TryUpdateWorkers {
+    #[command(flatten)]
+    component: ComponentArgs,
+    /// How their state is carried over
+    #[arg(long, value_name = "MODE", default_value = "auto", ignore_case = true)]
+    update_mode: UpdateMode,
 }
 
 /// Options of `component list`.
@@ -177,6 +207,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     classic(match args.verb {
         Verb::Add(add) => self::add(&add, global, out),
         Verb::Update(update) => self::update(&update, global, out),
+        Verb::TryUpdateWorkers(args) => try_update(&args, global, out),
         Verb::List(list) => self::list(&list, global, out),
         Verb::Get(get) => self::get(&get, global, out),
     })
@@ -228,8 +259,15 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
     match (old, name) {
         (Some(id), _) => {
             let component = client.update_component(id, kind, &wasm)?;
-            out.view(&ComponentView::from(&component), |view| {
-                view.updated(|text| out.bold(text))
+            let view = ComponentView::from(&component);
+            if !args.try_update_workers {
+                out.view(&view, |view| view.updated(|text| out.bold(text)));
+                return Ok(());
+            }
+            let version = component.versioned_component_id.version;
+            let tried = update_workers(&client, id, vec![], args.update_mode, version, out)?;
+            out.view(&(view, tried), |(view, tried)| {
+                format!("{}\n{}", view.updated(|text| out.bold(text)), tried.text())
             });
         }
         (None, name) => {
@@ -244,6 +282,17 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
             );
         }
     }
+    Ok(())
+}
+
+fn try_update(args: &TryUpdateWorkers, global: &Global, out: &Out) -> Outcome {
+    let client = Client::new(global)?;
+    let id = client
+        .find(&args.component.urn()?.component)?
+        .versioned_component_id;
+    let (component, version) = (id.component_id, id.version);
+    let tried = update_workers(&client, component, vec![], args.update_mode, version, out)?;
+    out.view(&tried, TriedUpdates::text);
     Ok(())
 }
 

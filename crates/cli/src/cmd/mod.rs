@@ -12,6 +12,7 @@ pub(crate) mod get;
 pub(crate) mod list_examples;
 pub(crate) mod new;
 pub(crate) mod profile;
+pub(crate) mod promise;
 mod refs;
 #[cfg(feature = "server")]
 pub(crate) mod server;

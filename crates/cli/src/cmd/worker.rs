@@ -3,7 +3,12 @@
 //! Read next: `worker/invoke.rs`, `client.rs`, `view/worker.rs`. Source: client spec §6.3, §6.4.
 
 mod invoke;
+mod oplog;
 mod params;
+mod travel;
+mod update;
+
+pub(crate) use self::update::{Mode as UpdateMode, try_all as update_workers};
 
 use std::collections::BTreeMap;
 
@@ -13,6 +18,7 @@ use golem_model::urn::WorkerUrn;
 use golem_model::{IdempotencyKey, WorkerId};
 
 use super::classic::classic;
+use super::promise;
 use super::refs::{ComponentArgs, WorkerArgs};
 use crate::args::Global;
 use crate::client::{Client, Page};
@@ -84,6 +90,59 @@ enum Verb {
     #[command(after_help = "Example:
   golem-cli worker simulated-crash --component-name counter --worker-name w1")]
     SimulatedCrash(WorkerArgs),
+    /// Print what a worker has done
+    #[command(after_help = "Examples:
+  golem-cli worker oplog --component-name counter --worker-name w1
+  golem-cli worker oplog --component-name counter --worker-name w1 --query 'exported-function AND NOT function_name:get'
+  golem-cli --format json worker oplog --worker worker:///counter/w1 --from 100
+
+A query has words, \"phrases\", /regular expressions/, field:word, AND, OR, NOT and parentheses")]
+    Oplog(oplog::Args),
+    /// Bring a worker to another version of its component
+    #[command(after_help = "Examples:
+  golem-cli worker update --component-name counter --worker-name w1 --target-version 2
+  golem-cli worker update --component-name counter --worker-name w1 --dry-run
+  golem-cli worker update --component-name counter --worker-name w1 --mode manual")]
+    Update(update::Update),
+    /// Bring the workers of a component that run an older version to another one
+    #[command(after_help = "Examples:
+  golem-cli worker update-many --component-name counter --target-version 2
+  golem-cli worker update-many --component-name counter --filter 'status = Idle' --dry-run")]
+    UpdateMany(update::UpdateMany),
+    /// Cancel a call that waits or runs, and the calls that it waits for
+    #[command(after_help = "Example:
+  golem-cli worker cancel --component-name counter --worker-name w1 --idempotency-key KEY")]
+    Cancel(travel::Cancel),
+    /// Go back in the history of a worker; clears a failure
+    #[command(after_help = "Examples:
+  golem-cli worker revert --component-name counter --worker-name w1 --number-of-invocations 1
+  golem-cli worker revert --component-name counter --worker-name w1 --last-oplog-index 42")]
+    Revert(travel::Revert),
+    /// Make a worker with the same history, up to an entry
+    #[command(after_help = "Example:
+  golem-cli worker fork --component-name counter --worker-name w1 --oplog-index 42 --name w2")]
+    Fork(travel::Fork),
+    /// Complete promises of a worker
+    #[command(after_help = "Example:
+  golem-cli worker promise complete --component-name orders --worker-name w1 --oplog-idx 12 --data approved")]
+    Promise(promise::Args),
+    /// Call a function later
+    #[command(after_help = "Examples:
+  golem-cli worker schedule --component-name counter --worker-name w1 --function add --arg 3 --in 1h30m
+  golem-cli worker schedule --component-name counter --worker-name w1 --function add --arg 3 --at 2026-12-24T18:00:00Z")]
+    Schedule(travel::Schedule),
+    /// Take back a call that was scheduled and has not started
+    #[command(after_help = "Example:
+  golem-cli worker unschedule --component-name counter --worker-name w1 --schedule-id 1764014400000000-1")]
+    Unschedule(travel::Unschedule),
+    /// Repeat the history of a worker on a copy, and print what happened at each step
+    #[command(after_help = "Example:
+  golem-cli worker replay --component-name counter --worker-name w1 --at 42")]
+    Replay(travel::ReplayArgs),
+    /// Compare the checkpoint of a worker with a replay of its history
+    #[command(after_help = "Example:
+  golem-cli worker verify --component-name counter --worker-name w1")]
+    Verify(WorkerArgs),
     /// Delete a worker, with all that it did
     #[command(
         visible_alias = "rm",
@@ -167,6 +226,17 @@ fn dispatch(verb: Verb, global: &Global, out: &Out) -> Outcome {
             "Done",
             out,
         ),
+        Verb::Oplog(args) => oplog::oplog(&args, &client, out),
+        Verb::Update(args) => update::update(&args, &client, out),
+        Verb::UpdateMany(args) => update::update_many(args, &client, out),
+        Verb::Cancel(args) => travel::cancel(&args, &client, out),
+        Verb::Revert(args) => travel::revert(&args, &client, out),
+        Verb::Fork(args) => travel::fork(&args, &client, out),
+        Verb::Promise(args) => promise::dispatch(args, &client, out),
+        Verb::Schedule(args) => travel::schedule(&args, &client, out),
+        Verb::Unschedule(args) => travel::unschedule(&args, &client, out),
+        Verb::Replay(args) => travel::replay(&args, &client, out),
+        Verb::Verify(args) => travel::verify(&args, &client, out),
         Verb::Delete(args) => done(client.delete_worker(&args.worker(&client)?), "Deleted", out),
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use golem_model::api::{
-    OwnedResource, ScanCursor, UpdateRecord, WorkerMetadata, WorkersMetadataResponse,
+    OwnedResource, PublicRetryPolicy, ScanCursor, UpdateRecord, WorkerMetadata,
+    WorkersMetadataResponse,
 };
 use golem_model::urn::{ComponentUrn, WorkerUrn};
 use golem_model::worker::WorkerStatus;
@@ -32,6 +33,10 @@ pub(crate) struct WorkerMetadataView {
     component_size: u64,
     total_linear_memory_size: u64,
     owned_resources: BTreeMap<String, OwnedResource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_policy: Option<PublicRetryPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<Timestamp>,
 }
 
 impl From<WorkerMetadata> for WorkerMetadataView {
@@ -51,6 +56,8 @@ impl From<WorkerMetadata> for WorkerMetadataView {
             component_size: worker.component_size,
             total_linear_memory_size: worker.total_linear_memory_size,
             owned_resources: worker.owned_resources,
+            retry_policy: worker.retry_policy,
+            retry_at: worker.retry_at,
         }
     }
 }
@@ -91,12 +98,44 @@ impl WorkerMetadataView {
                 self.pending_invocation_count.to_string(),
             ));
         }
+        pairs.extend(self.retry_at.map(|at| ("Next attempt", moment(at))));
         pairs.extend(self.last_error.clone().map(|error| ("Last error", error)));
+        pairs.extend(
+            self.updates
+                .iter()
+                .map(|update| ("Update", update_text(update))),
+        );
         format!(
             "Got metadata for worker {}\n\n{}",
             bold(&self.worker.worker_name),
             fields(&pairs)
         )
+    }
+}
+
+/// `2 failed at …: why`.
+fn update_text(update: &UpdateRecord) -> String {
+    match update {
+        UpdateRecord::PendingUpdate {
+            timestamp,
+            target_version,
+        } => format!(
+            "to version {target_version} pending since {}",
+            moment(*timestamp)
+        ),
+        UpdateRecord::SuccessfulUpdate {
+            timestamp,
+            target_version,
+        } => format!("to version {target_version} done at {}", moment(*timestamp)),
+        UpdateRecord::FailedUpdate {
+            timestamp,
+            target_version,
+            details,
+        } => format!(
+            "to version {target_version} failed at {}: {}",
+            moment(*timestamp),
+            details.as_deref().unwrap_or("no reason is known")
+        ),
     }
 }
 

@@ -4,7 +4,8 @@
 //! Source: client spec §6.4.
 
 use golem_model::api::InvokeParameters;
-use golem_model::function;
+use golem_model::duration::parse_duration;
+use golem_model::function::find;
 use golem_model::types::FoundFunction;
 
 use super::params::{ParamArgs, hinted, typed};
@@ -26,15 +27,18 @@ pub(crate) struct Args {
     /// The function: 'ns:pkg/interface.{function}', or a short form that fits one only
     #[arg(short, long, value_name = "NAME")]
     function: String,
+    /// How long the call and the calls that it makes may take, such as 500ms or 30s [default: no limit]
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
     #[command(flatten)]
     params: ParamArgs,
 }
 
 /// A call that is ready to be sent.
-struct Call {
-    target: Target,
-    function: String,
-    parameters: InvokeParameters,
+pub(super) struct Call {
+    pub(super) target: Target,
+    pub(super) function: String,
+    pub(super) parameters: InvokeParameters,
 }
 
 /// Calls and waits.
@@ -42,7 +46,13 @@ pub(super) fn invoke_and_await(args: &Args, client: &Client, out: &Out) -> Outco
     let call = prepare(args, client)?;
     let key = args.idempotency_key.as_deref();
     let result = client
-        .invoke_and_await(&call.target, &call.function, key, &call.parameters)?
+        .invoke_and_await(
+            &call.target,
+            &call.function,
+            key,
+            args.timeout.as_deref(),
+            &call.parameters,
+        )?
         .result;
     let view = ResultView::of(&result);
     if out.format == Format::Text && matches!(view, ResultView::Json(_)) {
@@ -59,6 +69,7 @@ pub(super) fn invoke(args: &Args, client: &Client, out: &Out) -> Outcome {
         &call.target,
         &call.function,
         args.idempotency_key.as_deref(),
+        args.timeout.as_deref(),
         &call.parameters,
     )?;
     out.data("Invoked");
@@ -66,20 +77,34 @@ pub(super) fn invoke(args: &Args, client: &Client, out: &Out) -> Outcome {
 }
 
 fn prepare(args: &Args, client: &Client) -> Result<Call, Failure> {
-    let json = args.params.json()?;
+    if let Some(timeout) = &args.timeout {
+        parse_duration(timeout).map_err(Failure::exit_with(exit::USAGE))?;
+    }
+    // A slip in the parameters is told before anybody is asked.
+    args.params.json()?;
     let target = args.worker.target(client)?;
+    prepare_for(target, &args.function, &args.params, client)
+}
+
+/// The call of `function` with `params`, checked against its signature.
+pub(super) fn prepare_for(
+    target: Target,
+    function: &str,
+    params: &ParamArgs,
+    client: &Client,
+) -> Result<Call, Failure> {
+    let json = params.json()?;
     if let Some(parameters) = json.as_deref().and_then(typed) {
         return Ok(Call {
             target,
-            function: args.function.clone(),
+            function: function.to_owned(),
             parameters,
         });
     }
     let component = client.component(target.component(), version(&target, client)?)?;
-    let found = function::find(&component.metadata.exports, &args.function)
-        .map_err(Failure::exit_with(exit::NOT_FOUND))?;
-    let parameters = args
-        .params
+    let found =
+        find(&component.metadata.exports, function).map_err(Failure::exit_with(exit::NOT_FOUND))?;
+    let parameters = params
         .checked(json.as_deref(), &found.function)
         .map_err(|failure| {
             if failure.problem.code != "VAL-006" {
