@@ -189,18 +189,41 @@ fn what_is_no_component_is_named() {
 
 /// A module for the counter world that a compiler could have written; `extra` goes inside.
 fn counter_module(extra: &[wasm_encoder::CustomSection<'_>], realloc: bool, get: &str) -> Vec<u8> {
+    waiting_module(&[], extra, realloc, get)
+}
+
+/// What the run-time of style `go` imports for itself: module, name, type.
+const WAITS: [(&str, &str, u32); 3] = [
+    ("wasi:io/poll@0.2.0", "poll", 4),
+    ("wasi:io/poll@0.2.0", "[resource-drop]pollable", 3),
+    ("wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration", 5),
+];
+
+/// The same with further imports.
+fn waiting_module(
+    waits: &[(&str, &str, u32)],
+    extra: &[wasm_encoder::CustomSection<'_>],
+    realloc: bool,
+    get: &str,
+) -> Vec<u8> {
     use wasm_encoder::*;
     let mut types = TypeSection::new();
     types.ty().function([ValType::I64], []);
     types.ty().function([], [ValType::I64]);
     types.ty().function([ValType::I32; 4], [ValType::I32]);
     types.ty().function([ValType::I32], []);
+    types.ty().function([ValType::I32; 3], []);
+    types.ty().function([ValType::I64], [ValType::I32]);
     let mut imports = ImportSection::new();
     imports.import(
         "wasi_snapshot_preview1",
         "proc_exit",
         EntityType::Function(3),
     );
+    for (module, name, ty) in waits {
+        imports.import(module, name, EntityType::Function(*ty));
+    }
+    let first = imports.len();
     let mut functions = FunctionSection::new();
     functions.function(0).function(1).function(2);
     let mut memories = MemorySection::new();
@@ -213,10 +236,14 @@ fn counter_module(extra: &[wasm_encoder::CustomSection<'_>], realloc: bool, get:
     });
     let mut exports = ExportSection::new();
     exports.export("memory", ExportKind::Memory, 0);
-    exports.export("rpcdemo:component2/component2-api#add", ExportKind::Func, 1);
-    exports.export(get, ExportKind::Func, 2);
+    exports.export(
+        "rpcdemo:component2/component2-api#add",
+        ExportKind::Func,
+        first,
+    );
+    exports.export(get, ExportKind::Func, first + 1);
     if realloc {
-        exports.export("cabi_realloc", ExportKind::Func, 3);
+        exports.export("cabi_realloc", ExportKind::Func, first + 2);
     }
     let mut code = CodeSection::new();
     for _ in 0..3 {
@@ -269,6 +296,28 @@ fn a_module_becomes_a_component_that_describes_itself() {
         seen.imports
     );
     assert!(stub_targets(&encoded.bytes).unwrap().is_empty());
+}
+
+#[test]
+fn a_world_need_not_name_what_the_run_time_waits_with() {
+    // The source has no WASI at all; the stub has `wasi:io`, but no clocks; a copy of it also has a later `wasi:io`.
+    let dir = tempfile::tempdir().unwrap();
+    let text = "package rpcdemo:component2; interface component2-api { add: func(value: u64); get: func() -> u64; } \
+                world component2 { import wasi:io/poll@0.2.3; export component2-api; }";
+    let io = "package wasi:io@0.2.3; interface poll { resource pollable { ready: func() -> bool; block: func(); } \
+              poll: func(in: list<borrow<pollable>>) -> list<u32>; }";
+    write(dir.path(), &[("later.wit", text), ("deps/io/poll.wit", io)]);
+    for wit in [oracle("stub-01-counter/in"), dir.path().to_owned()] {
+        let module = waiting_module(&WAITS, &go(), true, GET);
+        let seen = describe(&encode(&module, &wit, None).unwrap().bytes).unwrap();
+        for import in ["wasi:io/poll@0.2.", "wasi:clocks/monotonic-clock@0.2."] {
+            let found = seen.imports.iter().filter(|name| name.starts_with(import));
+            assert_eq!(found.count(), 1, "{import} in {:?}", seen.imports);
+        }
+    }
+    let module = waiting_module(&[("a:b/c", "f", 3)], &go(), true, GET);
+    let error = encode(&module, &oracle("stub-01-counter/in"), None).unwrap_err();
+    assert_eq!(error.code(), "ENC-003");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use golem_model::Coded as _;
 use golem_wit::deps::{DepError, Report, add_stub_dependency};
 use golem_wit::resolve::load;
+use golem_wit::stub::Flavour;
 
-use crate::support::{build_stub, files, write};
+use crate::support::{build_flavour, build_stub, files, write};
 
 const TARGET: &str = "package a:target; interface target-api { use x:common/types.{r}; f: func(r: r) -> u64; } world target { export target-api; }";
 const COMMON: &str = "package x:common; interface types { record r { a: u8 } }";
@@ -181,10 +182,15 @@ fn one_package_name_for_both_is_refused() {
 
 #[test]
 fn a_component_may_call_its_own_kind() {
+    own_kind(Flavour::Trapping);
+    own_kind(Flavour::ErrorResults);
+}
+
+fn own_kind(flavour: Flavour) {
     let dir = tempfile::tempdir().unwrap();
     let text = "package a:node; interface node-api { record r { a: u8 } f: func(r: r) -> u64; } world node { export node-api; }";
     write(dir.path(), &[("t/wit/node.wit", text)]);
-    build_stub(dir.path(), "t", false).unwrap();
+    build_flavour(dir.path(), "t", false, flavour).unwrap();
     let (stub, dest) = (dir.path().join("t-stub/wit"), dir.path().join("t/wit"));
     add_stub_dependency(&stub, &dest, false, false).unwrap();
     write(
@@ -197,7 +203,7 @@ fn a_component_may_call_its_own_kind() {
     load(&dest).unwrap();
 
     // The whole round again, now with the import in the world.
-    build_stub(dir.path(), "t", false).unwrap();
+    build_flavour(dir.path(), "t", false, flavour).unwrap();
     let before = files(&dest);
     add_stub_dependency(&stub, &dest, false, false).unwrap();
     assert_eq!(files(&dest), before);
@@ -205,6 +211,11 @@ fn a_component_may_call_its_own_kind() {
 
 #[test]
 fn two_components_may_call_each_other() {
+    each_other(Flavour::Trapping);
+    each_other(Flavour::ErrorResults);
+}
+
+fn each_other(flavour: Flavour) {
     let dir = tempfile::tempdir().unwrap();
     let text = |name: &str| {
         format!(
@@ -227,7 +238,7 @@ fn two_components_may_call_each_other() {
     );
     let round = || {
         for (target, caller) in [("one", "two"), ("two", "one")] {
-            build_stub(dir.path(), target, false).unwrap();
+            build_flavour(dir.path(), target, false, flavour).unwrap();
             add_stub_dependency(&path(&format!("{target}-stub")), &path(caller), true, false)
                 .unwrap();
             write(
@@ -244,6 +255,13 @@ fn two_components_may_call_each_other() {
     round();
     assert_eq!(files(dir.path()), twice);
     assert_eq!(once["one/wit/one.wit"], twice["one/wit/one.wit"]);
+    // The caller's own stub is made again in the flavour that it has.
+    let own = &twice["one/wit/deps/a_one-stub/_stub.wit"];
+    assert_eq!(
+        own.contains("golem-call-error"),
+        flavour == Flavour::ErrorResults,
+        "{own}"
+    );
 }
 
 #[test]

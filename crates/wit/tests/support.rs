@@ -59,13 +59,23 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// Builds the stub of `<dir>/<name>/wit` into `<dir>/<name>-stub`.
 pub(crate) fn build_stub(dir: &Path, name: &str, inline: bool) -> Result<Built, StubError> {
+    build_flavour(dir, name, inline, Flavour::Trapping)
+}
+
+/// The same in a flavour.
+pub(crate) fn build_flavour(
+    dir: &Path,
+    name: &str,
+    inline: bool,
+    flavour: Flavour,
+) -> Result<Built, StubError> {
     build(BuildRequest {
         source_wit_root: &dir.join(name).join("wit"),
         dest_wasm: &dir.join(format!("{name}-stub/stub.wasm")),
         dest_wit_root: &dir.join(format!("{name}-stub/wit")),
         world: None,
         always_inline_types: inline,
-        flavour: Flavour::default(),
+        flavour,
     })
 }
 
@@ -73,14 +83,7 @@ pub(crate) fn build_stub(dir: &Path, name: &str, inline: bool) -> Result<Built, 
 pub(crate) fn error_stub_of(wit: &str) -> (tempfile::TempDir, Result<Built, StubError>) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &[("t/wit/t.wit", wit)]);
-    let built = build(BuildRequest {
-        source_wit_root: &dir.path().join("t/wit"),
-        dest_wasm: &dir.path().join("t-stub/stub.wasm"),
-        dest_wit_root: &dir.path().join("t-stub/wit"),
-        world: None,
-        always_inline_types: false,
-        flavour: Flavour::ErrorResults,
-    });
+    let built = build_flavour(dir.path(), "t", false, Flavour::ErrorResults);
     (dir, built)
 }
 
