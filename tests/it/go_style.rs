@@ -204,3 +204,88 @@ fn a_deadline_ends_a_wait_and_the_faster_of_two_wins() -> Result<()> {
     assert_eq!(library.read("r", "calls", &[])?, json!(3));
     Ok(())
 }
+
+/// A component that calls its own kind: the stub is made of it and added to it.
+fn chain() -> Result<Vec<u8>> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path();
+    copy_tree(&guests().join("go-chain"), root)?;
+    let stubgen = |args: &[&str]| {
+        let mut all = vec!["stubgen"];
+        all.extend(args);
+        all.push("--error-results");
+        run(root, &all)
+    };
+    stubgen(&[
+        "build",
+        "--source-wit-root",
+        "wit",
+        "--dest-wasm",
+        "stub/stub.wasm",
+        "--dest-wit-root",
+        "stub/wit",
+    ])?;
+    stubgen(&[
+        "add-stub-dependency",
+        "--stub-wit-root",
+        "stub/wit",
+        "--dest-wit-root",
+        "wit",
+    ])?;
+    let wit = root.join("wit/chain.wit");
+    let text = std::fs::read_to_string(&wit)?;
+    let calling = text.replace(
+        "world chain {",
+        "world chain {\n  import library:chain-stub/stub-chain;",
+    );
+    std::fs::write(&wit, calling)?;
+    run(root, &["build", "--style", "go"])?;
+    Ok(std::fs::read(root.join("chain.wasm"))?)
+}
+
+#[test]
+fn a_call_that_waits_for_itself_is_told_as_a_value() -> Result<()> {
+    if needs_go("a_call_that_waits_for_itself_is_told_as_a_value") {
+        return Ok(());
+    }
+    let data = tempfile::tempdir()?;
+    let server = Server::start(data.path())?;
+    let component = server.rest().create_component("chain", &chain()?)?;
+    let pass = |server: &Server, worker: &str, names: &[&str], waiting: &str| {
+        let name = "library:chain/links.{pass}";
+        server
+            .rest()
+            .call(&component, worker, name, &[json!(names), json!(waiting)])
+    };
+    for waiting in ["call", "goroutines", "all"] {
+        let names = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|n| format!("{waiting}-{n}")).collect()
+        };
+        let ask = |list: &[&str]| {
+            let list = names(list);
+            let (first, rest) = list.split_first().context("somebody starts")?;
+            let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+            pass(&server, first, &rest, waiting)
+        };
+        let far = json!(format!("{waiting}-b {waiting}-c end"));
+        assert_eq!(ask(&["a", "b", "c"])?, far);
+        assert_eq!(ask(&["a", "a"])?, json!("deadlock of 2"));
+        let cycle = json!(format!("{waiting}-b {waiting}-c deadlock of 4"));
+        assert_eq!(ask(&["a", "b", "c", "a"])?, cycle);
+        assert_eq!(ask(&["a", "b", "c"])?, far);
+    }
+    // The cycles are history, and nobody was harmed.
+    server.kill()?;
+    let server = Server::start(data.path())?;
+    for waiting in ["call", "goroutines", "all"] {
+        let calls = server.rest().call(
+            &component,
+            &format!("{waiting}-a"),
+            "library:chain/links.{calls}",
+            &[],
+        )?;
+        // Four calls from outside, and two that closed a cycle: nobody waits for those, but they were sent.
+        assert_eq!(calls, json!(6), "{waiting}");
+    }
+    Ok(())
+}

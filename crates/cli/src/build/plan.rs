@@ -15,7 +15,6 @@ use crate::{
     error::Failure,
     manifest::{BindingStyle, Component, ExternalCommand, Manifest},
     output::Out,
-    template,
 };
 
 /// What the command line decides for all components.
@@ -169,6 +168,7 @@ pub(crate) fn of_directory(
     dir: &Path,
     world: Option<&str>,
     output: Option<&Path>,
+    style: Style,
 ) -> Result<Unit, Failure> {
     let missing = |why: &str| {
         BuildError::NoComponent {
@@ -193,8 +193,8 @@ pub(crate) fn of_directory(
         .unwrap_or_default();
     let snake = name.to_snake_case();
     Ok(Unit {
-        bindings_style: Style::default(),
-        bindings_dir: Some(dir.join(template::bindings_dir(&name))),
+        bindings_style: style,
+        bindings_dir: Some(dir.join(super::default_bindings_dir(style, &name))),
         bindings_package: None,
         module: dir.join("target").join(format!("{snake}.module.wasm")),
         component_wasm: output.map_or_else(|| dir.join(format!("{snake}.wasm")), Path::to_owned),

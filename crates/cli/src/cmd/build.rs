@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use golem_wit::bindgen::go::Style;
+
 use crate::{
     build::{self, Options},
     error::Outcome,
@@ -26,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_name = "COMPONENT")]
     components: Vec<String>,
     /// The manifest [default: the outermost golem.yaml, here or above]
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["module", "output", "world"])]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["module", "output", "world", "style"])]
     app: Option<PathBuf>,
     /// Keep symbols and debug information
     #[arg(long)]
@@ -43,6 +45,9 @@ pub(crate) struct Args {
     /// Without golem.yaml: the world, when there are several
     #[arg(short, long, value_name = "NAME", conflicts_with = "components")]
     world: Option<String>,
+    /// Without golem.yaml: the look of the bindings, `tiny-go` or `go` [default: tiny-go]
+    #[arg(long, value_name = "STYLE", conflicts_with_all = ["components", "module"])]
+    style: Option<String>,
 }
 
 /// Builds and shows what came out.
@@ -51,7 +56,14 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
         debug: args.debug,
         offline: args.offline,
     };
-    let single = args.module.is_some() || args.output.is_some() || args.world.is_some();
+    let style: Style = match &args.style {
+        Some(style) => style.parse()?,
+        None => Style::default(),
+    };
+    let single = args.module.is_some()
+        || args.output.is_some()
+        || args.world.is_some()
+        || args.style.is_some();
     let manifest = if single {
         None
     } else {
@@ -69,6 +81,7 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
                 Path::new("."),
                 args.world.as_deref(),
                 args.output.as_deref(),
+                style,
             )?;
             vec![match &args.module {
                 Some(module) => build::build_from_module(&unit, module, out)?,
