@@ -34,8 +34,8 @@ pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use host::{BadRule, HostRule, HttpRequest, HttpResponse, Network};
 pub use node::{
-    CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled, StartError,
-    WorkerView,
+    CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled,
+    StartError, WorkerView,
 };
 pub use queue::Target;
 pub use rehearse::{Rehearsal, RehearsalEnd, RehearsalStep, Verification};

@@ -24,8 +24,8 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::checkpoint::{CheckpointStats, Shelf};
 pub use self::public::{OplogPage, PAGE_ENTRIES_MAX};
+use crate::checkpoint::{CheckpointStats, Shelf};
 use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;

@@ -224,7 +224,12 @@ impl Known for Walk<'_> {
     fn host_call(&self, number: u32) -> Option<(String, FunctionType)> {
         let call = by_number(number)?;
         // What a read looks at: the store and other workers are outside, clocks and random bytes are not.
-        let outside = ["golem:rpc/", "wasi:keyvalue/", "wasi:blobstore/", "wasi:http/"];
+        let outside = [
+            "golem:rpc/",
+            "wasi:keyvalue/",
+            "wasi:blobstore/",
+            "wasi:http/",
+        ];
         let kind = match call.class {
             Class::Read if outside.iter().any(|start| call.name.starts_with(start)) => {
                 FunctionType::ReadRemote
