@@ -568,3 +568,116 @@ fn lines_of_logging_do_not_disturb_a_replay() -> Result<()> {
     assert_eq!(probe.call("w", "count", &[])?, json!(3));
     probe.is_well("w")
 }
+
+/// Steps of a workload that changes everything a guest can change, each once per run.
+fn script(case: &str, url: &str) -> Vec<(&'static str, Vec<Value>, Value)> {
+    vec![
+        (
+            "kv-increment",
+            vec![json!(case), json!("n"), json!(1)],
+            json!({"ok": 1}),
+        ),
+        (
+            "file-write",
+            vec![json!("f"), json!("x"), json!(true)],
+            json!(""),
+        ),
+        ("blob-create", vec![json!(case)], Value::Null),
+        (
+            "blob-write",
+            vec![json!(case), json!("o"), json!([1, 2])],
+            Value::Null,
+        ),
+        ("log", vec![json!("c"), json!("line")], Value::Null),
+        (
+            "kv-increment",
+            vec![json!(case), json!("n"), json!(1)],
+            json!({"ok": 2}),
+        ),
+        (
+            "http",
+            vec![json!("POST"), json!(url), json!("b")],
+            Value::Null,
+        ),
+        (
+            "file-write",
+            vec![json!("f"), json!("y"), json!(true)],
+            json!(""),
+        ),
+    ]
+}
+
+#[test]
+fn a_crash_at_any_commit_loses_and_repeats_nothing() -> Result<()> {
+    if needs_go("a_crash_at_any_commit_loses_and_repeats_nothing") {
+        return Ok(());
+    }
+    let peer = Peer::start()?;
+    let allowed = peer.address.to_string();
+    let url = peer.url("/");
+    let mut probe = HostProbe::start(&["--allow-network", &allowed])?;
+    let run = |probe: &HostProbe, case: &str| -> Result<Vec<Value>> {
+        let steps = script(case, &url);
+        let call = |(at, (function, params, _)): (usize, &(&str, Vec<Value>, Value))| {
+            let name = format!("it:host-probe/host-api.{{{function}}}");
+            let key = format!("step-{at}");
+            let rest = probe.rest();
+            let (status, body) =
+                rest.try_call(&probe.component, case, &name, params, Some(&key))?;
+            anyhow::ensure!(
+                status == 200,
+                "step {at} of {case} answered {status}: {body}"
+            );
+            let result = body.pointer("/result/value/0").cloned();
+            Ok(result.unwrap_or(Value::Null))
+        };
+        steps.iter().enumerate().map(call).collect()
+    };
+    let mut commit = 1;
+    loop {
+        let mut died = false;
+        for when in ["before", "after"] {
+            let case = format!("{when}-{commit}");
+            let point = format!("{when}:{commit}");
+            probe.options.extend(["--crash-at".into(), point]);
+            probe = probe.restart()?;
+            died |= run(&probe, &case).is_err();
+            probe.options.truncate(2);
+            probe = probe.restart()?;
+            let asked = peer.asked();
+            let results = run(&probe, &case)?;
+            for ((function, _, expected), result) in script(&case, &url).iter().zip(&results) {
+                if *function == "http" {
+                    let text = result.as_str().unwrap_or_default();
+                    assert!(
+                        text.starts_with("202 "),
+                        "--crash-at {when}:{commit}: {text}"
+                    );
+                } else {
+                    assert_eq!(result, expected, "--crash-at {when}:{commit}: {function}");
+                }
+            }
+            // Answers of finished calls come from the record: asking again sends nothing.
+            let again = run(&probe, &case)?;
+            assert_eq!(again, results, "--crash-at {when}:{commit}");
+            assert!(peer.asked() <= asked + 1, "--crash-at {when}:{commit}");
+            probe.replay(&case)?;
+            let steps = json!(script(&case, &url).len());
+            assert_eq!(probe.call(&case, "count", &[])?, steps, "{case}");
+            assert_eq!(
+                probe.call(&case, "file-read", &[json!("f")])?,
+                "xy",
+                "{case}"
+            );
+            let objects = probe.call(&case, "blob-list", &[json!(case)])?;
+            assert_eq!(objects, json!(["o"]), "{case}");
+            probe.is_well(&case)?;
+        }
+        if !died {
+            break;
+        }
+        commit += 1;
+    }
+    assert!(commit > 8, "only {commit} commits: the workload has more");
+    Ok(())
+}

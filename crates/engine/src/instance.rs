@@ -165,6 +165,7 @@ impl Instance {
         let state = self.store.data_mut();
         state.settle_calls().await?;
         state.http_calls.close();
+        state.settle_changes().await;
         state.flush_output()?;
         Ok(())
     }

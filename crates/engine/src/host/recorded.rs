@@ -24,6 +24,16 @@ impl HostState {
         self.journal()?.replayed(call, input)
     }
 
+    /// Waits for changes that no entry of a log follows: before the end of an invocation is told, they are durable.
+    pub(crate) async fn settle_changes(&mut self) {
+        if let Some(seq) = self.loose.take() {
+            let committer = self.rpc.node().committer();
+            if committer.wait(seq).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Records the answer of a call, with what it changes in the store: all of it or nothing. An ephemeral worker records
     /// nothing, but its changes are made.
     pub(crate) fn record_answer(
@@ -38,7 +48,7 @@ impl HostState {
         let journal = self.journal()?;
         if unrecorded || !journal.records() {
             if !changes.is_empty() {
-                node.committer().submit(changes);
+                self.loose = Some(node.committer().submit(changes));
             }
             return Ok(());
         }

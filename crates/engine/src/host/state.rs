@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel};
 use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
-use golem_storage::StoreError;
+use golem_storage::{Seq, StoreError};
 use parking_lot::Mutex;
 use wasmtime::component::{HasData, ResourceAny, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -112,6 +112,9 @@ pub(crate) struct HostState {
     next_handle: u64,
     pub(crate) files: Files,
     pub(crate) http_calls: HttpCalls,
+    /// The last change of the store that was made without an entry: of an ephemeral worker, or of a guest that wants
+    /// nothing recorded.
+    pub(crate) loose: Option<Seq>,
 }
 
 impl HostState {
@@ -160,6 +163,7 @@ impl HostState {
             next_handle: 1,
             files,
             http_calls: HttpCalls::default(),
+            loose: None,
         }
     }
 
