@@ -439,15 +439,14 @@ fn a_request_is_sent_once_and_its_response_is_repeated() -> Result<()> {
     probe.is_well("w")
 }
 
-#[test]
-fn a_request_without_an_answer_is_sent_again_after_a_crash() -> Result<()> {
-    if needs_go("a_request_without_an_answer_is_sent_again_after_a_crash") {
-        return Ok(());
-    }
-    let peer = Peer::start()?;
-    let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
-    let name = "it:host-probe/host-api.{http}";
-    let params = [json!("POST"), json!(peer.url("/hold")), json!("x")];
+/// Starts `function` with the key `key`, kills the server when the peer has the request, and starts it again.
+fn crash_in_flight(
+    probe: HostProbe,
+    peer: &Peer,
+    function: &str,
+    params: &[Value],
+) -> Result<HostProbe> {
+    let name = format!("it:host-probe/host-api.{{{function}}}");
     let path = format!(
         "/v1/components/{}/workers/w/invoke?function={}",
         probe.component,
@@ -459,11 +458,25 @@ fn a_request_without_an_answer_is_sent_again_after_a_crash() -> Result<()> {
         .collect();
     let body = json!({ "params": values });
     let (status, answer) = probe.rest().post(&path, &body, Some("key"))?;
-    assert_eq!(status, 200, "{answer}");
-    let patience = Duration::from_secs(60);
-    assert_eq!(peer.came.recv_timeout(patience)?, 1);
-    let probe = probe.restart()?;
-    assert_eq!(peer.came.recv_timeout(patience)?, 2);
+    anyhow::ensure!(status == 200, "{answer}");
+    assert_eq!(peer.came.recv_timeout(PATIENCE)?, 1);
+    probe.restart()
+}
+
+/// How long something may take that comes at once: tests share two cores.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_request_without_an_answer_is_sent_again_after_a_crash() -> Result<()> {
+    if needs_go("a_request_without_an_answer_is_sent_again_after_a_crash") {
+        return Ok(());
+    }
+    let peer = Peer::start()?;
+    let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
+    let params = [json!("POST"), json!(peer.url("/hold")), json!("x")];
+    let probe = crash_in_flight(probe, &peer, "http", &params)?;
+    assert_eq!(peer.came.recv_timeout(PATIENCE)?, 2);
+    let name = "it:host-probe/host-api.{http}";
     let (status, answer) =
         probe
             .rest()
@@ -474,6 +487,26 @@ fn a_request_without_an_answer_is_sent_again_after_a_crash() -> Result<()> {
     assert_eq!(probe.call("w", "count", &[])?, json!(1));
     assert_eq!(peer.asked(), 2);
     probe.is_well("w")
+}
+
+#[test]
+fn with_idempotence_mode_off_a_request_is_never_sent_twice() -> Result<()> {
+    if needs_go("with_idempotence_mode_off_a_request_is_never_sent_twice") {
+        return Ok(());
+    }
+    let peer = Peer::start()?;
+    let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
+    let params = [json!(peer.url("/hold"))];
+    let probe = crash_in_flight(probe, &peer, "http-once", &params)?;
+    let name = "it:host-probe/host-api.{http-once}";
+    let (status, answer) =
+        probe
+            .rest()
+            .try_call(&probe.component, "w", name, &params, Some("key"))?;
+    assert_eq!(status, 500, "{answer}");
+    assert!(answer.to_string().contains("not sent again"), "{answer}");
+    assert_eq!(peer.asked(), 1);
+    Ok(())
 }
 
 #[test]

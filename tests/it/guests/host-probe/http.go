@@ -126,6 +126,11 @@ func (impl) HttpBoth(one, other string) []string {
 	return answers
 }
 
+func (i impl) HttpOnce(location string) string {
+	probe.GolemApi1_1_0_HostSetIdempotenceMode(false)
+	return i.Http("POST", location, "once")
+}
+
 func (impl) HttpForget(location string) {
 	// Neither waited for nor dropped: the platform closes it when this invocation ends.
 	send("GET", location, "")

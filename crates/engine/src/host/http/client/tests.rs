@@ -130,6 +130,81 @@ async fn nothing_is_sent_where_no_rule_leads() {
     assert!(asked.await.is_err(), "nobody has connected");
 }
 
+/// A client that trusts the authority of the tests.
+fn trusting(rule: &str) -> HttpClient {
+    let client = client(rule);
+    let mut roots = RootCertStore::empty();
+    let authority = include_bytes!("tls/authority.der").as_slice();
+    roots.add(authority.into()).unwrap();
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.tls.set(Some(Arc::new(config))).unwrap();
+    client
+}
+
+/// A peer that speaks TLS as `localhost` and answers one request.
+async fn secure_peer() -> u16 {
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+    let certificate = include_bytes!("tls/server.der").as_slice().into();
+    let key = PrivateKeyDer::try_from(include_bytes!("tls/server-key.der").as_slice()).unwrap();
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // A client that does not trust us ends the handshake.
+        let Ok(mut stream) = acceptor.accept(stream).await else {
+            return;
+        };
+        let mut chunk = [0; 1024];
+        let count = stream.read(&mut chunk).await.unwrap();
+        assert!(chunk[..count].starts_with(b"POST /x?y=1 "));
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret";
+        stream.write_all(answer).await.unwrap();
+        stream.flush().await.unwrap();
+        drop(stream.read(&mut chunk).await);
+    });
+    port
+}
+
+#[tokio::test]
+async fn https_needs_a_certificate_that_is_trusted_for_the_name() {
+    let secure = |host: &str, port| Request {
+        https: true,
+        ..request(host, port)
+    };
+    let port = secure_peer().await;
+    let response = trusting("localhost").send(secure("localhost", port)).await;
+    assert_eq!(response.unwrap().body, b"secret");
+    // The roots that everybody trusts do not know this authority.
+    let port = secure_peer().await;
+    let result = client("localhost").send(secure("localhost", port)).await;
+    assert_eq!(result.unwrap_err(), Trouble::Certificate);
+    // The certificate is for another name.
+    let port = secure_peer().await;
+    let result = trusting("127.0.0.1").send(secure("127.0.0.1", port)).await;
+    assert_eq!(result.unwrap_err(), Trouble::Certificate);
+    // The peer does not speak TLS.
+    let (address, _asked) = peer(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).await;
+    let mut plain = secure("127.0.0.1", address.port());
+    plain.timeouts.connect = Some(Duration::from_millis(300));
+    let result = trusting("127.0.0.1").send(plain).await;
+    assert_eq!(result.unwrap_err(), Trouble::ConnectTimeout);
+}
+
 #[test]
 fn every_trouble_comes_back_from_its_number() {
     for trouble in Trouble::ALL {
