@@ -18,6 +18,8 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod travel;
+#[cfg(test)]
+mod travel_tests;
 mod upload;
 mod worker;
 

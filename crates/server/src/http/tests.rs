@@ -24,7 +24,7 @@ const GUEST: &str = r#"(component
   (func (export "boom") (canon lift (core func $i "boom"))))"#;
 
 /// The door of a fresh node.
-struct Gym {
+pub(super) struct Gym {
     door: Arc<Door>,
     routes: TowerToHyperService<axum::Router>,
     _dir: tempfile::TempDir,
@@ -32,19 +32,19 @@ struct Gym {
 
 /// An answer, read.
 #[derive(Debug)]
-struct Answer {
+pub(super) struct Answer {
     status: u16,
     headers: HeaderMap,
     bytes: Vec<u8>,
 }
 
 impl Answer {
-    fn json(&self) -> Json {
+    pub(super) fn json(&self) -> Json {
         serde_json::from_slice(&self.bytes).unwrap()
     }
 
     /// Asserts a failure: its status, its shape, its code.
-    fn is(&self, status: u16, shape: &str, code: &str) -> Json {
+    pub(super) fn is(&self, status: u16, shape: &str, code: &str) -> Json {
         let body = self.json();
         assert_eq!(self.status, status, "{body}");
         assert!(!body[shape].is_null(), "{body}");
@@ -52,7 +52,7 @@ impl Answer {
         body
     }
 
-    fn ok(&self) -> Json {
+    pub(super) fn ok(&self) -> Json {
         let body = self.json();
         assert_eq!(self.status, 200, "{body}");
         assert_eq!(
@@ -64,7 +64,7 @@ impl Answer {
 }
 
 impl Gym {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
         let config = NodeConfig::new(dir.path().join("code"));
@@ -89,7 +89,7 @@ impl Gym {
         }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+    pub(super) async fn ask(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -97,15 +97,15 @@ impl Gym {
         self.send(request.unwrap()).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, Body::empty()).await
     }
 
-    async fn post(&self, path: &str, body: Json) -> Answer {
+    pub(super) async fn post(&self, path: &str, body: Json) -> Answer {
         self.ask(Method::POST, path, body.to_string()).await
     }
 
-    async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+    pub(super) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
         let mut body = Vec::new();
         for (name, value) in parts {
             let head = format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
@@ -118,7 +118,7 @@ impl Gym {
     }
 
     /// Uploads the guest and returns its id.
-    async fn upload(&self, name: &str) -> String {
+    pub(super) async fn upload(&self, name: &str) -> String {
         let parts = [("name", name.as_bytes()), ("component", &guest())];
         let body = self.form("/v1/components", &parts).await.ok();
         assert_eq!(body["componentType"], json!("Durable"));
@@ -127,7 +127,7 @@ impl Gym {
     }
 }
 
-fn guest() -> Vec<u8> {
+pub(super) fn guest() -> Vec<u8> {
     wat::parse_str(GUEST).unwrap()
 }
 
