@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: Apache-2.0
-;; A counter that asks the host for things, without any compiler. What tests/it/traveller.rs puts in place of the names in capitals
-;; and ;;TWICE makes its versions.
-;; in capitals makes its versions.
+;; A counter that asks the host for things, in text form. tests/it/traveller.rs puts the names of a version in place of the words
+;; in capitals.
+(component
   (import "wasi:random/INTERFACE@0.2.0" (instance $random (export "FUNCTION" (func (result u64)))))
   (import "wasi:io/poll@0.2.0" (instance $poll
     (export "pollable" (type $pollable (sub resource)))
