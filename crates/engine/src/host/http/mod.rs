@@ -9,6 +9,7 @@ mod incoming;
 mod message;
 mod network;
 mod outgoing;
+mod types;
 
 pub(crate) use call::HttpCalls;
 pub(crate) use client::HttpClient;
@@ -25,5 +26,6 @@ pub(super) mod resources {
     pub use super::fields::Fields;
     pub use super::incoming::{Incoming, Outparam};
     pub use super::message::{IncomingBody, IncomingResponse, OutgoingBody, OutgoingResponse};
-    pub use super::outgoing::{Future, Options, OutgoingRequest, Trailers};
+    pub use super::outgoing::{Future, OutgoingRequest};
+    pub use super::types::{Options, Trailers};
 }

@@ -4,28 +4,26 @@
 //! Bound: `message.rs`. Read next: `call.rs`, `client.rs`. Source: runtime spec §2.2, §2.4.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use golem_model::Value;
 use wasmtime::Result;
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, subscribe};
+use wasmtime_wasi::p2::{DynOutputStream, DynPollable, subscribe};
 
 use super::super::bindings::http::outgoing_handler;
 use super::super::bindings::http::types::{self, ErrorCode, Method, Scheme};
-use super::super::body::{BodyReader, Ready};
 use super::super::calls::{HTTP_RESPONSE, HTTP_SEND};
 use super::super::durable::{Halt, Subject, input_hash};
 use super::super::recorded::unreadable;
 use super::super::state::{HostState, Linked};
 use super::super::wait::wait_outside;
 use super::call::{HttpCall, Outcome, Waiting, subject};
-use super::client::{Request, Timeouts, Trouble};
+use super::client::{Request, Trouble};
 use super::fields::Fields;
 use super::message::{
     BODY_BYTES_MAX, BodySlot, HttpResponse, IncomingBody, IncomingResponse, OutgoingBody,
-    OutgoingResponse,
 };
+use super::types::Options;
 
 /// Longest URL: what servers commonly take.
 const URL_BYTES_MAX: usize = 16 << 10;
@@ -44,14 +42,6 @@ pub struct OutgoingRequest {
     fields: Fields,
     body: Option<BodySlot>,
 }
-
-/// `wasi:http/types.request-options`
-#[derive(Debug, Clone, Copy, Default)]
-#[expect(
-    unreachable_pub,
-    reason = "the generated bindings re-export it, which `pub(crate)` forbids"
-)]
-pub struct Options(Timeouts);
 
 /// A handle on a request that was sent.
 #[expect(
@@ -502,193 +492,6 @@ impl types::HostFutureIncomingResponse for Linked<'_> {
     async fn drop(&mut self, future: Resource<Future>) -> Result<()> {
         // What is on its way goes on until the invocation ends: it may be meant to happen.
         self.0.table.delete(future)?;
-        Ok(())
-    }
-}
-
-impl types::HostIncomingResponse for Linked<'_> {
-    async fn status(&mut self, response: Resource<IncomingResponse>) -> Result<u16> {
-        Ok(self.0.table.get(&response)?.status)
-    }
-
-    async fn headers(&mut self, response: Resource<IncomingResponse>) -> Result<Resource<Fields>> {
-        let fields = self.0.table.get(&response)?.fields.clone();
-        Ok(self.0.table.push(fields)?)
-    }
-
-    async fn consume(
-        &mut self,
-        response: Resource<IncomingResponse>,
-    ) -> Result<Result<Resource<IncomingBody>, ()>> {
-        match self.0.table.get_mut(&response)?.body.take() {
-            Some(body) => Ok(Ok(self.0.table.push(body)?)),
-            None => Ok(Err(())),
-        }
-    }
-
-    async fn drop(&mut self, response: Resource<IncomingResponse>) -> Result<()> {
-        self.0.table.delete(response)?;
-        Ok(())
-    }
-}
-
-impl types::HostIncomingBody for Linked<'_> {
-    async fn stream(
-        &mut self,
-        body: Resource<IncomingBody>,
-    ) -> Result<Result<Resource<DynInputStream>, ()>> {
-        match self.0.table.get_mut(&body)?.bytes.take() {
-            Some(bytes) => Ok(Ok(BodyReader::push(&mut self.0.table, bytes)?)),
-            None => Ok(Err(())),
-        }
-    }
-
-    async fn finish(&mut self, body: Resource<IncomingBody>) -> Result<Resource<Trailers>> {
-        let body = self.0.table.delete(body)?;
-        Ok(self.0.table.push(Trailers(Some(body.trailers)))?)
-    }
-
-    async fn drop(&mut self, body: Resource<IncomingBody>) -> Result<()> {
-        self.0.table.delete(body)?;
-        Ok(())
-    }
-}
-
-/// `wasi:http/types.future-trailers`. `None` once they were taken.
-#[derive(Debug)]
-#[expect(
-    unreachable_pub,
-    reason = "the generated bindings re-export it, which `pub(crate)` forbids"
-)]
-pub struct Trailers(Option<Option<Fields>>);
-
-impl types::HostFutureTrailers for Linked<'_> {
-    async fn subscribe(&mut self, _trailers: Resource<Trailers>) -> Result<Resource<DynPollable>> {
-        let ready = self.0.table.push(Ready)?;
-        subscribe(&mut self.0.table, ready)
-    }
-
-    async fn get(
-        &mut self,
-        trailers: Resource<Trailers>,
-    ) -> Result<Option<Result<Result<Option<Resource<Fields>>, ErrorCode>, ()>>> {
-        let Some(trailers) = self.0.table.get_mut(&trailers)?.0.take() else {
-            return Ok(Some(Err(())));
-        };
-        let fields = match trailers {
-            Some(fields) => Some(self.0.table.push(fields)?),
-            None => None,
-        };
-        Ok(Some(Ok(Ok(fields))))
-    }
-
-    async fn drop(&mut self, trailers: Resource<Trailers>) -> Result<()> {
-        self.0.table.delete(trailers)?;
-        Ok(())
-    }
-}
-
-impl types::HostOutgoingResponse for Linked<'_> {
-    async fn new(&mut self, fields: Resource<Fields>) -> Result<Resource<OutgoingResponse>> {
-        let fields = self.0.table.delete(fields)?;
-        Ok(self.0.table.push(OutgoingResponse {
-            status: 200,
-            fields: Fields::fixed(fields.entries),
-            body: None,
-        })?)
-    }
-
-    async fn status_code(&mut self, response: Resource<OutgoingResponse>) -> Result<u16> {
-        Ok(self.0.table.get(&response)?.status)
-    }
-
-    async fn set_status_code(
-        &mut self,
-        response: Resource<OutgoingResponse>,
-        status: u16,
-    ) -> Result<Result<(), ()>> {
-        // Responses that are only announcements cannot be the answer.
-        if !(200..1000).contains(&status) {
-            return Ok(Err(()));
-        }
-        self.0.table.get_mut(&response)?.status = status;
-        Ok(Ok(()))
-    }
-
-    async fn headers(&mut self, response: Resource<OutgoingResponse>) -> Result<Resource<Fields>> {
-        let fields = self.0.table.get(&response)?.fields.clone();
-        Ok(self.0.table.push(fields)?)
-    }
-
-    async fn body(
-        &mut self,
-        response: Resource<OutgoingResponse>,
-    ) -> Result<Result<Resource<OutgoingBody>, ()>> {
-        let response = self.0.table.get_mut(&response)?;
-        if response.body.is_some() {
-            return Ok(Err(()));
-        }
-        let slot = BodySlot::new();
-        response.body = Some(slot.clone());
-        Ok(Ok(self.0.table.push(OutgoingBody { slot })?))
-    }
-
-    async fn drop(&mut self, response: Resource<OutgoingResponse>) -> Result<()> {
-        self.0.table.delete(response)?;
-        Ok(())
-    }
-}
-
-fn nanos(duration: Option<Duration>) -> Option<u64> {
-    duration.map(|duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
-}
-
-impl types::HostRequestOptions for Linked<'_> {
-    async fn new(&mut self) -> Result<Resource<Options>> {
-        Ok(self.0.table.push(Options::default())?)
-    }
-
-    async fn connect_timeout(&mut self, options: Resource<Options>) -> Result<Option<u64>> {
-        Ok(nanos(self.0.table.get(&options)?.0.connect))
-    }
-
-    async fn set_connect_timeout(
-        &mut self,
-        options: Resource<Options>,
-        duration: Option<u64>,
-    ) -> Result<Result<(), ()>> {
-        self.0.table.get_mut(&options)?.0.connect = duration.map(Duration::from_nanos);
-        Ok(Ok(()))
-    }
-
-    async fn first_byte_timeout(&mut self, options: Resource<Options>) -> Result<Option<u64>> {
-        Ok(nanos(self.0.table.get(&options)?.0.first_byte))
-    }
-
-    async fn set_first_byte_timeout(
-        &mut self,
-        options: Resource<Options>,
-        duration: Option<u64>,
-    ) -> Result<Result<(), ()>> {
-        self.0.table.get_mut(&options)?.0.first_byte = duration.map(Duration::from_nanos);
-        Ok(Ok(()))
-    }
-
-    async fn between_bytes_timeout(&mut self, options: Resource<Options>) -> Result<Option<u64>> {
-        Ok(nanos(self.0.table.get(&options)?.0.between_bytes))
-    }
-
-    async fn set_between_bytes_timeout(
-        &mut self,
-        options: Resource<Options>,
-        duration: Option<u64>,
-    ) -> Result<Result<(), ()>> {
-        self.0.table.get_mut(&options)?.0.between_bytes = duration.map(Duration::from_nanos);
-        Ok(Ok(()))
-    }
-
-    async fn drop(&mut self, options: Resource<Options>) -> Result<()> {
-        self.0.table.delete(options)?;
         Ok(())
     }
 }
