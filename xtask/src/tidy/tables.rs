@@ -73,10 +73,24 @@ pub(crate) const ABSENCES: &[Absence] = &[
     },
     Absence {
         lines: Lines::Dependency,
-        words: &["axum", "hyper"],
+        words: &["axum"],
         within: &["crates/", "xtask/", "tests/", "benches/"],
         except: &["crates/server/"],
         reason: "only server speaks HTTP as a server",
+    },
+    Absence {
+        lines: Lines::Dependency,
+        words: &["hyper", "rustls"],
+        within: &["crates/", "xtask/", "tests/", "benches/"],
+        except: &["crates/server/", "crates/engine/"],
+        reason: "only server speaks HTTP as a server, and only engine as a client of guests",
+    },
+    Absence {
+        lines: Lines::Rust,
+        words: &["hyper::", "hyper_util", "rustls", "TcpStream"],
+        within: &["crates/engine/"],
+        except: &["crates/engine/src/host/http/"],
+        reason: "guests reach the network through host/http/ only, where the allow-list is",
     },
     Absence {
         lines: Lines::Rust,
