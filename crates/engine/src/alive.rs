@@ -362,7 +362,7 @@ impl Alive {
         let found = node.store().result(log, key)?;
         // A result in a part of the history that was undone is none.
         let regions = self.link.regions.lock().clone();
-        let Some(found) = found.filter(|found| !regions.contains(found.finished)) else {
+        let Some(found) = found.filter(|found| !regions.reverted(found.finished)) else {
             return Ok(None);
         };
         let damage = |error: StoreError| WorkerError::Damaged {

@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use super::format::{FormatError, checksum};
 use super::image::Image;
-use crate::oplog::Regions;
+use crate::oplog::{Region, Regions};
 
 /// First bytes of every file.
 const MAGIC: [u8; 8] = *b"golemsav";
@@ -65,6 +65,8 @@ pub(crate) struct SavedRegion {
     last: u64,
     #[prost(uint64, tag = "3")]
     jump: u64,
+    #[prost(bool, tag = "4")]
+    reverted: bool,
 }
 
 impl Summary {
@@ -76,6 +78,7 @@ impl Summary {
                 first: region.first.0,
                 last: region.last.0,
                 jump: region.jump.0,
+                reverted: region.reverted,
             })
             .collect()
     }
@@ -84,11 +87,12 @@ impl Summary {
     pub(crate) fn regions(&self) -> Regions {
         let mut regions = Regions::default();
         for region in &self.regions {
-            regions.add(
-                OplogIndex(region.jump),
-                OplogIndex(region.first),
-                OplogIndex(region.last),
-            );
+            regions.insert(Region {
+                first: OplogIndex(region.first),
+                last: OplogIndex(region.last),
+                jump: OplogIndex(region.jump),
+                reverted: region.reverted,
+            });
         }
         regions
     }

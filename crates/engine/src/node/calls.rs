@@ -110,7 +110,7 @@ impl Node {
             worker: worker.clone(),
             payload: TimerAction::bytes_of(action),
         };
-        let seq = self.committer.submit([Op::AddTimer { timer }]);
+        let seq = self.committer().submit([Op::AddTimer { timer }]);
         self.arm_timer(self.shard_of(&worker), due, seq);
         self.durable(seq).await?;
         Ok(scheduled)
@@ -127,7 +127,7 @@ impl Node {
         if !self.has_timer(shard, due, id)? {
             return Ok(false);
         }
-        let seq = self.committer.submit([Op::DelTimer { shard, due, id }]);
+        let seq = self.committer().submit([Op::DelTimer { shard, due, id }]);
         self.durable(seq).await?;
         Ok(true)
     }

@@ -111,7 +111,7 @@ impl Ledger {
                 Event::Jump(jump) => {
                     jumped = true;
                     undone |= jump.first <= from.0;
-                    regions.add(index, OplogIndex(jump.first), OplogIndex(jump.last));
+                    regions.jump(index, jump);
                 }
                 Event::Updated(updated) => rebased |= updated.snapshot.is_some(),
                 _ => {}
@@ -142,7 +142,7 @@ impl Ledger {
         let mut regions = Regions::default();
         each(store, log, OplogIndex(1), |index, event| {
             if let Event::Jump(jump) = &event {
-                regions.add(index, OplogIndex(jump.first), OplogIndex(jump.last));
+                regions.jump(index, jump);
             }
             if regions.is_empty() && last.is_none_or(|last| index <= last) {
                 ledger.fold(index, event);

@@ -3,6 +3,7 @@
 //! counts, and where the next one is that does. Never reads a log. Read next: `ledger.rs`, `reader.rs`.
 
 use golem_model::OplogIndex;
+use golem_model::oplog::{Jump, JumpReason};
 
 /// Entries that do not count, from `first` to `last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,9 @@ pub(crate) struct Region {
     pub(crate) last: OplogIndex,
     /// The newest jump that made it: the keys of the calls that follow the region depend on it.
     pub(crate) jump: OplogIndex,
+    /// A user undid it, with the results of all invocations that ended there. Other regions may hold the end of an
+    /// invocation that had only waited meanwhile, and that stays.
+    pub(crate) reverted: bool,
 }
 
 /// The regions of one log, in order, without overlaps.
@@ -22,8 +26,27 @@ pub(crate) struct Regions(Vec<Region>);
 impl Regions {
     /// The entries from `first` to `last` no longer count, says the jump at index `jump`, which is newer than all others.
     pub(crate) fn add(&mut self, jump: OplogIndex, first: OplogIndex, last: OplogIndex) {
-        let mut new = Region { first, last, jump };
-        if last < first {
+        self.insert(Region {
+            first,
+            last,
+            jump,
+            reverted: false,
+        });
+    }
+
+    /// What the jump `entry` at index `at` says, which is newer than all others.
+    pub(crate) fn jump(&mut self, at: OplogIndex, entry: &Jump) {
+        self.insert(Region {
+            first: OplogIndex(entry.first),
+            last: OplogIndex(entry.last),
+            jump: at,
+            reverted: entry.reason() == JumpReason::Revert,
+        });
+    }
+
+    /// Adds a region; one that overlaps older ones swallows them. A revert covers what it meets as a whole.
+    pub(crate) fn insert(&mut self, mut new: Region) {
+        if new.last < new.first {
             return;
         }
         self.0.retain(|old| {
@@ -48,6 +71,11 @@ impl Regions {
     /// Whether the entry at `index` no longer counts.
     pub(crate) fn contains(&self, index: OplogIndex) -> bool {
         self.at(index).is_some()
+    }
+
+    /// Whether what ended at `index` was undone by a user.
+    pub(crate) fn reverted(&self, index: OplogIndex) -> bool {
+        self.at(index).is_some_and(|region| region.reverted)
     }
 
     /// Whether everything counts.
@@ -84,6 +112,20 @@ mod tests {
         assert!(regions.contains(OplogIndex(4)) && regions.contains(OplogIndex(12)));
         assert!(!regions.contains(OplogIndex(3)) && !regions.contains(OplogIndex(13)));
         assert_eq!(regions.at(OplogIndex(16)).unwrap().jump, OplogIndex(20));
+    }
+
+    #[test]
+    fn what_ended_in_a_cancelled_region_stays_until_a_user_undoes_it() {
+        let jump = |first, last, reason| Jump {
+            first,
+            last,
+            reason: reason as i32,
+        };
+        let mut regions = Regions::default();
+        regions.jump(OplogIndex(10), &jump(5, 9, JumpReason::Cancelled));
+        assert!(regions.contains(OplogIndex(7)) && !regions.reverted(OplogIndex(7)));
+        regions.jump(OplogIndex(20), &jump(4, 19, JumpReason::Revert));
+        assert!(regions.reverted(OplogIndex(7)));
     }
 
     #[test]
