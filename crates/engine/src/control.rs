@@ -46,6 +46,7 @@ impl Worker {
         self.node.instance_gone(&self.id);
         if let Some(alive) = &mut self.alive {
             alive.link.instance_gone();
+            alive.link.keep(&[]);
             alive.link.waits_no_more();
         }
     }

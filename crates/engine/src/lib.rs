@@ -9,6 +9,8 @@ mod control;
 mod cwasm;
 mod ephemeral;
 pub mod error;
+#[cfg(test)]
+mod faults;
 mod host;
 mod instance;
 pub mod limits;

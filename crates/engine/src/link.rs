@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use golem_model::oplog::RetryPolicy;
-use golem_model::{LogId, OplogIndex, WorkerId};
+use golem_model::{IdempotencyKey, LogId, OplogIndex, WorkerId};
 use golem_storage::Op;
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::host::Source;
 use crate::node::Node;
 use crate::oplog::Regions;
-use crate::rpc::WaitGuard;
+use crate::rpc::{CallFuture, WaitGuard};
 use crate::timers::wake_timer;
 use crate::worker::Message;
 
@@ -37,6 +37,9 @@ pub(crate) struct Link {
     marked: AtomicBool,
     /// What the guest waits for, while it does.
     waiting: Mutex<Option<Vec<Source>>>,
+    /// Calls that the guest waited for when its instance left memory. What they bring meanwhile is not asked for again: with
+    /// many workers in little memory, each would leave once more before it heard the answer.
+    kept: Mutex<Vec<Arc<CallFuture>>>,
     /// The wait was noted in the log: until when (µs since 1970), if a timer is among what it waits for.
     parked: Mutex<Option<Option<u64>>>,
     /// The right to run guest code; given back while the guest waits.
@@ -57,6 +60,7 @@ impl Link {
             retry_policy: Mutex::default(),
             marked: AtomicBool::new(false),
             waiting: Mutex::default(),
+            kept: Mutex::default(),
             parked: Mutex::default(),
             permit: Mutex::default(),
             waits_for: Mutex::default(),
@@ -97,10 +101,12 @@ impl Link {
         self.permit.lock().take();
     }
 
-    /// The guest waits for any one of `sources`; without them, for something that keeps its instance in memory.
+    /// The guest waits for any one of `sources`; without them, for something that keeps its instance in memory. So does an
+    /// atomic region: whoever comes back inside of one does it all again.
     pub(crate) fn begin_wait(&self, sources: Option<Vec<Source>>) {
         self.leave();
-        if let Some(sources) = sources {
+        let in_region = self.atomic.lock().is_some();
+        if let Some(sources) = sources.filter(|_| !in_region) {
             *self.waiting.lock() = Some(sources);
             self.node.instance_waits(&self.worker);
         }
@@ -144,6 +150,22 @@ impl Link {
     /// What the guest waits for, taken because its instance goes.
     pub(crate) fn take_wait(&self) -> Vec<Source> {
         self.waiting.lock().take().unwrap_or_default()
+    }
+
+    /// Keeps the calls among `sources` for the next instance, and no others.
+    pub(crate) fn keep(&self, sources: &[Source]) {
+        let calls = sources.iter().filter_map(|source| match source {
+            Source::Call(future) => Some(Arc::clone(future)),
+            Source::Timer(_) | Source::Promise(_) => None,
+        });
+        *self.kept.lock() = calls.collect();
+    }
+
+    /// The call with this key that an earlier instance has made and waited for.
+    pub(crate) fn kept(&self, key: &IdempotencyKey) -> Option<Arc<CallFuture>> {
+        let mut kept = self.kept.lock();
+        let at = kept.iter().position(|future| future.call.key == *key)?;
+        Some(kept.swap_remove(at))
     }
 
     /// The wait is noted in the log.

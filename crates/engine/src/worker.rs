@@ -449,6 +449,7 @@ impl Worker {
         let sources = alive.link.take_wait();
         self.running = None;
         alive.link.instance_gone();
+        alive.link.keep(&sources);
         self.node.instance_gone(&self.id);
         let parked = alive.link.unpark().is_some();
         alive.suspended = Some(parked);

@@ -446,11 +446,11 @@ impl host::Host for Linked<'_> {
     }
 
     async fn generate_idempotency_key(&mut self) -> Result<Uuid> {
-        // A function of the invocation and its calls: the same after a crash without an entry.
+        // A function of the invocation and its calls: the same after a crash without an entry, and in the history of a fork.
         let number = self.0.invoking.next_call();
         let salt = self.0.journal()?.salt()?;
-        let worker = &self.0.guest.worker;
-        let IdempotencyKey(key) = self.0.invoking.key.derive(worker, number, salt);
+        let worker = self.0.guest.seen_worker();
+        let IdempotencyKey(key) = self.0.invoking.key.derive(&worker, number, salt);
         let uuid =
             RawUuid::parse_str(&key).map_err(|error| Halt::InvalidRequest(error.to_string()))?;
         Ok(wit_uuid(uuid))

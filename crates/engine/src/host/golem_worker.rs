@@ -91,7 +91,9 @@ impl host::Host for Linked<'_> {
             .key
             .derive(&self.0.guest.worker, number, salt);
         let subject = format!("{target} {function_name} at {due}");
-        let input = input_hash(&[subject.as_bytes(), key.0.as_bytes()]);
+        let seen = self.0.guest.seen_worker();
+        let origin_key = self.0.invoking.key.derive(&seen, number, salt);
+        let input = input_hash(&[subject.as_bytes(), origin_key.0.as_bytes()]);
         let id = input;
         let Target::Worker(worker) = &target else {
             let error = "an ephemeral worker cannot be invoked later: it has no name";

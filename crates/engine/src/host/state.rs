@@ -64,6 +64,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// The worker as its guest sees it: what a repeated history depends on.
+    pub(crate) fn seen_worker(&self) -> WorkerId {
+        WorkerId::new(self.worker.component_id, self.seen_name.clone())
+    }
+
     /// The environment as the guest sees it: `GOLEM_WORKER_NAME`, `GOLEM_COMPONENT_ID` and `GOLEM_COMPONENT_VERSION`
     /// are always those of the worker itself, also when it inherited others. Source: runtime spec §1.3.
     pub(crate) fn full_env(&self) -> Vec<(String, String)> {

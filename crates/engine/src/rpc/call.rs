@@ -75,6 +75,8 @@ pub(crate) struct RemoteCall {
     pub(crate) target: Target,
     /// Its key: the same whenever it is issued again.
     pub(crate) key: IdempotencyKey,
+    /// The same as the worker's history has it: a fork calls with keys of its own, and repeats those of its origin.
+    pub(crate) origin_key: IdempotencyKey,
     /// What: how the stub or the guest names it.
     pub(crate) function: Function,
     /// One encoded `Value::Tuple`.
@@ -286,6 +288,10 @@ impl HostState {
         // A call that is made again after a region was undone may differ from the one that was undone: it has another key.
         let salt = self.journal()?.salt()?;
         let key = self.invoking.key.derive(&self.guest.worker, number, salt);
+        let origin_key = self
+            .invoking
+            .key
+            .derive(&self.guest.seen_worker(), number, salt);
         let input = Value::Tuple(params).to_bytes();
         let subject = format!("{target} {function}");
         let hash = input_hash(&[subject.as_bytes(), &input]);
@@ -293,6 +299,7 @@ impl HostState {
         let call = RemoteCall {
             target,
             key,
+            origin_key,
             function,
             input,
             repeated: false,
@@ -332,7 +339,7 @@ impl HostState {
             }
         };
         self.go_live()?;
-        let future = CallFuture::new(prepared.call);
+        let future = self.future_of(prepared.call);
         let mut also = Vec::new();
         match self.may_wait_for(&future) {
             Err(cycle) => future.resolve(Err(cycle)),
@@ -352,6 +359,12 @@ impl HostState {
             self.journal()?.end(start, &result_value(&result), also)?;
         }
         Ok(result)
+    }
+
+    /// The future of a call: the one that an instance before this one has waited for, if there is one.
+    fn future_of(&self, call: RemoteCall) -> Arc<CallFuture> {
+        let kept = self.link.as_ref().and_then(|link| link.kept(&call.key));
+        kept.unwrap_or_else(|| CallFuture::new(call))
     }
 
     /// Whether waiting for a call could come to an end.
@@ -395,7 +408,7 @@ impl HostState {
         let mut prepared = self.remote_call(target, function, params)?;
         let (start, replayed) = self.sent(calls::RPC_ASYNC_INVOKE_AND_AWAIT, &prepared)?;
         prepared.call.repeated = replayed;
-        let future = CallFuture::new(prepared.call.clone());
+        let future = self.future_of(prepared.call.clone());
         let outgoing = Outgoing {
             start,
             call: prepared.call,
@@ -436,7 +449,7 @@ impl HostState {
         errors_are_values: bool,
     ) -> Result<Option<Result<Value, RpcError>>, Halt> {
         let call: Call = calls::RPC_FUTURE_GET;
-        let hash = input_hash(&[future.call.key.0.as_bytes()]);
+        let hash = input_hash(&[future.call.origin_key.0.as_bytes()]);
         let recorded = !self.is_unrecorded();
         if recorded && let Some(value) = self.journal()?.replayed(call, hash)? {
             let Value::Option(found) = value else {

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / faults/gym: a node in process that can crash: what its store has not committed is lost, and a new node starts on
+//! the rest. In: calls by name. Out: answers, or that the node has crashed. Bound: [`PATIENCE`]. Read next: `crash.rs`.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use golem_model::component::ComponentType;
+use golem_model::oplog::{Event, OplogEntry};
+use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WorkerId};
+use golem_storage::{Blobs, MemStore};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::guest;
+use crate::error::WorkerError;
+use crate::node::{Node, NodeConfig, Request};
+use crate::queue::Target;
+
+/// Longest wait for anything: far above what it needs, so that a test that hangs says so.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a node is made again.
+pub(super) struct Gym {
+    pub(super) node: Arc<Node>,
+    pub(super) store: Arc<MemStore>,
+    pub(super) component: ComponentId,
+    pub(super) dir: TempDir,
+    pub(super) resident_max: usize,
+    dead: watch::Receiver<bool>,
+}
+
+/// The node has crashed, or was crashed.
+#[derive(Debug)]
+pub(super) struct Crashed;
+
+fn start(
+    dir: &TempDir,
+    resident_max: usize,
+    store: &Arc<MemStore>,
+) -> (Arc<Node>, watch::Receiver<bool>) {
+    let (dies, dead) = watch::channel(false);
+    let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
+    let mut config = NodeConfig::new(dir.path().join("code"));
+    config.resident_max = resident_max;
+    let fatal = move |_| {
+        dies.send_replace(true);
+    };
+    let node = Node::start(&config, Arc::clone(store) as _, blobs, fatal).unwrap();
+    (node, dead)
+}
+
+impl Gym {
+    /// A node on an empty store with the user guest uploaded in so many versions. At most `resident_max` idle instances.
+    pub(super) async fn new(resident_max: usize, versions: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(MemStore::new());
+        let (node, dead) = start(&dir, resident_max, &store);
+        let upload = node.create_component("faults", ComponentType::Durable, guest::user(0));
+        let component = upload.await.unwrap().versioned_component_id.component_id;
+        for version in 1..versions {
+            let upload = node.update_component(component, None, guest::user(version));
+            upload.await.unwrap();
+        }
+        Self {
+            node,
+            store,
+            component,
+            dir,
+            resident_max,
+            dead,
+        }
+    }
+
+    /// Another node that begins with what this one has committed, and with its compiled code.
+    pub(super) fn copy(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let code = |dir: &TempDir| -> PathBuf { dir.path().join("code") };
+        golem_testkit::copy_tree(&code(&self.dir), &code(&dir)).unwrap();
+        golem_testkit::copy_tree(&self.dir.path().join("blobs"), &dir.path().join("blobs"))
+            .unwrap();
+        let store = Arc::new(MemStore::from_snapshot(self.store.snapshot()));
+        let (node, dead) = start(&dir, self.resident_max, &store);
+        Self {
+            node,
+            store,
+            component: self.component,
+            dir,
+            resident_max: self.resident_max,
+            dead,
+        }
+    }
+
+    /// The process dies and starts again: what is not committed is lost.
+    pub(super) async fn crash(&mut self) {
+        let store = Arc::new(self.store.reopen());
+        self.again(store).await;
+    }
+
+    /// The process ends in good order and starts again.
+    pub(super) async fn restart(&mut self) {
+        self.node.stop().await;
+        let store = Arc::new(self.store.reopen());
+        self.again(store).await;
+    }
+
+    async fn again(&mut self, store: Arc<MemStore>) {
+        self.node.stop().await;
+        let (node, dead) = start(&self.dir, self.resident_max, &store);
+        self.node = node;
+        self.store = store;
+        self.dead = dead;
+    }
+
+    pub(super) fn worker(&self, name: &str) -> WorkerId {
+        WorkerId::new(self.component, name.to_owned())
+    }
+
+    /// The URN of a worker.
+    pub(super) fn urn(&self, name: &str) -> Value {
+        Value::String(format!("urn:worker:{}/{name}", self.component.0))
+    }
+
+    /// What a call with `key` asks for; a new key if there is none.
+    pub(super) fn request(function: &str, params: Vec<Value>, key: Option<&str>) -> Request {
+        let new = || uuid::Uuid::new_v4().to_string();
+        Request {
+            key: IdempotencyKey(key.map_or_else(new, str::to_owned)),
+            key_is_new: key.is_none(),
+            function: function.to_owned(),
+            params,
+            deadline: None,
+        }
+    }
+
+    /// Waits for something that the node does, or for its crash.
+    pub(super) async fn alive<T>(&self, what: impl Future<Output = T>) -> Result<T, Crashed> {
+        let mut dead = self.dead.clone();
+        tokio::select! {
+            done = what => if *self.dead.borrow() { Err(Crashed) } else { Ok(done) },
+            _ = dead.wait_for(|dead| *dead) => Err(Crashed),
+            () = tokio::time::sleep(PATIENCE) => panic!("nothing happens for {PATIENCE:?}"),
+        }
+    }
+
+    /// Calls a function of a worker and waits for its answer.
+    pub(super) async fn ask(
+        &self,
+        worker: &str,
+        function: &str,
+        params: Vec<Value>,
+        key: Option<&str>,
+    ) -> Result<Result<Value, WorkerError>, Crashed> {
+        let target = Target::Worker(self.worker(worker));
+        let call = self
+            .node
+            .invoke_and_await(target, Self::request(function, params, key));
+        let outcome = self.alive(call).await?;
+        Ok(outcome.map(|outcome| {
+            outcome
+                .results
+                .into_iter()
+                .next()
+                .unwrap_or(Value::Bool(true))
+        }))
+    }
+
+    /// The same where it has to succeed, for a function that answers with a number.
+    pub(super) async fn number(&self, worker: &str, function: &str, params: Vec<Value>) -> u64 {
+        number(self.ask(worker, function, params, None).await.unwrap())
+    }
+
+    /// Entries of a worker's log.
+    pub(super) async fn entries(
+        &self,
+        worker: &WorkerId,
+    ) -> Result<Vec<(OplogIndex, Event)>, WorkerError> {
+        let (entries, _) = self.node.oplog(worker, OplogIndex(1), usize::MAX).await?;
+        let event = |(index, OplogEntry { event, .. })| Some((index, event?));
+        Ok(entries.into_iter().filter_map(event).collect())
+    }
+
+    /// Looks until `look` finds something.
+    pub(super) async fn until<T, F>(
+        &self,
+        what: &str,
+        mut look: impl FnMut() -> F,
+    ) -> Result<T, Crashed>
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(found) = self.alive(look()).await? {
+                return Ok(found);
+            }
+            assert!(start.elapsed() < PATIENCE, "{what} does not happen");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// The number that a call has answered.
+pub(super) fn number<E: Debug>(answer: Result<Value, E>) -> u64 {
+    match answer {
+        Ok(Value::U64(number)) => number,
+        Ok(Value::U32(number)) => number.into(),
+        other => panic!("no number: {other:?}"),
+    }
+}
+
+/// A generator that a seed repeats: SplitMix64.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    /// The seed in `variable`, or a new one.
+    pub(super) fn seed(variable: &str) -> u64 {
+        setting(variable).unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// A number in the environment.
+pub(super) fn setting(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / faults: the engine as a whole under faults: crashes at every commit, random operations against a model, keys that
+//! come many times, cycles and chains of calls, hostile guests, timers, checkpoints. In process, with small guests.
+//! A failing case prints its seed and the command that repeats it. Read next: `gym.rs`. Source: reliability spec §2.
+
+mod calls;
+mod checkpoints;
+mod crash;
+mod guest;
+mod gym;
+mod hostile;
+mod keys;
+mod model;
+mod timers;
