@@ -503,6 +503,12 @@ impl HostState {
         Ok(delivered)
     }
 
+    /// The call that was just repeated could not be sent when it was new, and the guest was told so: it is not to be issued
+    /// again, whoever could take it by now.
+    pub(super) fn forget_refused_call(&mut self) {
+        self.rpc.outbox.pop();
+    }
+
     /// The log is at its end: calls that it does not confirm are issued again, with their keys.
     pub(crate) fn go_live(&mut self) -> Result<(), Halt> {
         if self.rpc.live || self.journal()?.peek()?.is_some() || self.journal()?.stops().is_err() {

@@ -19,7 +19,7 @@ use super::future::CallFuture;
 use crate::checkpoint::Held;
 use crate::component::reflect::{ResourceNumbers, StubName, stub_name, wit_type};
 use crate::host::calls::RPC_REFUSED;
-use crate::host::durable::Halt;
+use crate::host::durable::{Halt, input_hash};
 use crate::host::{HostState, Source, subscribe_to};
 use crate::queue::Target;
 use crate::value::{from_val, to_val};
@@ -456,20 +456,25 @@ fn define_get(
     })
 }
 
-/// Whether a call could be sent. That it could not depends on what is uploaded at the moment, so it is recorded.
+/// Whether a call could be sent. That it could not depends on what is uploaded at the moment, so it is recorded, with an input
+/// of its own: the refusals of `golem:rpc` have none and come before the call.
 fn refusal(
     state: &mut HostState,
     sent: Result<(), RpcError>,
 ) -> Result<Result<(), RpcError>, Halt> {
+    let input = input_hash(&[b"sent"]);
     let recorded = match state.journal()?.peek()? {
-        Some((_, Event::Read(read))) => read.call == RPC_REFUSED.number,
+        Some((_, Event::Read(read))) => read.call == RPC_REFUSED.number && read.input == input,
         _ => false,
     };
     if !recorded && sent.is_ok() {
         return Ok(Ok(()));
     }
+    if recorded {
+        state.forget_refused_call();
+    }
     let result = sent.map(|()| Value::Tuple(Vec::new()));
-    let kept = state.durable(RPC_REFUSED, 0, |_| Ok(result_value(&result)))?;
+    let kept = state.durable(RPC_REFUSED, input, |_| Ok(result_value(&result)))?;
     Ok(result_from(kept).map(drop))
 }
 
