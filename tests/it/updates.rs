@@ -5,7 +5,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::traveller::{Traveller, Version};
+use crate::traveller::{Traveller, Version, guest};
 
 #[test]
 fn a_version_that_repeats_the_history_takes_over() -> Result<()> {
@@ -118,6 +118,30 @@ fn many_workers_are_updated_at_once_and_each_says_how_it_went() -> Result<()> {
     assert_eq!(t.updated("fresh-2")?["type"], "successfulUpdate");
     assert_eq!(t.updated("used")?["type"], "failedUpdate");
     assert_eq!(t.call("used", "add", &[json!(1)])?, json!(2));
+    Ok(())
+}
+
+#[test]
+fn an_upload_can_take_the_workers_along() -> Result<()> {
+    let t = Traveller::start()?;
+    t.call("w", "get", &[])?;
+    let file = t.data.path().join("same.wasm");
+    std::fs::write(&file, guest(Version::Same)?)?;
+    let file = file.to_string_lossy();
+    let update = [
+        "component",
+        "update",
+        "-c",
+        "traveller",
+        &file,
+        "--try-update-workers",
+    ];
+    let both = t.cli(&update)?;
+    assert_eq!(both[0]["componentVersion"], 1, "{both}");
+    let urn = format!("urn:worker:{}/w", t.component);
+    assert_eq!(both[1], json!({"triggered": [urn], "failed": []}));
+    assert_eq!(t.updated("w")?["type"], "successfulUpdate");
+    assert_eq!(t.call("w", "add", &[json!(5)])?, json!(10));
     Ok(())
 }
 

@@ -56,6 +56,39 @@ fn nobody() -> String {
 }
 
 #[test]
+fn slips_are_told_before_a_server_is_asked() {
+    let home = tempfile::tempdir().unwrap();
+    let urn = "-W urn:worker:0d8e3a5c-1b2f-4c3d-8e9f-a0b1c2d3e4f5/w";
+    for (verb, part) in [
+        ("worker oplog --query (a", "error[VAL-052]"),
+        ("worker oplog --query /(/", "error[VAL-053]"),
+        ("worker oplog --query a --from 1", "cannot be used with"),
+        ("worker invoke -f add --timeout soon", "error[VAL-050]"),
+        ("worker schedule -f add --in soon", "error[VAL-050]"),
+        ("worker schedule -f add", "--at"),
+        (
+            "worker schedule -f add --in 1h --at 2030-01-01T00:00:00Z",
+            "cannot be used with",
+        ),
+        ("worker revert", "--last-oplog-index"),
+        (
+            "worker unschedule --schedule-id soon",
+            "does not name a scheduled invocation",
+        ),
+        ("worker update --mode odd", "invalid value 'odd'"),
+    ] {
+        fails(home.path(), &format!("{verb} {urn}"), 2, &[part]);
+    }
+    let missing = format!("promise complete {urn} --oplog-idx 3 --file absent");
+    fails(
+        home.path(),
+        &missing,
+        1,
+        &["error[CLI-026]", "hint: pass the value itself"],
+    );
+}
+
+#[test]
 fn a_server_that_is_down_is_named_with_the_way_to_start_one() {
     let home = tempfile::tempdir().unwrap();
     let url = nobody();
@@ -69,6 +102,17 @@ fn a_server_that_is_down_is_named_with_the_way_to_start_one() {
         "worker invoke-and-await -c counter -w w -f add -a 3",
         "worker invoke -W worker:///counter/w -f add -j [3]",
         "worker delete -c counter -w w",
+        "worker oplog -c counter -w w --query error",
+        "worker update -c counter -w w --dry-run",
+        "worker update-many -c counter -t 1",
+        "worker cancel -c counter -w w -k key",
+        "worker revert -c counter -w w --number-of-invocations 1",
+        "worker fork -c counter -w w --oplog-index 1 --name v",
+        "worker schedule -c counter -w w -f add -a 3 --in 1h",
+        "worker replay -c counter -w w --at 3",
+        "worker verify -c counter -w w",
+        "promise complete -c counter -w w --oplog-idx 3 --data x",
+        "component try-update-workers -c counter",
         "get component:///counter",
     ] {
         let reason =
