@@ -106,7 +106,7 @@ async fn a_query_finds_entries_and_a_bad_one_is_told() {
         let answer = gym.get(&format!("{path}/oplog?{query}")).await;
         answer.is(400, "errors", code);
     }
-    let absent = path.replace("/w", "/absent");
+    let absent = path.replace("/workers/w", "/workers/absent");
     let answer = gym.get(&format!("{absent}/oplog")).await;
     answer.is(404, "error", "WRK-001");
 }
