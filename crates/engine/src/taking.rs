@@ -55,7 +55,7 @@ impl Alive {
     /// What the log says up to a checkpoint that is taken now.
     pub(crate) fn about_checkpoint(&self) -> Summary {
         let seen = &self.guest.seen_name;
-        let forked = *seen != self.guest.worker.worker_name;
+        let forked = self.guest.is_fork();
         Summary {
             index: self.writer.lock().tail().0,
             version: self.row.version,

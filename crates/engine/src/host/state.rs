@@ -64,6 +64,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// Whether it sees another name than its own.
+    pub(crate) fn is_fork(&self) -> bool {
+        self.seen_name != self.worker.worker_name
+    }
+
     /// The worker as its guest sees it: what a repeated history depends on.
     pub(crate) fn seen_worker(&self) -> WorkerId {
         WorkerId::new(self.worker.component_id, self.seen_name.clone())

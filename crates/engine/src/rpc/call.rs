@@ -288,10 +288,12 @@ impl HostState {
         // A call that is made again after a region was undone may differ from the one that was undone: it has another key.
         let salt = self.journal()?.salt()?;
         let key = self.invoking.key.derive(&self.guest.worker, number, salt);
-        let origin_key = self
-            .invoking
-            .key
-            .derive(&self.guest.seen_worker(), number, salt);
+        let origin_key = if self.guest.is_fork() {
+            let origin = self.guest.seen_worker();
+            self.invoking.key.derive(&origin, number, salt)
+        } else {
+            key.clone()
+        };
         let input = Value::Tuple(params).to_bytes();
         let subject = format!("{target} {function}");
         let hash = input_hash(&[subject.as_bytes(), &input]);
