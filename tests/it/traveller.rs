@@ -15,7 +15,8 @@ use crate::support::guests;
 const SOON: Duration = Duration::from_secs(60);
 
 /// A version of the guest. All of them export `add(n) -> total`, `get() -> total`, `sleep(millis) -> total`, `boom()`, which
-/// adds 100 and traps, and `wait() -> total`, which adds the number of bytes that a new promise is completed with.
+/// adds 100 and traps, and `wait() -> total`, which adds the number of bytes that a new promise is completed with. They save and
+/// load their total as a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
     /// `add` asks for a random number.
@@ -24,22 +25,29 @@ pub(crate) enum Version {
     Same,
     /// `add` asks for an insecure random number: another host call than the one that the history has.
     Other,
+    /// As the first, but it refuses every snapshot, with the word `no`.
+    Refusing,
 }
 
 /// The wasm of a version.
 pub(crate) fn guest(version: Version) -> Result<Vec<u8>> {
     let (interface, function) = match version {
-        Version::First | Version::Same => ("random", "get-random-u64"),
+        Version::First | Version::Same | Version::Refusing => ("random", "get-random-u64"),
         Version::Other => ("insecure", "get-insecure-random-u64"),
     };
     let twice = match version {
         Version::Same => "local.get 0 global.get $total i64.add global.set $total",
-        Version::First | Version::Other => "",
+        Version::First | Version::Other | Version::Refusing => "",
+    };
+    let refuse = match version {
+        Version::Refusing => "i32.const 0 local.set 1",
+        _ => "",
     };
     let text = std::fs::read_to_string(guests().join("traveller/traveller.wat"))?
         .replace("INTERFACE", interface)
         .replace("FUNCTION", function)
-        .replace(";;TWICE", twice);
+        .replace(";;TWICE", twice)
+        .replace(";;REFUSE", refuse);
     Ok(wat::parse_str(text)?)
 }
 

@@ -159,3 +159,36 @@ fn a_version_that_is_not_there_is_refused_at_once() -> Result<()> {
     assert_eq!(t.call("w", "get", &[])?, json!(1));
     Ok(())
 }
+
+#[test]
+fn a_snapshot_brings_the_state_to_a_version_that_could_not_repeat_the_history() -> Result<()> {
+    let t = Traveller::start()?;
+    t.call("w", "add", &[json!(3)])?;
+    t.upload(Version::Other)?;
+    t.upload(Version::Refusing)?;
+    let named = ["-c", "traveller", "-w", "w"];
+    let update = |t: &Traveller, version: &str| {
+        let words = ["worker", "update", "--mode", "manual", "-t", version];
+        t.cli_text(&[&words[..], &named[..]].concat())
+    };
+    update(&t, "1")?;
+    let done = t.updated("w")?;
+    assert_eq!(done["type"], "successfulUpdate", "{done}");
+    assert_eq!(t.call("w", "add", &[json!(4)])?, json!(7));
+    assert_eq!(t.worker("w")?["componentVersion"], 1);
+    // What follows is repeated from the snapshot on, not from the beginning.
+    let t = t.restart()?;
+    assert_eq!(t.call("w", "get", &[])?, json!(7));
+    // A version that refuses the snapshot leaves everything as it was.
+    update(&t, "2")?;
+    let refused = t.updated("w")?;
+    assert_eq!(refused["type"], "failedUpdate", "{refused}");
+    let details = refused["details"].as_str().unwrap_or_default();
+    assert!(details.contains("no"), "{refused}");
+    assert_eq!(t.call("w", "add", &[json!(1)])?, json!(8));
+    assert_eq!(t.worker("w")?["componentVersion"], 1);
+    let t = t.restart()?;
+    assert_eq!(t.call("w", "get", &[])?, json!(8));
+    assert_eq!(t.worker("w")?["status"], "Idle");
+    Ok(())
+}

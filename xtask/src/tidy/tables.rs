@@ -170,9 +170,10 @@ pub(crate) const ABSENCES: &[Absence] = &[
 /// The files of the path of an invocation, in reading order. Each must exist and be named in [`ARCHITECTURE`].
 pub(crate) const RUN_PATH: &[&str] = &[
     "crates/server/src/http/worker.rs",
-    "crates/engine/src/node.rs",
+    "crates/engine/src/node/calls.rs",
     "crates/engine/src/worker.rs",
     "crates/engine/src/queue.rs",
+    "crates/engine/src/run.rs",
     "crates/engine/src/activate.rs",
     "crates/engine/src/instance.rs",
     "crates/engine/src/host/mod.rs",

@@ -56,6 +56,24 @@
     (func (export "boom")
       i64.const 100 global.get $total i64.add global.set $total
       unreachable)
+    (func (export "save") (result i32)
+      i32.const 128 global.get $total i64.store
+      i32.const 136 i32.const 128 i32.store
+      i32.const 140 i32.const 8 i32.store
+      i32.const 136)
+    (func (export "load") (param i32 i32) (result i32)
+      ;;REFUSE
+      local.get 1 i32.const 8 i32.eq
+      if
+        local.get 0 i64.load global.set $total
+        i32.const 144 i32.const 0 i32.store
+      else
+        i32.const 160 i32.const 0x6f6e i32.store
+        i32.const 144 i32.const 1 i32.store
+        i32.const 148 i32.const 160 i32.store
+        i32.const 152 i32.const 2 i32.store
+      end
+      i32.const 144)
     (func (export "wait") (result i64)
       i32.const 0 call $create
       i32.const 0 i64.load i32.const 8 i64.load i32.const 16 i32.load i32.const 20 i32.load i32.const 24 i64.load
@@ -71,4 +89,11 @@
   (func (export "get") (result u64) (canon lift (core func $i "get")))
   (func (export "sleep") (param "millis" u64) (result u64) (canon lift (core func $i "sleep")))
   (func (export "boom") (canon lift (core func $i "boom")))
-  (func (export "wait") (result u64) (canon lift (core func $i "wait"))))
+  (func (export "wait") (result u64) (canon lift (core func $i "wait")))
+  (func $save (result (list u8)) (canon lift (core func $i "save") (memory (core memory $m "memory"))))
+  (func $load (param "bytes" (list u8)) (result (result (error string)))
+    (canon lift (core func $i "load") (memory (core memory $m "memory")) (realloc (core func $m "realloc"))))
+  (instance $saving (export "save" (func $save)))
+  (instance $loading (export "load" (func $load)))
+  (export "golem:api/save-snapshot@1.1.0" (instance $saving))
+  (export "golem:api/load-snapshot@1.1.0" (instance $loading)))
