@@ -22,7 +22,7 @@ use crate::activate::unpack;
 use crate::checkpoint::Summary;
 use crate::error::{Failure, WorkerError};
 use crate::host::durable::input_hash;
-use crate::host::{Guest, request_hash};
+use crate::host::{Guest, Origin, request_hash};
 use crate::instance::Stopped;
 use crate::limits::{CHECKPOINT_ENTRIES, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
 use crate::link::Link;
@@ -185,7 +185,7 @@ impl Alive {
         let mut alive = Self::new(node, id, row, log, ledger.tail);
         alive.failures = ledger.failures;
         alive.row.version = ledger.version;
-        alive.guest = Arc::new(guest_of(id, &alive.row, ledger.forked_from));
+        alive.guest = Arc::new(guest_of(id, &alive.row, ledger.origin));
         *alive.link.regions.lock() = ledger.regions.as_ref().clone();
         *alive.link.retry_policy.lock() = ledger.retry_policy;
         *alive.link.atomic.lock() = ledger.open_atomic;
@@ -523,12 +523,12 @@ impl Alive {
     }
 }
 
-/// Who the guest of a worker is. `seen_name`: the name that it sees instead of its own.
-pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, seen_name: Option<String>) -> Guest {
+/// Who the guest of a worker is. `origin`: whom it was forked from.
+pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, origin: Option<Origin>) -> Guest {
     let env = row.env.iter();
     Guest {
         worker: id.clone(),
-        seen_name: seen_name.unwrap_or_else(|| id.worker_name.clone()),
+        origin,
         version: row.version,
         args: row.args.clone(),
         env: env

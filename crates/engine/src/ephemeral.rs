@@ -36,7 +36,7 @@ impl Node {
             .version;
         let loaded = self.component_loaded(component, version)?;
         let guest = Guest {
-            seen_name: worker.worker_name.clone(),
+            origin: None,
             worker,
             version,
             args: create.args,

@@ -209,7 +209,7 @@ impl Node {
         let version = version.unwrap_or(ledger.version);
         let loaded = self.component_loaded(worker.component_id, version)?;
         row.version = version;
-        let guest = guest_of(worker, &row, ledger.forked_from.clone());
+        let guest = guest_of(worker, &row, ledger.origin.clone());
         let mut span = Ledger::span_from(ledger.base.as_ref(), Arc::clone(&ledger.regions));
         span.last = Some(last);
         let reader = Reader::new(store, log, span);

@@ -99,7 +99,7 @@ impl Worker {
             Ok(loaded) => Activation {
                 guest: match updating {
                     None => Arc::clone(&alive.guest),
-                    Some(_) => Arc::new(guest_of(&id, &row, Some(alive.guest.seen_name.clone()))),
+                    Some(_) => Arc::new(guest_of(&id, &row, alive.guest.origin.clone())),
                 },
                 loaded,
                 store: node.store(),

@@ -54,8 +54,7 @@ impl Alive {
 
     /// What the log says up to a checkpoint that is taken now.
     pub(crate) fn about_checkpoint(&self) -> Summary {
-        let seen = &self.guest.seen_name;
-        let forked = self.guest.is_fork();
+        let origin = self.guest.origin.as_ref();
         Summary {
             index: self.writer.lock().tail().0,
             version: self.row.version,
@@ -63,7 +62,8 @@ impl Alive {
             retry_policy: self.link.retry_policy.lock().clone(),
             lines: 0,
             salt: 0,
-            forked_from: forked.then(|| seen.clone()),
+            forked_from: origin.map(|origin| origin.name.clone()),
+            forked_at: origin.map_or(0, |origin| origin.at.0),
             base: self.base.as_ref().map_or(0, |base| base.index.0),
         }
     }

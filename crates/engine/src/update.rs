@@ -101,7 +101,7 @@ impl Alive {
             let put = self.put_row(id);
             self.writer.lock().submit([put]);
         }
-        self.guest = guest_of(id, &self.row, Some(self.guest.seen_name.clone())).into();
+        self.guest = guest_of(id, &self.row, self.guest.origin.clone()).into();
         tracing::info!(worker = %id, version = trying.version, "updated");
     }
 
@@ -122,7 +122,7 @@ impl Alive {
         {
             // What the new version has written since is undone, with the entry that made it the version.
             self.row.version = base.from;
-            self.guest = guest_of(id, &self.row, Some(self.guest.seen_name.clone())).into();
+            self.guest = guest_of(id, &self.row, self.guest.origin.clone()).into();
             let mut writer = self.writer.lock();
             let last = writer.tail();
             let jump = writer.append(Event::Jump(Jump {
@@ -180,7 +180,7 @@ impl Alive {
         });
         // What was accepted before is in the log only: it is read again, so that replay finds it.
         self.stale_base = true;
-        self.guest = guest_of(id, &self.row, Some(self.guest.seen_name.clone())).into();
+        self.guest = guest_of(id, &self.row, self.guest.origin.clone()).into();
         self.trying = Some(trying);
     }
 

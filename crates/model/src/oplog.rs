@@ -528,7 +528,11 @@ pub struct FailedUpdate {
 
 /// See [`Event::PromiseCreated`].
 #[derive(Clone, PartialEq, Message)]
-pub struct PromiseCreated {}
+pub struct PromiseCreated {
+    /// Name of the worker that created it: a fork repeats the promises of its origin.
+    #[prost(string, tag = "1")]
+    pub worker: String,
+}
 
 /// See [`Event::Sent`].
 #[derive(Clone, PartialEq, Message)]

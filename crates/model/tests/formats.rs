@@ -283,7 +283,13 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
         ),
         (
             "promise-created",
-            entry(Event::PromiseCreated(PromiseCreated {})),
+            entry(Event::PromiseCreated(PromiseCreated::default())),
+        ),
+        (
+            "promise-created-worker",
+            entry(Event::PromiseCreated(PromiseCreated {
+                worker: "shop-1".into(),
+            })),
         ),
     ]
 }

@@ -51,6 +51,9 @@ pub(crate) struct Summary {
     /// Name of the worker that this one was forked from.
     #[prost(string, optional, tag = "7")]
     pub(crate) forked_from: Option<String>,
+    /// Index of the last entry that was copied from it.
+    #[prost(uint64, tag = "9")]
+    pub(crate) forked_at: u64,
     /// Index of the `Updated` entry with a snapshot that replay without the image begins with; 0: none.
     #[prost(uint64, tag = "8")]
     pub(crate) base: u64,

@@ -171,7 +171,7 @@ impl Gym {
         let id = loaded.info.versioned_component_id;
         let guest = Guest {
             worker: WorkerId::new(id.component_id, "w".to_owned()),
-            seen_name: "w".to_owned(),
+            origin: None,
             version: id.version,
             args: Vec::new(),
             env: Vec::new(),

@@ -103,13 +103,8 @@ async fn endless_loops_end_by_deadline_and_by_cancellation() {
         (view.pending_invocation_count == 0).then_some(())
     });
     runs.await.unwrap();
-    assert_eq!(
-        den.gym
-            .number("neighbour", "add", vec![Value::U64(0)])
-            .await
-            > 0,
-        true
-    );
+    let answer = den.gym.number("neighbour", "get", vec![]).await;
+    assert!(answer > 0, "a neighbour answers while the loop runs");
     let start = Instant::now();
     let cancelled = den.gym.node.cancel_invocation(&worker, &key);
     assert!(den.gym.alive(cancelled).await.unwrap().unwrap());

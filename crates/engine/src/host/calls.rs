@@ -64,6 +64,7 @@ calls! {
     GET_WORKERS_NEXT = 25, "golem:api/host.[method]get-workers.get-next", Read;
     POLL_PROMISE = 26, "golem:worker/host.poll-promise", Read;
     SCHEDULE = 27, "golem:worker/host.schedule-invocation", LocalWrite;
+    SELF_URI = 29, "golem:api/host.get-self-uri", Read;
     CANCEL_SCHEDULED = 28, "golem:worker/host.cancel-scheduled", LocalWrite;
 
     KV_GET = 100, "wasi:keyvalue/eventual.get", Read;

@@ -5,7 +5,9 @@
 
 use std::sync::atomic::Ordering;
 
-use golem_model::oplog::{CallEnd, CallStart, Event, FailureKind, REQUEST_BYTES_MAX, Read};
+use golem_model::oplog::{
+    CallEnd, CallStart, Event, FailureKind, PromiseCreated, REQUEST_BYTES_MAX, Read,
+};
 use golem_model::{OplogIndex, Value};
 use golem_storage::{Op, Seq, StoreError};
 use sha2::{Digest, Sha256};
@@ -284,6 +286,30 @@ impl Journal {
             }
             Some((index, found)) if found == event => Ok((index, false)),
             Some((index, found)) => Err(self.diverged(index, describe(&found), what.to_owned())),
+        }
+    }
+
+    /// A new promise: repeated if the log has one, else `created` is appended with `also`. Returns its index and who created it.
+    pub(crate) fn promise(
+        &mut self,
+        created: PromiseCreated,
+        also: impl FnOnce(OplogIndex) -> Vec<Op>,
+    ) -> Result<(OplogIndex, PromiseCreated), Halt> {
+        match self.step()? {
+            None => {
+                let Some(writer) = self.writer() else {
+                    return Err(Halt::InvalidRequest(
+                        "an ephemeral worker has no promises".into(),
+                    ));
+                };
+                let next = writer.lock().tail().next();
+                let event = Event::PromiseCreated(created.clone());
+                Ok((self.append_with(event, also(next)), created))
+            }
+            Some((index, Event::PromiseCreated(found))) => Ok((index, found)),
+            Some((index, found)) => {
+                Err(self.diverged(index, describe(&found), "a new promise".into()))
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use wasmtime::component::{Linker, Resource};
 
 use super::calls::{
     AWAIT_PROMISE, COMPLETE_PROMISE, Call, DELETE_PROMISE, GET_RETRY_POLICY, GET_WORKERS_NEXT,
-    OTHER_METADATA, SELF_METADATA, UPDATE_WORKER,
+    OTHER_METADATA, SELF_METADATA, SELF_URI, UPDATE_WORKER,
 };
 use super::durable::{Halt, Start, Subject, input_hash};
 use super::state::{HasLinked, HostState, Linked};
@@ -114,7 +114,8 @@ impl HostState {
         worker: &WorkerId,
         index: Index,
     ) -> Result<Arc<PromiseWait>, Halt> {
-        let log = self.log_of(worker)?;
+        let owner = self.guest.promise_owner(worker, index);
+        let log = self.log_of(&owner)?;
         self.written().await?;
         Ok(PromiseWait::new(&self.rpc.node(), log, OplogIndex(index)))
     }
@@ -189,18 +190,24 @@ fn boolean(value: &Value) -> bool {
 
 impl host::Host for Linked<'_> {
     async fn create_promise(&mut self) -> Result<PromiseId> {
-        let Some(log) = self.0.link.as_ref().map(|link| link.log) else {
-            return self.0.replayed_promise();
+        let log = self.0.link.as_ref().map(|link| link.log);
+        let created = PromiseCreated {
+            worker: self.0.guest.worker.worker_name.clone(),
         };
-        let event = Event::PromiseCreated(PromiseCreated {});
-        let (index, _) = self.0.journal()?.mark("a new promise", event, |index| {
-            vec![Op::PutKv {
+        let (index, created) = self.0.journal()?.promise(created, |index| {
+            let pending = log.map(|log| Op::PutKv {
                 space: KvSpace::Promise,
                 key: PromiseRow::key(log, index),
                 value: PromiseRow::default().to_bytes(),
-            }]
+            });
+            pending.into_iter().collect()
         })?;
-        Ok(self.0.promise_id(index))
+        // A fork repeats the name that its origin has seen.
+        let creator = WorkerId::new(self.0.guest.worker.component_id, created.worker);
+        Ok(PromiseId {
+            worker_id: wit_worker_id(&creator),
+            oplog_idx: index.0,
+        })
     }
 
     async fn await_promise(&mut self, id: PromiseId) -> Result<Vec<u8>> {
@@ -244,8 +251,9 @@ impl host::Host for Linked<'_> {
                 &request,
                 async |state: &mut HostState, again| {
                     let node = state.rpc.node();
+                    let owner = state.guest.promise_owner(&worker, index.0);
                     let completed = node
-                        .complete_promise(&worker, index, data.clone())
+                        .complete_promise(&owner, index, data.clone())
                         .await
                         .map_err(|error| refused(&error))?;
                     // Done before a crash, and not recorded: its value is ours then.
@@ -271,8 +279,9 @@ impl host::Host for Linked<'_> {
                 &[],
                 async |state: &mut HostState, _| {
                     let node = state.rpc.node();
+                    let owner = state.guest.promise_owner(&worker, index.0);
                     let deleted = node
-                        .delete_promise(&worker, index)
+                        .delete_promise(&owner, index)
                         .await
                         .map_err(|error| refused(&error))?;
                     Ok(Value::Bool(deleted))
@@ -283,11 +292,17 @@ impl host::Host for Linked<'_> {
     }
 
     async fn get_self_uri(&mut self, function_name: String) -> Result<Uri> {
-        let urn = worker_urn(&self.0.guest.worker);
         let function = golem_model::urn::percent_encode(&function_name);
-        Ok(Uri {
-            value: format!("{urn}/{function}"),
-        })
+        let input = input_hash(&[function_name.as_bytes()]);
+        // Recorded, because a fork repeats what its origin has seen.
+        let value = self.0.durable(SELF_URI, input, |state| {
+            let urn = worker_urn(&state.guest.worker);
+            Ok(Value::String(format!("{urn}/{function}")))
+        })?;
+        match value {
+            Value::String(value) => Ok(Uri { value }),
+            _ => Err(Halt::InvalidRequest("a recorded URI has another type".into()).into()),
+        }
     }
 
     async fn get_oplog_index(&mut self) -> Result<Index> {
@@ -511,32 +526,18 @@ impl host::Host for Linked<'_> {
 }
 
 impl HostState {
-    fn promise_id(&self, index: OplogIndex) -> PromiseId {
-        PromiseId {
-            worker_id: wit_worker_id(&self.guest.worker),
-            oplog_idx: index.0,
-        }
-    }
-
-    /// A promise in a rehearsal, which creates none; an ephemeral worker cannot have any.
-    fn replayed_promise(&mut self) -> Result<PromiseId> {
-        let event = Event::PromiseCreated(PromiseCreated {});
-        let (index, new) = self
-            .journal()?
-            .mark("a new promise", event, |_| Vec::new())?;
-        if new {
-            return Err(Halt::InvalidRequest("an ephemeral worker has no promises".into()).into());
-        }
-        Ok(self.promise_id(index))
-    }
-
     /// What is known of a worker, recorded.
     async fn metadata(
         &mut self,
         call: Call,
         worker: &WorkerId,
     ) -> Result<Option<WorkerMetadata>, Halt> {
-        let input = input_hash(&[worker_urn(worker).as_bytes()]);
+        // A fork asks for itself where its origin has asked for itself.
+        let input = if call == SELF_METADATA {
+            0
+        } else {
+            input_hash(&[worker_urn(worker).as_bytes()])
+        };
         let recorded = !self.is_unrecorded();
         if recorded && let Some(value) = self.journal()?.replayed(call, input)? {
             return metadata_option(&value);

@@ -48,13 +48,22 @@ impl Invoking {
     }
 }
 
+/// Whom a worker was forked from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Name of that worker.
+    pub(crate) name: String,
+    /// The last entry of its history that the fork has.
+    pub(crate) at: OplogIndex,
+}
+
 /// Who the guest is.
 #[derive(Debug, Clone)]
 pub(crate) struct Guest {
     /// The worker.
     pub(crate) worker: WorkerId,
-    /// The name that the guest sees: for a fork that of its origin, because the history it repeats has seen that one.
-    pub(crate) seen_name: String,
+    /// For a fork: whom it was forked from, and so whom it takes itself for.
+    pub(crate) origin: Option<Origin>,
     /// Version of the component.
     pub(crate) version: u64,
     /// Arguments, as given at creation.
@@ -64,21 +73,38 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// The name that the guest sees: for a fork that of its origin, because the history it repeats has seen that one.
+    pub(crate) fn seen_name(&self) -> &str {
+        let origin = self.origin.as_ref().map(|origin| origin.name.as_str());
+        origin.unwrap_or(&self.worker.worker_name)
+    }
+
+    /// Whose promise the guest means by a worker and an index: what a fork has created in the history that it repeats is its
+    /// own, as it is its origin's.
+    pub(crate) fn promise_owner(&self, worker: &WorkerId, index: u64) -> WorkerId {
+        match &self.origin {
+            Some(origin) if index <= origin.at.0 && *worker == self.seen_worker() => {
+                self.worker.clone()
+            }
+            _ => worker.clone(),
+        }
+    }
+
     /// Whether it sees another name than its own.
     pub(crate) fn is_fork(&self) -> bool {
-        self.seen_name != self.worker.worker_name
+        self.origin.is_some()
     }
 
     /// The worker as its guest sees it: what a repeated history depends on.
     pub(crate) fn seen_worker(&self) -> WorkerId {
-        WorkerId::new(self.worker.component_id, self.seen_name.clone())
+        WorkerId::new(self.worker.component_id, self.seen_name().to_owned())
     }
 
     /// The environment as the guest sees it: `GOLEM_WORKER_NAME`, `GOLEM_COMPONENT_ID` and `GOLEM_COMPONENT_VERSION`
     /// are always those of the worker itself, also when it inherited others. Source: runtime spec §1.3.
     pub(crate) fn full_env(&self) -> Vec<(String, String)> {
         let own = [
-            ("GOLEM_WORKER_NAME", self.seen_name.clone()),
+            ("GOLEM_WORKER_NAME", self.seen_name().to_owned()),
             ("GOLEM_COMPONENT_ID", self.worker.component_id.to_string()),
             ("GOLEM_COMPONENT_VERSION", self.version.to_string()),
         ];

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use golem_model::oplog::{Event, OplogEntry};
+use golem_model::promise::PromiseRow;
 use golem_model::worker::{RowState, WorkerRow};
 use golem_model::{LogId, OplogIndex, WorkerId};
 use golem_storage::Op;
+use golem_storage::store::KvSpace;
 
 use super::{Ledger, now_micros};
 use crate::error::WorkerError;
@@ -97,11 +99,44 @@ pub(crate) async fn copy(
         worker: fork.clone(),
         log: new_log,
     });
-    let seq = node.committer().submit([put].into_iter().chain(mark));
+    // Its promises are its own from here on, as the origin's are now.
+    let promises = promises_before(node, log, new_log, index)?;
+    let ops = promises.into_iter().chain([put]).chain(mark);
+    let seq = node.committer().submit(ops);
     node.committer()
         .wait(seq)
         .await
         .map_err(|_| WorkerError::Stopping)
+}
+
+/// What gives the log `fork` the promises that `log` has created up to entry `index`.
+fn promises_before(
+    node: &Arc<Node>,
+    log: LogId,
+    fork: LogId,
+    index: OplogIndex,
+) -> Result<Vec<Op>, WorkerError> {
+    let (store, space) = (node.store(), KvSpace::Promise);
+    let prefix = log.0.to_be_bytes();
+    let mut ops = Vec::new();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let keys = store.scan_kv(space, &prefix, after.as_deref(), COPY_BATCH)?;
+        let Some(last) = keys.last() else {
+            return Ok(ops);
+        };
+        after = Some(last.clone());
+        for key in keys {
+            let Some(created) = PromiseRow::index_of(&key).filter(|created| *created <= index)
+            else {
+                continue;
+            };
+            if let Some(value) = store.kv(space, &key)? {
+                let key = PromiseRow::key(fork, created);
+                ops.push(Op::PutKv { space, key, value });
+            }
+        }
+    }
 }
 
 /// The first entry, for the fork. Its guest goes on seeing the name that its history has seen.

@@ -15,6 +15,7 @@ use golem_storage::{Store, StoreError};
 use super::reader::{BATCH_BYTES, BATCH_ENTRIES, Span};
 use super::regions::Regions;
 use crate::checkpoint::Summary;
+use crate::host::Origin;
 
 /// An invocation that has started and not ended.
 #[derive(Debug, Clone)]
@@ -73,8 +74,8 @@ pub(crate) struct Ledger {
     pub(crate) pending_updates: Vec<PendingUpdate>,
     /// Lines that the guest has logged.
     pub(crate) lines: u64,
-    /// Name of the worker that this one was forked from.
-    pub(crate) forked_from: Option<String>,
+    /// Whom this worker was forked from.
+    pub(crate) origin: Option<Origin>,
     /// There is a [`Base`] before the checkpoint from which on the log was read.
     pub(crate) has_base: bool,
 }
@@ -99,7 +100,10 @@ impl Ledger {
             version: summary.version,
             retry_policy: summary.retry_policy.clone(),
             lines: summary.lines,
-            forked_from: summary.forked_from.clone(),
+            origin: summary.forked_from.clone().map(|name| Origin {
+                name,
+                at: OplogIndex(summary.forked_at),
+            }),
             has_base: summary.base > 0,
             ..Self::default()
         };
@@ -190,7 +194,8 @@ impl Ledger {
         match event {
             Event::Create(create) => {
                 self.version = create.version;
-                self.forked_from = create.forked_from;
+                let at = OplogIndex(create.forked_at);
+                self.origin = create.forked_from.map(|name| Origin { name, at });
             }
             Event::Accepted(accepted) => {
                 self.pending.insert(index, accepted);
