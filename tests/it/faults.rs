@@ -211,3 +211,64 @@ fn random_kills(seed: u64, rounds: u64) -> Result<()> {
     }
     Ok(())
 }
+
+/// How long the server stands still.
+const PAUSE: Duration = Duration::from_secs(3);
+
+fn signal(pid: u32, signal: &str) -> Result<()> {
+    let status = std::process::Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .status()?;
+    ensure!(status.success(), "cannot send {signal} to {pid}");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_stands_still_for_seconds_does_nothing_twice() -> Result<()> {
+    if needs_go("a_server_that_stands_still_for_seconds_does_nothing_twice") {
+        return Ok(());
+    }
+    let wasm = probe()?.wasm;
+    let data = tempfile::tempdir()?;
+    let server = Server::start(data.path())?;
+    let component = server.rest().create_component("probe", &wasm)?;
+    let rest = server.rest();
+    let (began, begins) = std::sync::mpsc::channel();
+    let caller = {
+        let (rest, component) = (rest.clone(), component.clone());
+        std::thread::spawn(move || -> Result<u64> {
+            let mut sent = 0;
+            let start = std::time::Instant::now();
+            // Goes on for a while after the pause.
+            while start.elapsed() < PAUSE + Duration::from_secs(1) {
+                for function in ["send", "send-quietly"] {
+                    let params = [json!("b"), json!(1)];
+                    let key = format!("k-{sent}");
+                    let (status, body) =
+                        rest.try_call(&component, "a", &name(function), &params, Some(&key))?;
+                    ensure!(status == 200, "call {key} answered {status}: {body}");
+                    sent += 1;
+                }
+                ensure!(began.send(()).is_ok(), "the test has ended");
+            }
+            Ok(sent)
+        })
+    };
+    begins.recv()?;
+    signal(server.pid(), "-STOP")?;
+    let stopped = std::time::Instant::now();
+    while let Some(left) = PAUSE.checked_sub(stopped.elapsed()) {
+        std::thread::park_timeout(left);
+    }
+    signal(server.pid(), "-CONT")?;
+    let sent = caller
+        .join()
+        .map_err(|_| anyhow::anyhow!("the caller panicked"))??;
+    let b = rest.call(&component, "b", &name("get"), &[])?;
+    let a = rest.call(&component, "a", &name("sent"), &[])?;
+    ensure!(
+        a == json!(sent) && b == json!(sent),
+        "sent {sent}: a says {a}, b has {b}"
+    );
+    Ok(())
+}
