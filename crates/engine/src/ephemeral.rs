@@ -55,6 +55,7 @@ impl Node {
             function: exported.name.clone(),
             detail: error.to_string(),
         })?;
+        let running = self.run();
         let result = async {
             let mut instance = Instance::start(loaded, state).await?;
             let invoking = Invoking {
@@ -73,7 +74,9 @@ impl Node {
             )
             .await
         };
-        result.await.map_err(|stopped| match stopped {
+        let result = result.await;
+        drop(running);
+        result.map_err(|stopped| match stopped {
             Stopped::Failed(failure) => WorkerError::Failed(failure),
             Stopped::Exited(status) => WorkerError::Failed(Failure::new(
                 FailureKind::Trap,

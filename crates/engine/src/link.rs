@@ -10,10 +10,9 @@ use golem_model::oplog::RetryPolicy;
 use golem_model::{IdempotencyKey, LogId, OplogIndex, WorkerId};
 use golem_storage::Op;
 use parking_lot::Mutex;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::host::Source;
-use crate::node::Node;
+use crate::node::{Node, Permit};
 use crate::oplog::Regions;
 use crate::rpc::{CallFuture, WaitGuard};
 use crate::timers::wake_timer;
@@ -43,7 +42,7 @@ pub(crate) struct Link {
     /// The wait was noted in the log: until when (µs since 1970), if a timer is among what it waits for.
     parked: Mutex<Option<Option<u64>>>,
     /// The right to run guest code; given back while the guest waits.
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    permit: Mutex<Option<Permit>>,
     /// Whom it waits for, as far as deadlocks go; kept while its instance is out of memory.
     waits_for: Mutex<Option<WaitGuard>>,
 }
@@ -93,7 +92,7 @@ impl Link {
     /// Waits for the right to run guest code. Cancel safe.
     pub(crate) async fn enter(&self) {
         let permit = self.node.enter().await;
-        *self.permit.lock() = permit;
+        *self.permit.lock() = Some(permit);
     }
 
     /// The guest runs no more, or waits.

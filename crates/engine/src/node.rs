@@ -36,7 +36,7 @@ use crate::promises::Promises;
 use crate::resident::{Resident, machine_bytes};
 use crate::rpc::WaitGraph;
 use crate::timers::Timers;
-use crate::wasm::{Ticker, engine};
+use crate::wasm::{Running, Ticker, engine};
 use crate::worker::{Message, Worker};
 
 /// Parts into which the table of active workers is split, so that two workers rarely meet at a lock.
@@ -241,6 +241,12 @@ pub struct FoundSignature {
     pub function: Arc<Signature>,
 }
 
+/// The right to run guest code; given back when dropped.
+pub(crate) struct Permit {
+    _right: Option<OwnedSemaphorePermit>,
+    _running: Running,
+}
+
 type Part = Mutex<FxHashMap<WorkerId, mpsc::UnboundedSender<Message>>>;
 
 /// The engine of one process.
@@ -260,7 +266,7 @@ pub struct Node {
     executing: Arc<Semaphore>,
     sweeping: AtomicBool,
     outside: Outside,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Node {
@@ -295,7 +301,7 @@ impl Node {
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             sweeping: AtomicBool::new(false),
             outside: Outside::open(config.files_dir.clone(), config.network.clone())?,
-            _ticker: Ticker::start(engine)?,
+            ticker: Ticker::start(engine)?,
             store,
             committer,
             tokens,
@@ -397,9 +403,19 @@ impl Node {
         &self.timers
     }
 
-    /// Waits for the right to run guest code. `None`: the node stops, and nothing is in the way any more.
-    pub(crate) async fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.executing).acquire_owned().await.ok()
+    /// Waits for the right to run guest code.
+    pub(crate) async fn enter(&self) -> Permit {
+        // The semaphore is never closed.
+        let right = Arc::clone(&self.executing).acquire_owned().await.ok();
+        Permit {
+            _right: right,
+            _running: self.ticker.run(),
+        }
+    }
+
+    /// A guest begins to run that needs no right to: an ephemeral one, which could hold it while it waits.
+    pub(crate) fn run(&self) -> Running {
+        self.ticker.run()
     }
 
     /// Before an instance is made: others go if the process has too much memory.

@@ -3,7 +3,8 @@
 //! Never touches workers. Bound: [`TICK`]. Read next: `cwasm.rs`, `instance.rs`. Why: architecture D4, host design §1.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wasmtime::{Config, Engine, Result};
@@ -29,39 +30,99 @@ pub(crate) fn engine() -> Result<Engine> {
     Engine::new(&config)
 }
 
-/// The thread that moves the tick. It ends when dropped.
+/// The thread that moves the tick while guests run; with none it sleeps, so that an idle server costs nothing. It ends when
+/// dropped.
 pub(crate) struct Ticker {
-    stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    running: AtomicUsize,
+}
+
+/// A guest that may run. It ends when dropped.
+pub(crate) struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Ticker {
     /// Starts ticking `engine`.
     pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let shared = Arc::new(Shared::default());
+        let seen = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("golem-ticker".into())
             .spawn(move || {
-                while !stopped.load(Ordering::Relaxed) {
-                    std::thread::park_timeout(TICK);
+                while !seen.stop.load(Ordering::Relaxed) {
+                    if seen.running.load(Ordering::SeqCst) == 0 {
+                        // Whoever begins to run counts first and wakes then, so a wake between the two lines is not lost.
+                        std::thread::park();
+                    } else {
+                        std::thread::park_timeout(TICK);
+                    }
                     engine.increment_epoch();
                 }
             })?;
         Ok(Self {
-            stop,
+            shared,
             thread: Some(thread),
         })
+    }
+
+    /// A guest begins to run.
+    pub(crate) fn run(&self) -> Running {
+        if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0
+            && let Some(thread) = &self.thread
+        {
+            thread.thread().unpark();
+        }
+        Running(Arc::clone(&self.shared))
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             // The thread cannot panic; there is nothing to learn from its result.
             drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+    use wasmtime::{Instance, Module, Store, Trap};
+
+    #[test]
+    fn a_guest_that_never_ends_is_stopped_while_it_is_said_to_run() {
+        let engine = engine().unwrap();
+        let wasm = wat::parse_str("(module (func (export \"run\") (loop br 0)))").unwrap();
+        let module = Module::new(&engine, &wasm).unwrap();
+        let ticker = Ticker::start(engine.clone()).unwrap();
+        for _ in 0..3 {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(2);
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let run = instance
+                .get_typed_func::<(), ()>(&mut store, "run")
+                .unwrap();
+            let began = Instant::now();
+            let _running = ticker.run();
+            let trap = run.call(&mut store, ()).unwrap_err();
+            assert_eq!(trap.downcast_ref::<Trap>(), Some(&Trap::Interrupt));
+            // Two ticks, and what a busy machine adds.
+            assert!(began.elapsed() < TICK * 1000);
         }
     }
 }
