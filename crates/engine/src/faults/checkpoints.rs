@@ -21,7 +21,8 @@ fn files(gym: &Gym) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_none() {
+                // Not what is being written.
                 found.push(path);
             }
         }
