@@ -14,7 +14,10 @@ use wasmtime::{Engine, Result};
 
 use super::reflect::{self, stub_name};
 use crate::checkpoint::{Access, Obstacle, is_ours, link_access};
-use crate::host::{HostState, calls, link_golem_api, link_golem_worker, link_wasi};
+use crate::host::{
+    HostState, calls, link_golem_api, link_golem_api_old, link_golem_oplog, link_golem_worker,
+    link_wasi,
+};
 use crate::rpc::{link_golem_rpc, link_stub};
 
 /// An exported function, ready to be called.
@@ -205,6 +208,8 @@ pub(crate) fn linker(
     link_wasi(&mut linker)?;
     link_golem_rpc(&mut linker)?;
     link_golem_api(&mut linker)?;
+    link_golem_api_old(&mut linker)?;
+    link_golem_oplog(&mut linker)?;
     link_golem_worker(&mut linker)?;
     let typ = component.component_type();
     let (mut foreign, mut stubs) = (Vec::new(), Vec::new());

@@ -66,6 +66,8 @@ calls! {
     SCHEDULE = 27, "golem:worker/host.schedule-invocation", LocalWrite;
     SELF_URI = 29, "golem:api/host.get-self-uri", Read;
     CANCEL_SCHEDULED = 28, "golem:worker/host.cancel-scheduled", LocalWrite;
+    GET_OPLOG_NEXT = 30, "golem:api/oplog.[method]get-oplog.get-next", Read;
+    SEARCH_OPLOG_NEXT = 31, "golem:api/oplog.[method]search-oplog.get-next", Read;
 
     KV_GET = 100, "wasi:keyvalue/eventual.get", Read;
     KV_SET = 101, "wasi:keyvalue/eventual.set", LocalWrite;
@@ -150,6 +152,7 @@ pub(crate) const INTERFACES: &[(&str, Rest)] = &[
     ("golem:rpc/types", Rest::Constant),
     // Marks in the log have entries of their own kinds: an index, an atomic region, a level, a policy, a promise.
     ("golem:api/host", Rest::Constant),
+    ("golem:api/oplog", Rest::Constant),
     ("golem:worker/host", Rest::Constant),
     // A line is a hint, like one on stdout.
     ("wasi:logging/logging", Rest::Constant),
@@ -176,6 +179,9 @@ const VERSIONS: &[(&str, &str)] = &[
     ("golem:worker", "0.1.0"),
 ];
 
+/// An interface that is linked in a second version: that of Golem 1.0, over the same implementation.
+const OLD: &str = "golem:api/host@0.2.0";
+
 /// Whether the platform provides an interface, by its full name with version.
 pub(crate) fn provides(import: &str) -> bool {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
@@ -184,7 +190,7 @@ pub(crate) fn provides(import: &str) -> bool {
         Some((_, expected)) => version == *expected,
         None => version.starts_with("0.2."),
     };
-    right_version && INTERFACES.iter().any(|(known, _)| *known == name)
+    import == OLD || right_version && INTERFACES.iter().any(|(known, _)| *known == name)
 }
 
 #[cfg(test)]
@@ -220,11 +226,16 @@ mod tests {
             provides("wasi:io/poll@0.2.0")
                 && provides("wasi:io/poll@0.2.12")
                 && provides("golem:rpc/types@0.1.0")
+                && provides("golem:api/host@1.1.0")
+                && provides("golem:api/host@0.2.0")
+                && provides("golem:api/oplog@1.1.0")
         );
         assert!(
             !provides("wasi:io/poll@0.3.0")
                 && !provides("wasi:http/types@0.3.0")
                 && !provides("golem:rpc/types@0.2.0")
+                && !provides("golem:api/oplog@0.2.0")
+                && !provides("golem:api/host@0.2.1")
         );
     }
 }

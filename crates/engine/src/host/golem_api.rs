@@ -80,7 +80,7 @@ pub(crate) fn worker_id(id: &host::WorkerId) -> WorkerId {
     WorkerId::new(component_id(id.component_id), id.worker_name.clone())
 }
 
-fn wit_worker_id(id: &WorkerId) -> host::WorkerId {
+pub(super) fn wit_worker_id(id: &WorkerId) -> host::WorkerId {
     host::WorkerId {
         component_id: host::ComponentId {
             uuid: wit_uuid(id.component_id.0),

@@ -13,6 +13,8 @@ pub(crate) mod durable;
 mod files;
 mod filesystem;
 pub(crate) mod golem_api;
+mod golem_api_old;
+pub(crate) mod golem_oplog;
 mod golem_worker;
 mod held;
 mod http;
@@ -30,6 +32,8 @@ mod wait;
 
 pub(crate) use filesystem::preopen;
 pub(crate) use golem_api::link_golem_api;
+pub(crate) use golem_api_old::link_golem_api_old;
+pub(crate) use golem_oplog::link_golem_oplog;
 pub(crate) use golem_worker::link_golem_worker;
 pub use http::{BadRule, HostRule, HttpRequest, HttpResponse, Network};
 pub(crate) use http::{Serving, handler_of, is_handler, request_hash};

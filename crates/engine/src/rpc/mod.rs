@@ -15,3 +15,4 @@ pub(crate) use golem_rpc::{
 };
 pub(crate) use stub::{link_stub, new_stub_client};
 pub(crate) use wait_graph::{WaitGraph, WaitGuard};
+pub(crate) use wit_value::encode;
