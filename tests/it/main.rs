@@ -19,6 +19,7 @@ mod promises;
 mod replay;
 mod rpc;
 mod seed;
+mod sockets;
 mod support;
 mod travel;
 mod traveller;

@@ -104,6 +104,37 @@ calls! {
 
     HTTP_SEND = 140, "wasi:http/outgoing-handler.handle", RemoteWrite;
     HTTP_RESPONSE = 141, "wasi:http/types.[method]future-incoming-response.get", Read;
+
+    LOOKUP = 150, "wasi:sockets/ip-name-lookup.resolve-addresses", Read;
+    LOOKUP_NEXT = 151, "wasi:sockets/ip-name-lookup.[method]resolve-address-stream.resolve-next-address", Read;
+    TCP_CREATE = 152, "wasi:sockets/tcp-create-socket.create-tcp-socket", Read;
+    TCP_START_CONNECT = 153, "wasi:sockets/tcp.[method]tcp-socket.start-connect", Read;
+    TCP_CONNECTED = 154, "wasi:sockets/tcp.[method]tcp-socket.finish-connect", Read;
+    TCP_LOCAL = 155, "wasi:sockets/tcp.[method]tcp-socket.local-address", Read;
+    TCP_REMOTE = 156, "wasi:sockets/tcp.[method]tcp-socket.remote-address", Read;
+    TCP_SHUTDOWN = 157, "wasi:sockets/tcp.[method]tcp-socket.shutdown", Read;
+    TCP_KEEP_ALIVE = 158, "wasi:sockets/tcp.[method]tcp-socket.keep-alive-enabled", Read;
+    TCP_SET_KEEP_ALIVE = 159, "wasi:sockets/tcp.[method]tcp-socket.set-keep-alive-enabled", Read;
+    TCP_KEEP_ALIVE_IDLE = 160, "wasi:sockets/tcp.[method]tcp-socket.keep-alive-idle-time", Read;
+    TCP_SET_KEEP_ALIVE_IDLE = 161, "wasi:sockets/tcp.[method]tcp-socket.set-keep-alive-idle-time", Read;
+    TCP_KEEP_ALIVE_INTERVAL = 162, "wasi:sockets/tcp.[method]tcp-socket.keep-alive-interval", Read;
+    TCP_SET_KEEP_ALIVE_INTERVAL = 163, "wasi:sockets/tcp.[method]tcp-socket.set-keep-alive-interval", Read;
+    TCP_KEEP_ALIVE_COUNT = 164, "wasi:sockets/tcp.[method]tcp-socket.keep-alive-count", Read;
+    TCP_SET_KEEP_ALIVE_COUNT = 165, "wasi:sockets/tcp.[method]tcp-socket.set-keep-alive-count", Read;
+    TCP_HOP_LIMIT = 166, "wasi:sockets/tcp.[method]tcp-socket.hop-limit", Read;
+    TCP_SET_HOP_LIMIT = 167, "wasi:sockets/tcp.[method]tcp-socket.set-hop-limit", Read;
+    TCP_RECEIVE_BUFFER = 168, "wasi:sockets/tcp.[method]tcp-socket.receive-buffer-size", Read;
+    TCP_SET_RECEIVE_BUFFER = 169, "wasi:sockets/tcp.[method]tcp-socket.set-receive-buffer-size", Read;
+    TCP_SEND_BUFFER = 170, "wasi:sockets/tcp.[method]tcp-socket.send-buffer-size", Read;
+    TCP_SET_SEND_BUFFER = 171, "wasi:sockets/tcp.[method]tcp-socket.set-send-buffer-size", Read;
+    // Streams of sockets only: all others follow from what the guest does.
+    STREAM_READ = 172, "wasi:io/streams.[method]input-stream.read", Read;
+    STREAM_BLOCKING_READ = 173, "wasi:io/streams.[method]input-stream.blocking-read", Read;
+    STREAM_CHECK_WRITE = 174, "wasi:io/streams.[method]output-stream.check-write", Read;
+    STREAM_WRITE = 175, "wasi:io/streams.[method]output-stream.write", Read;
+    STREAM_FLUSH = 176, "wasi:io/streams.[method]output-stream.flush", Read;
+    STREAM_BLOCKING_WRITE = 177, "wasi:io/streams.[method]output-stream.blocking-write-and-flush", Read;
+    STREAM_BLOCKING_FLUSH = 178, "wasi:io/streams.[method]output-stream.blocking-flush", Read;
 }
 
 /// The recorded function of a number.
@@ -143,10 +174,11 @@ pub(crate) const INTERFACES: &[(&str, Rest)] = &[
     ("wasi:random/insecure", Rest::Constant),
     ("wasi:random/insecure-seed", Rest::Constant),
     ("wasi:sockets/instance-network", Rest::Constant),
-    ("wasi:sockets/ip-name-lookup", Rest::Refused),
-    ("wasi:sockets/network", Rest::Refused),
+    ("wasi:sockets/ip-name-lookup", Rest::Constant),
+    ("wasi:sockets/network", Rest::Constant),
+    // To have an address of its own is refused a guest.
     ("wasi:sockets/tcp", Rest::Refused),
-    ("wasi:sockets/tcp-create-socket", Rest::Refused),
+    ("wasi:sockets/tcp-create-socket", Rest::Constant),
     ("wasi:sockets/udp", Rest::Refused),
     ("wasi:sockets/udp-create-socket", Rest::Refused),
     ("golem:rpc/types", Rest::Constant),

@@ -4,8 +4,8 @@
 
 use wasmtime::Result;
 use wasmtime::component::Linker;
-use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
-use wasmtime_wasi_io::bindings::wasi::io::poll;
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sockets};
+use wasmtime_wasi_io::bindings::wasi::io::{error, poll, streams};
 
 use super::bindings::{blobstore, http, keyvalue, logging};
 use super::state::{HasLinked, HostState, Linked};
@@ -23,9 +23,28 @@ pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
     filesystem::preopens::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     filesystem::types::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     poll::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    error::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    streams::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
     super::held::link_held(linker)?;
+    link_sockets(linker)?;
     linker.allow_shadowing(false);
     link_beside(linker)
+}
+
+/// Puts TCP and the lookup of names over those of wasmtime. UDP stays as it is there: refused.
+fn link_sockets(linker: &mut Linker<HostState>) -> Result<()> {
+    let options = sockets::network::LinkOptions::default();
+    sockets::network::add_to_linker::<HostState, HasLinked>(linker, &options, |state| {
+        Linked(state)
+    })?;
+    sockets::instance_network::add_to_linker::<HostState, HasLinked>(linker, |state| {
+        Linked(state)
+    })?;
+    sockets::ip_name_lookup::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    sockets::tcp_create_socket::add_to_linker::<HostState, HasLinked>(linker, |state| {
+        Linked(state)
+    })?;
+    sockets::tcp::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))
 }
 
 /// Adds logging, the stores that workers of a component share, and HTTP.

@@ -27,6 +27,7 @@ mod outside;
 mod poll;
 mod random;
 mod recorded;
+mod sockets;
 mod state;
 mod wait;
 

@@ -18,6 +18,8 @@ pub(crate) struct Outside {
     pub(crate) keyed: Mutex<()>,
     /// Sends requests of guests.
     pub(crate) http: HttpClient,
+    /// Where guests may connect to.
+    pub(crate) network: Arc<Network>,
     spill: Arc<Spill>,
 }
 
@@ -27,7 +29,8 @@ impl Outside {
     pub(crate) fn open(files_dir: PathBuf, network: Network) -> std::io::Result<Self> {
         Ok(Self {
             keyed: Mutex::default(),
-            http: HttpClient::new(network),
+            http: HttpClient::new(network.clone()),
+            network: Arc::new(network),
             spill: Arc::new(Spill::open(files_dir)?),
         })
     }

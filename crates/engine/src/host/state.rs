@@ -18,6 +18,7 @@ use super::durable::{Halt, Journal};
 use super::files::{Fault, Files};
 use super::http::HttpCalls;
 use super::output::{Output, OutputPipe};
+use super::sockets::{self, Sockets};
 use super::wait::Waits;
 use crate::checkpoint::{AccessState, HandleMirror, HostImage};
 use crate::limits::{LIVE_RESOURCES_MAX, Limits};
@@ -148,6 +149,7 @@ pub(crate) struct HostState {
     next_handle: u64,
     pub(crate) files: Files,
     pub(crate) http_calls: HttpCalls,
+    pub(super) sockets: Sockets,
     /// The last change of the store that was made without an entry: of an ephemeral worker, or of a guest that wants
     /// nothing recorded.
     pub(crate) loose: Option<Seq>,
@@ -172,6 +174,7 @@ impl HostState {
             .stderr(pipe(LogLevel::Stderr))
             .envs(&guest.full_env())
             .args(&guest.args);
+        sockets::context(&mut wasi, &rpc.node().outside().network);
         let files = rpc.node().outside().files();
         Self {
             guest,
@@ -199,6 +202,7 @@ impl HostState {
             next_handle: 1,
             files,
             http_calls: HttpCalls::default(),
+            sockets: Sockets::default(),
             loose: None,
         }
     }

@@ -107,15 +107,18 @@ impl fmt::Display for HostRule {
 
 impl HostRule {
     fn names(&self, host: &str, port: u16) -> bool {
-        self.port.is_none_or(|own| own == port)
-            && match &self.host {
-                HostPattern::Any => true,
-                HostPattern::Below(name) => host
-                    .strip_suffix(name.as_str())
-                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-                HostPattern::Name(name) => host == name,
-                HostPattern::Address(address) => host.parse() == Ok(*address),
-            }
+        self.port.is_none_or(|own| own == port) && self.names_host(host)
+    }
+
+    fn names_host(&self, host: &str) -> bool {
+        match &self.host {
+            HostPattern::Any => true,
+            HostPattern::Below(name) => host
+                .strip_suffix(name.as_str())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+            HostPattern::Name(name) => host == name,
+            HostPattern::Address(address) => host.parse() == Ok(*address),
+        }
     }
 
     /// Whether the rule says this very address, so that it is meant although it is not a public one.
@@ -139,6 +142,16 @@ impl Network {
     /// Whether a host may be asked for at all; its name is looked up only then. `host`: lower case, no brackets.
     pub(crate) fn allows_host(&self, host: &str, port: u16) -> bool {
         self.rules.iter().any(|rule| rule.names(host, port))
+    }
+
+    /// Whether a name may be looked up: a rule has it, for any port. `host`: lower case, no brackets.
+    pub(crate) fn allows_name(&self, host: &str) -> bool {
+        self.rules.iter().any(|rule| rule.names_host(host))
+    }
+
+    /// Whether guests reach nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 
     /// Whether the address that an allowed host stands for may be connected to: a public one, or one that a rule says
@@ -233,6 +246,8 @@ mod tests {
             assert!(!some.allows_host(host, port), "{host}");
         }
         assert!(!network(&[]).allows_host("example.com", 80));
+        assert!(some.allows_name("api.example.com") && !some.allows_name("example.com"));
+        assert!(network(&[]).is_empty() && !some.is_empty());
     }
 
     #[test]

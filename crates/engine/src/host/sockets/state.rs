@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / state: the sockets of one live instance, and how an answer about them is recorded. In: calls. Out: answers of
+//! the network or of the log. A socket is live only if it was made where the log ended: all others are reset.
+//! Bound: [`SOCKETS_MAX`], [`NAMES_MAX`]. Read next: `tcp.rs`. Why: host design §5.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use golem_model::Value;
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+use wasmtime_wasi::p2::{SocketError, SocketResult};
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+use super::super::calls::Call;
+use super::super::durable::Halt;
+use super::super::http::Network;
+use super::super::recorded::unreadable;
+use super::super::state::HostState;
+
+/// Most sockets that an instance has at the same time: each is a file of the process, and all workers share those.
+pub(super) const SOCKETS_MAX: usize = 64;
+
+/// Most addresses whose names are remembered: an older one has to be looked up again before it is connected to by a rule
+/// for its name.
+const NAMES_MAX: usize = 1_024;
+
+/// Error codes by their numbers in the log, which are those of the WIT.
+const CODES: [ErrorCode; 21] = [
+    ErrorCode::Unknown,
+    ErrorCode::AccessDenied,
+    ErrorCode::NotSupported,
+    ErrorCode::InvalidArgument,
+    ErrorCode::OutOfMemory,
+    ErrorCode::Timeout,
+    ErrorCode::ConcurrencyConflict,
+    ErrorCode::NotInProgress,
+    ErrorCode::WouldBlock,
+    ErrorCode::InvalidState,
+    ErrorCode::NewSocketLimit,
+    ErrorCode::AddressNotBindable,
+    ErrorCode::AddressInUse,
+    ErrorCode::RemoteUnreachable,
+    ErrorCode::ConnectionRefused,
+    ErrorCode::ConnectionReset,
+    ErrorCode::ConnectionAborted,
+    ErrorCode::DatagramTooLarge,
+    ErrorCode::NameUnresolvable,
+    ErrorCode::TemporaryResolverFailure,
+    ErrorCode::PermanentResolverFailure,
+];
+
+/// The number of a code in the log.
+pub(super) fn number_of(code: ErrorCode) -> u32 {
+    let at = CODES.iter().position(|known| *known == code);
+    at.and_then(|at| u32::try_from(at).ok()).unwrap_or(0)
+}
+
+/// The code of a number in the log.
+pub(super) fn code_of(number: u32) -> ErrorCode {
+    CODES
+        .get(number as usize)
+        .copied()
+        .unwrap_or(ErrorCode::Unknown)
+}
+
+/// What an instance has of the network, by the numbers of the resource table.
+#[derive(Debug, Default)]
+pub(in super::super) struct Sockets {
+    /// TCP sockets, and whether each is live.
+    tcp: HashMap<u32, bool>,
+    /// Streams of connections.
+    pub(super) streams: HashSet<u32>,
+    /// Names that are looked up, and whether each lookup is live.
+    pub(super) lookups: HashMap<u32, (String, bool)>,
+    /// Addresses that names were said to have, oldest first.
+    names: VecDeque<(IpAddr, String)>,
+}
+
+impl Sockets {
+    /// Whether there is room for another socket.
+    pub(super) fn has_room(&self) -> bool {
+        self.tcp.len() < SOCKETS_MAX
+    }
+
+    /// There is a new socket.
+    pub(super) fn opened(&mut self, socket: u32, live: bool) {
+        self.tcp.insert(socket, live);
+    }
+
+    /// A socket is gone.
+    pub(super) fn closed(&mut self, socket: u32) {
+        self.tcp.remove(&socket);
+    }
+
+    /// Whether a socket was made in this run, not in the history that it repeated.
+    pub(super) fn is_live(&self, socket: u32) -> bool {
+        self.tcp.get(&socket).copied().unwrap_or(false)
+    }
+
+    /// The guest was told that `name` stands for `address`.
+    pub(super) fn learn(&mut self, address: IpAddr, name: &str) {
+        let known = self
+            .names
+            .iter()
+            .any(|(its, said)| *its == address && said == name);
+        if known {
+            return;
+        }
+        if self.names.len() >= NAMES_MAX {
+            self.names.pop_front();
+        }
+        self.names.push_back((address, name.to_owned()));
+    }
+
+    /// Whether the guest may connect to an address: a rule says the address, or a name that it was looked up by; and it is
+    /// a public one, or a rule says it itself.
+    pub(super) fn may_connect(&self, network: &Network, address: SocketAddr) -> bool {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        let named = self
+            .names
+            .iter()
+            .any(|(its, name)| *its == ip && network.allows_host(name, port));
+        (named || network.allows_host(&ip.to_string(), port)) && network.allows_address(ip, port)
+    }
+}
+
+/// Opens the sockets of wasmtime to what `network` may allow. Which names and addresses it does is decided before they are
+/// asked; addresses are looked at here once more.
+pub(in super::super) fn context(wasi: &mut WasiCtxBuilder, network: &Arc<Network>) {
+    let network = Arc::clone(network);
+    wasi.allow_tcp(true)
+        .allow_ip_name_lookup(true)
+        .socket_addr_check(move |address, used| {
+            let allowed = match used {
+                SocketAddrUse::TcpConnect => network.allows_address(address.ip(), address.port()),
+                // Only that of a connection: a guest's own is refused.
+                SocketAddrUse::TcpBind => true,
+                _ => false,
+            };
+            Box::pin(async move { allowed })
+        });
+}
+
+impl HostState {
+    /// Whether the run has come to the end of its history. Stops a rehearsal there: it must not touch the network.
+    pub(super) fn meets_network(&mut self) -> Result<bool, Halt> {
+        if self.journal()?.peek()?.is_some() {
+            return Ok(false);
+        }
+        self.journal()?.stops()?;
+        Ok(true)
+    }
+
+    /// A call about the network: answered from the log, or by `live` and recorded, errors as well.
+    pub(super) fn network_call(
+        &mut self,
+        call: Call,
+        input: u64,
+        live: impl FnOnce(&mut Self) -> SocketResult<Value>,
+    ) -> SocketResult<Value> {
+        let recorded = self.replayed_answer(call, input).map_err(trap)?;
+        if let Some(value) = recorded {
+            return match value {
+                Value::Result(Ok(Some(value))) => Ok(*value),
+                Value::Result(Err(Some(code))) => match *code {
+                    Value::Enum(number) => Err(code_of(number).into()),
+                    _ => Err(wrong(call)),
+                },
+                _ => Err(wrong(call)),
+            };
+        }
+        self.journal()
+            .map_err(|error| trap(error.into()))?
+            .stops()
+            .map_err(trap)?;
+        let (answer, given) = match live(self) {
+            Ok(value) => (Value::Result(Ok(Some(Box::new(value.clone())))), Ok(value)),
+            Err(error) => {
+                let code = error.downcast().map_err(SocketError::trap)?;
+                let number = Value::Enum(number_of(code));
+                (Value::Result(Err(Some(Box::new(number)))), Err(code.into()))
+            }
+        };
+        self.record_answer(call, input, answer, Vec::new())
+            .map_err(trap)?;
+        given
+    }
+
+    /// The rules for the network.
+    pub(super) fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.rpc.node().outside().network)
+    }
+}
+
+/// Ends the run of the guest.
+pub(super) fn trap(halt: Halt) -> SocketError {
+    SocketError::trap(halt)
+}
+
+/// The log has something else than this version records.
+pub(super) fn wrong(call: Call) -> SocketError {
+    SocketError::trap(Halt::from(unreadable(call)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(rules: &[&str]) -> Network {
+        Network::new(rules.iter().map(|rule| rule.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn a_number_of_the_log_is_one_code() {
+        for (number, code) in (0..).zip(CODES) {
+            assert_eq!(number_of(code), number);
+            assert_eq!(code_of(number), code);
+        }
+        assert_eq!(code_of(99), ErrorCode::Unknown);
+    }
+
+    #[test]
+    fn a_guest_connects_to_what_a_rule_says_or_to_a_name_that_it_looked_up() {
+        let rules = network(&["api.example.com:443", "127.0.0.1:8080"]);
+        let mut sockets = Sockets::default();
+        let public: SocketAddr = "93.184.216.34:443".parse().unwrap();
+        assert!(sockets.may_connect(&rules, "127.0.0.1:8080".parse().unwrap()));
+        assert!(!sockets.may_connect(&rules, "127.0.0.1:80".parse().unwrap()));
+        assert!(!sockets.may_connect(&rules, public));
+        sockets.learn(public.ip(), "other.example.com");
+        assert!(!sockets.may_connect(&rules, public));
+        sockets.learn(public.ip(), "api.example.com");
+        assert!(sockets.may_connect(&rules, public));
+        assert!(!sockets.may_connect(&rules, "93.184.216.34:80".parse().unwrap()));
+        // A name that was pointed to the inside leads nowhere.
+        let inside: SocketAddr = "10.0.0.1:443".parse().unwrap();
+        sockets.learn(inside.ip(), "api.example.com");
+        assert!(!sockets.may_connect(&rules, inside));
+        // The oldest names are forgotten.
+        for n in 0..NAMES_MAX as u32 {
+            sockets.learn(IpAddr::from(n.to_be_bytes()), "a");
+        }
+        assert!(!sockets.may_connect(&rules, public));
+    }
+
+    #[test]
+    fn a_socket_of_nobody_is_not_live() {
+        let mut sockets = Sockets::default();
+        assert!(!sockets.is_live(1));
+        for n in 0..SOCKETS_MAX as u32 {
+            assert!(sockets.has_room());
+            sockets.opened(n, n % 2 == 0);
+        }
+        assert!(!sockets.has_room() && sockets.is_live(2) && !sockets.is_live(1));
+        sockets.closed(2);
+        assert!(sockets.has_room() && !sockets.is_live(2));
+    }
+}
