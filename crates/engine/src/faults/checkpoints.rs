@@ -40,8 +40,9 @@ async fn same(gym: &Gym, when: &str) {
 
 /// Waits until worker `w` has a checkpoint: `other` takes the only place in memory.
 async fn evict(gym: &Gym, other: &str) {
-    gym.number(other, "add", vec![Value::U64(1)]).await;
     let kept = gym.until("a checkpoint", async || {
+        // Whoever had nothing to do last stays: asked again until that is the other one.
+        gym.number(other, "add", vec![Value::U64(1)]).await;
         (!files(gym).is_empty()).then_some(())
     });
     kept.await.unwrap();
