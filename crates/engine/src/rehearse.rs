@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use golem_model::oplog::{Event, OplogEntry};
+use golem_model::oplog::{Event, FailureKind, OplogEntry};
 use golem_model::worker::WorkerRow;
 use golem_model::{ComponentId, ComponentVersion, LogId, OplogIndex, WorkerId};
 
@@ -17,7 +17,7 @@ use crate::host::durable::{Journal, describe};
 use crate::instance::{Instance, Stopped};
 use crate::limits::Limits;
 use crate::node::Node;
-use crate::oplog::{Ledger, Reader};
+use crate::oplog::{Ledger, Reader, Regions};
 use crate::rpc::Rpc;
 
 /// Most steps of a report: what a person reads, and what one answer holds.
@@ -83,6 +83,14 @@ pub enum Verification {
     },
 }
 
+/// A history that was repeated on a copy.
+struct Repeated {
+    version: ComponentVersion,
+    regions: Arc<Regions>,
+    /// The instance at the end, or why there is none.
+    end: Result<Instance, Stopped>,
+}
+
 impl Node {
     /// Repeats the history of a worker up to entry `until` (its end by default) on a copy, with `version` of its component
     /// (its own by default). The worker itself is not touched. Errors: `NotFound`, `BadIndex`, `Component`, `Damaged`.
@@ -92,27 +100,39 @@ impl Node {
         version: Option<ComponentVersion>,
         until: Option<OplogIndex>,
     ) -> Result<Rehearsal, WorkerError> {
+        let (mut rehearsal, log, regions) = self.rehearse_quietly(worker, version, until).await?;
+        rehearsal.steps = self.steps(worker, log, rehearsal.last, &regions)?;
+        Ok(rehearsal)
+    }
+
+    /// The same without the steps.
+    async fn rehearse_quietly(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        version: Option<ComponentVersion>,
+        until: Option<OplogIndex>,
+    ) -> Result<(Rehearsal, LogId, Arc<Regions>), WorkerError> {
         let (log, tail) = self.durable_log(worker).await?;
         let last = until.unwrap_or(tail);
-        let (version, end) = self.repeat(worker, log, tail, version, last).await?;
-        let steps = self.steps(worker, log, last)?;
-        let end = match end {
+        let repeated = self.repeat(worker, log, tail, version, last).await?;
+        let end = match repeated.end {
             Ok(_) | Err(Stopped::End | Stopped::Restart | Stopped::Exited(_)) => {
                 RehearsalEnd::Repeated
             }
-            Err(Stopped::Failed(failure)) if failure.kind == DIVERGENCE => {
+            Err(Stopped::Failed(failure)) if failure.kind == FailureKind::Divergence => {
                 RehearsalEnd::Diverged(failure.message)
             }
             Err(Stopped::Failed(failure)) => RehearsalEnd::Failed(failure.message),
             Err(Stopped::Store(error)) => return Err(error.into()),
         };
-        Ok(Rehearsal {
+        let rehearsal = Rehearsal {
             worker: worker.clone(),
-            version,
+            version: repeated.version,
             last,
-            steps,
+            steps: Vec::new(),
             end,
-        })
+        };
+        Ok((rehearsal, log, repeated.regions))
     }
 
     /// Rehearses every worker of a component on another version of it, in the order of their names: what an update would
@@ -135,9 +155,10 @@ impl Node {
             after = Some(last.worker.worker_name.clone());
             for view in workers {
                 if view.component_version != version {
-                    let mut rehearsal = self.rehearse(&view.worker, Some(version), None).await?;
                     // One line per worker: its steps are asked for by themselves.
-                    rehearsal.steps.clear();
+                    let (rehearsal, ..) = self
+                        .rehearse_quietly(&view.worker, Some(version), None)
+                        .await?;
                     found.push(rehearsal);
                 }
             }
@@ -155,8 +176,8 @@ impl Node {
             return Ok(Verification::NoCheckpoint);
         };
         let version = Some(summary.version);
-        let (_, end) = self.repeat(worker, log, tail, version, index).await?;
-        let replay = match end {
+        let repeated = self.repeat(worker, log, tail, version, index).await?;
+        let replay = match repeated.end {
             Ok(mut instance) => match instance.capture().await {
                 Ok(Ok(image)) => Ok(image.memory_hash()),
                 Ok(Err(why)) => Err(why.to_string()),
@@ -185,7 +206,7 @@ impl Node {
         tail: OplogIndex,
         version: Option<ComponentVersion>,
         last: OplogIndex,
-    ) -> Result<(ComponentVersion, Result<Instance, Stopped>), WorkerError> {
+    ) -> Result<Repeated, WorkerError> {
         let bad = |detail: String| WorkerError::BadIndex {
             worker: worker.clone(),
             index: last.0,
@@ -221,15 +242,16 @@ impl Node {
         let permit = self.enter().await;
         let outcome = repeat_all(loaded, state, &self.payloads(), base).await;
         drop(permit);
-        Ok((
+        Ok(Repeated {
             version,
-            match outcome {
+            regions: ledger.regions,
+            end: match outcome {
                 Ok((instance, None)) => Ok(instance),
                 // The log ends inside of an invocation, or with a failure that was repeated.
                 Ok((_, Some(open))) => Err(open.result.err().unwrap_or(Stopped::End)),
                 Err(stopped) => Err(stopped),
             },
-        ))
+        })
     }
 
     /// The entries up to `last` that count.
@@ -238,9 +260,9 @@ impl Node {
         worker: &WorkerId,
         log: LogId,
         last: OplogIndex,
+        regions: &Regions,
     ) -> Result<Vec<RehearsalStep>, WorkerError> {
         let store = self.store();
-        let ledger = Ledger::read_to(store.as_ref(), log, Some(last))?;
         let damaged = |detail: String| WorkerError::Damaged {
             worker: worker.clone(),
             detail,
@@ -251,7 +273,7 @@ impl Node {
         let mut steps = Vec::new();
         for (bytes, index) in entries.iter().zip(from..) {
             let index = OplogIndex(index);
-            if ledger.regions.contains(index) {
+            if regions.contains(index) {
                 continue;
             }
             let entry =
@@ -267,8 +289,6 @@ impl Node {
         Ok(steps)
     }
 }
-
-const DIVERGENCE: golem_model::oplog::FailureKind = golem_model::oplog::FailureKind::Divergence;
 
 /// An entry in words.
 fn spoken(event: &Event) -> String {
