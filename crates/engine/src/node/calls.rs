@@ -141,34 +141,9 @@ impl Node {
         let target = self.addressed(target);
         let deadline = request.deadline;
         let (exported, key, repeatable, input) = self.check(&target, request)?;
-        let finished = match target {
-            Target::Worker(worker) => {
-                let (reply, receiver) = door();
-                self.hand_in(
-                    &worker,
-                    &exported,
-                    key.clone(),
-                    repeatable,
-                    input,
-                    deadline,
-                    None,
-                    Some(reply),
-                );
-                let finished: Finished = receiver.await.map_err(|_| WorkerError::Stopping)??;
-                self.durable(finished.seq).await?;
-                finished.value
-            }
-            Target::Ephemeral(component) => {
-                self.run_ephemeral(
-                    component,
-                    &exported,
-                    key.clone(),
-                    input,
-                    CreateWith::default(),
-                )
-                .await?
-            }
-        };
+        let finished = self
+            .run_to_end(target, &exported, key.clone(), repeatable, input, deadline)
+            .await?;
         let results = if let Value::Tuple(results) = finished {
             results
         } else {
@@ -179,6 +154,40 @@ impl Node {
             results,
             types: exported.result.iter().cloned().collect(),
         })
+    }
+
+    /// Runs an invocation of an addressed target and returns its result when that is durable.
+    pub(super) async fn run_to_end(
+        self: &Arc<Self>,
+        target: Target,
+        exported: &ExportedFunction,
+        key: IdempotencyKey,
+        repeatable: bool,
+        input: Vec<u8>,
+        deadline: Option<u64>,
+    ) -> Result<Value, WorkerError> {
+        match target {
+            Target::Worker(worker) => {
+                let (reply, receiver) = door();
+                self.hand_in(
+                    &worker,
+                    exported,
+                    key,
+                    repeatable,
+                    input,
+                    deadline,
+                    None,
+                    Some(reply),
+                );
+                let finished: Finished = receiver.await.map_err(|_| WorkerError::Stopping)??;
+                self.durable(finished.seq).await?;
+                Ok(finished.value)
+            }
+            Target::Ephemeral(component) => {
+                self.run_ephemeral(component, exported, key, input, CreateWith::default())
+                    .await
+            }
+        }
     }
 
     #[expect(

@@ -10,8 +10,7 @@ use super::Node;
 use crate::error::WorkerError;
 use crate::host::{HttpRequest, HttpResponse, handler_of};
 use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
-use crate::queue::{CreateWith, Finished, Target};
-use crate::worker::door;
+use crate::queue::Target;
 
 impl Node {
     /// Lets a worker answer a request; the same key gets the same response. Errors: as for an invocation, and
@@ -36,28 +35,9 @@ impl Node {
         let input = Value::Tuple(vec![request.to_value()]).to_bytes();
         check_bytes("request", input.len(), PAYLOAD_BYTES_MAX)?;
         check_bytes("idempotency key", key.0.len(), NAME_BYTES_MAX)?;
-        let value = match target {
-            Target::Worker(worker) => {
-                let (reply, receiver) = door();
-                self.hand_in(
-                    &worker,
-                    &exported,
-                    key,
-                    !key_is_new,
-                    input,
-                    None,
-                    None,
-                    Some(reply),
-                );
-                let finished: Finished = receiver.await.map_err(|_| WorkerError::Stopping)??;
-                self.durable(finished.seq).await?;
-                finished.value
-            }
-            Target::Ephemeral(component) => {
-                self.run_ephemeral(component, &exported, key, input, CreateWith::default())
-                    .await?
-            }
-        };
+        let value = self
+            .run_to_end(target, &exported, key, !key_is_new, input, None)
+            .await?;
         let response = match value {
             Value::Tuple(mut values) if values.len() == 1 => values.pop(),
             _ => None,
