@@ -184,12 +184,8 @@ impl Worker {
         let (seq, last) = {
             let mut writer = alive.writer.lock();
             let last = writer.tail();
-            let jump = writer.append(Event::Jump(Jump {
-                first: current.started.0,
-                last: last.0,
-                reason: JumpReason::Cancelled as i32,
-            }));
-            alive.link.regions.lock().add(jump, current.started, last);
+            let reason = JumpReason::Cancelled;
+            alive.link.undo(&mut writer, current.started, reason);
             also.extend(alive.ends(current.accepted, &current.key, writer.tail().next()));
             writer.append_with(failed(current.accepted, kind, &error), also);
             (writer.last(), last)

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use golem_model::oplog::RetryPolicy;
+use golem_model::oplog::{Event, Jump, JumpReason, RetryPolicy};
 use golem_model::{IdempotencyKey, LogId, OplogIndex, WorkerId};
 use golem_storage::Op;
 use parking_lot::Mutex;
 
 use crate::host::Source;
 use crate::node::{Node, Permit};
-use crate::oplog::Regions;
+use crate::oplog::{Regions, Writer};
 use crate::rpc::{CallFuture, WaitGuard};
 use crate::timers::wake_timer;
 use crate::worker::Message;
@@ -139,6 +139,17 @@ impl Link {
     /// It waits for nobody any more.
     pub(crate) fn waits_no_more(&self) {
         drop(self.waits_for.lock().take());
+    }
+
+    /// Entries from `first` to the end of the log no longer count.
+    pub(crate) fn undo(&self, writer: &mut Writer, first: OplogIndex, reason: JumpReason) {
+        let jump = Jump {
+            first: first.0,
+            last: writer.tail().0,
+            reason: reason as i32,
+        };
+        let at = writer.append(Event::Jump(jump.clone()));
+        self.regions.lock().jump(at, &jump);
     }
 
     /// Whether the guest waits, so that its instance may leave memory.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use golem_model::oplog::{Event, FailureKind, Jump, JumpReason, Started, UpdateMode};
+use golem_model::oplog::{Event, FailureKind, JumpReason, Started, UpdateMode};
 use golem_model::{OplogIndex, Value};
 
 use crate::activate::{Activation, OnLive, activate, call_save, run};
@@ -169,9 +169,6 @@ impl Worker {
         }
         let Some(next) = alive.queue.pending.pop_front() else {
             self.instance = Some(instance);
-            if alive.checkpoint_is_due() {
-                return self.capture();
-            }
             self.node.instance_idle(&self.id);
             return;
         };
@@ -232,22 +229,14 @@ impl Worker {
     pub(crate) fn ran(&mut self, ran: Ran) {
         let Some(alive) = &mut self.alive else { return };
         alive.link.waits_no_more();
-        let failed = matches!(
-            &ran,
-            Ran::Ended {
-                result: Err(_),
-                instance: None,
-                ..
-            }
-        );
         if let Some(trying) = alive.trying.take() {
             if trying.done.load(Ordering::Relaxed) {
                 alive.updated(&self.id, &trying);
             } else if let Ran::Ended {
                 result: Err(stopped),
+                instance: None,
                 ..
             } = &ran
-                && failed
             {
                 // The worker runs its old version again, from where it was.
                 alive.not_updated(&self.id, &trying, stopped.to_string());
@@ -281,7 +270,7 @@ impl Worker {
                 self.instance = alive.captured(&self.id, captured);
             }
         }
-        if self.instance.is_some() && alive.checkpoint_is_due() && alive.queue.pending.is_empty() {
+        if self.instance.is_some() && alive.checkpoint_is_due() {
             return self.capture();
         }
         if self.instance.is_some() {
@@ -299,14 +288,9 @@ fn redo_atomic_region(alive: &mut Alive) {
         return;
     };
     let mut writer = alive.writer.lock();
-    let last = writer.tail();
-    if last > begin {
-        let jump = writer.append(Event::Jump(Jump {
-            first: begin.next().0,
-            last: last.0,
-            reason: JumpReason::AtomicRegion as i32,
-        }));
-        alive.link.regions.lock().add(jump, begin.next(), last);
+    if writer.tail() > begin {
+        let reason = JumpReason::AtomicRegion;
+        alive.link.undo(&mut writer, begin.next(), reason);
     }
 }
 

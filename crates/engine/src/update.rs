@@ -6,7 +6,7 @@
 use golem_model::OplogIndex;
 use golem_model::WorkerId;
 use golem_model::oplog::{
-    Event, FailedUpdate, Jump, JumpReason, PendingUpdate, Snapshot, UpdateMode, Updated,
+    Event, FailedUpdate, JumpReason, PendingUpdate, Snapshot, UpdateMode, Updated,
 };
 use golem_model::worker::{UpdateState, WorkerRow};
 use golem_storage::Op;
@@ -124,13 +124,8 @@ impl Alive {
             self.row.version = base.from;
             self.guest = guest_of(id, &self.row, self.guest.origin.clone()).into();
             let mut writer = self.writer.lock();
-            let last = writer.tail();
-            let jump = writer.append(Event::Jump(Jump {
-                first: base.index.0,
-                last: last.0,
-                reason: JumpReason::FailedUpdate as i32,
-            }));
-            self.link.regions.lock().add(jump, base.index, last);
+            let reason = JumpReason::FailedUpdate;
+            self.link.undo(&mut writer, base.index, reason);
             self.stale_base = true;
         }
         let put = self.put_row(id);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use golem_model::oplog::{
-    BeginAtomic, ChangePersistence, ChangeRetryPolicy, EndAtomic, Event, Jump, JumpReason, NoOp,
+    BeginAtomic, ChangePersistence, ChangeRetryPolicy, EndAtomic, Event, JumpReason, NoOp,
     PersistenceLevel, PromiseCreated, RetryPolicy as Policy, UpdateMode as Mode,
 };
 use golem_model::promise::PromiseRow;
@@ -336,12 +336,7 @@ impl host::Host for Linked<'_> {
             return Err(Halt::InvalidRequest(text).into());
         }
         if target < tail {
-            let jump = writer.append(Event::Jump(Jump {
-                first: target.next().0,
-                last: tail.0,
-                reason: JumpReason::SetIndex as i32,
-            }));
-            link.regions.lock().add(jump, target.next(), tail);
+            link.undo(&mut writer, target.next(), JumpReason::SetIndex);
             let mut atomic = link.atomic.lock();
             if atomic.is_some_and(|begin| begin > target) {
                 *atomic = None;

@@ -25,6 +25,7 @@ pub(crate) struct Regions(Vec<Region>);
 
 impl Regions {
     /// The entries from `first` to `last` no longer count, says the jump at index `jump`, which is newer than all others.
+    #[cfg(test)]
     pub(crate) fn add(&mut self, jump: OplogIndex, first: OplogIndex, last: OplogIndex) {
         self.insert(Region {
             first,
