@@ -10,6 +10,7 @@
 
 mod bad_inputs;
 mod faults;
+mod front_door;
 mod go_style;
 mod host;
 mod invocations;

@@ -3,6 +3,7 @@
 //! Never does what they ask for. Read next: `cmd/mod.rs`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::{
     cmd,
@@ -53,6 +54,24 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) url: Option<String>,
+    /// The file with the token to show [default: the token in GOLEM_TOKEN, if there is one]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GOLEM_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A file with certificates (PEM) to trust for https instead of those of the web
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GOLEM_CA_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) ca_file: Option<PathBuf>,
     /// No colours (also with the environment variable NO_COLOR)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
@@ -101,6 +120,8 @@ pub(crate) enum Command {
     Component(cmd::component::Args),
     /// Create, call, watch and end workers
     Worker(cmd::worker::Args),
+    /// Give and take the tokens that a server asks for
+    Token(cmd::token::Args),
     /// Complete promises of workers
     Promise(cmd::promise::Args),
     /// Show what a URN or URL names

@@ -8,8 +8,9 @@ mod transport;
 mod travel;
 
 use golem_model::api::{
-    Empty, IDEMPOTENCY_KEY_HEADER, InvokeParameters, InvokeResult, ScanCursor,
-    WorkerCreationRequest, WorkerCreationResponse, WorkerMetadata, WorkersMetadataResponse,
+    Empty, IDEMPOTENCY_KEY_HEADER, InvokeParameters, InvokeResult, ScanCursor, TokenCreated,
+    TokenId, TokenInfo, TokenRequest, WhoAmI, WorkerCreationRequest, WorkerCreationResponse,
+    WorkerMetadata, WorkersMetadataResponse,
 };
 use golem_model::component::{Component, ComponentType};
 use golem_model::urn::{ComponentRef, percent_encode};
@@ -30,7 +31,7 @@ pub(crate) struct Client {
 
 /// Checks the address of a server, without talking to it; `origin` says in errors where it comes from.
 pub(crate) fn check_url(url: &str, origin: &str) -> Result<(), Failure> {
-    Transport::at(url, origin).map(drop)
+    Transport::at(url, origin, None).map(drop)
 }
 
 /// Whom an invocation is for.
@@ -80,6 +81,28 @@ impl Client {
         Ok(Self {
             transport: Transport::new(global)?,
         })
+    }
+
+    /// Makes a token; the only answer with the secret.
+    pub(crate) fn add_token(&self, request: &TokenRequest) -> Result<TokenCreated, Failure> {
+        self.transport
+            .json(Request::post("/v1/tokens").body(request))
+    }
+
+    /// All tokens, without secrets.
+    pub(crate) fn tokens(&self) -> Result<Vec<TokenInfo>, Failure> {
+        self.transport.json(Request::get("/v1/tokens"))
+    }
+
+    /// Takes a token back.
+    pub(crate) fn revoke_token(&self, id: TokenId) -> Result<TokenInfo, Failure> {
+        self.transport
+            .json(Request::delete(format!("/v1/tokens/{id}")))
+    }
+
+    /// Whom the server sees.
+    pub(crate) fn who_am_i(&self) -> Result<WhoAmI, Failure> {
+        self.transport.json(Request::get("/v1/whoami"))
     }
 
     /// All versions of all components, or of the one with this name.

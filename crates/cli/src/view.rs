@@ -38,7 +38,7 @@ fn fields(pairs: &[(&str, String)]) -> String {
 }
 
 /// A table without lines, so that it can be cut by column.
-fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table
         .load_style(comfy_table::presets::NOTHING)

@@ -13,8 +13,10 @@ use crate::ids::{ComponentVersion, OplogIndex, Timestamp, WorkerId};
 use crate::json::TypeAnnotatedValue;
 use crate::worker::WorkerStatus;
 
+mod access;
 mod travel;
 
+pub use access::{BadRole, Role, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
 pub use travel::{
     BadScheduleId, CancelResponse, DryRunRequest, DryRunResponse, ForkRequest, ForkResponse,
     Replay, ReplayOutcome, ReplayStep, RevertRequest, ScheduleId, ScheduleResponse, VerifyResponse,

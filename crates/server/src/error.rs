@@ -2,7 +2,7 @@
 //! THE DOOR / error: why a server does not start. In: what the system, the store or the engine said. Out: [`ServeError`].
 //! Never about a request (`http/error.rs`). Read next: `serve.rs`. Codes: docs/errors/README.md.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use golem_engine::StartError;
@@ -23,9 +23,6 @@ pub enum ServeError {
         /// What the system says.
         detail: String,
     },
-    /// The address can be reached from other machines, and there is no authentication.
-    #[error("{0} can be reached by other machines, and this server does not ask who calls")]
-    NotLoopback(IpAddr),
     /// `--clean` was asked for a directory that this program did not make.
     #[error("`{}` is not empty and not a data directory of this program: it is not cleaned", .0.display())]
     NotOurs(PathBuf),
@@ -43,6 +40,22 @@ pub enum ServeError {
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] StartError),
+    /// Certificate or key cannot be used.
+    #[error("cannot use `{}` for TLS: {detail}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// The first token of an owner cannot be made.
+    #[error("cannot make the first token in `{}`: {detail}", path.display())]
+    FirstToken {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
     /// The system gives no threads or no signals.
     #[error("the system gives no {what}: {detail}")]
     System {
@@ -58,12 +71,13 @@ impl Coded for ServeError {
         match self {
             Self::PortInUse(_) => "SRV-001",
             Self::Bind { .. } => "SRV-002",
-            Self::NotLoopback(_) => "SRV-003",
             Self::NotOurs(_) => "SRV-004",
             Self::DataDir { .. } => "SRV-005",
             Self::Store(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::System { .. } => "SRV-006",
+            Self::Tls { .. } => "SRV-007",
+            Self::FirstToken { .. } => "SRV-008",
         }
     }
 
@@ -73,13 +87,12 @@ impl Coded for ServeError {
                 format!("stop the other server, or choose another port: golem-cli server run --port {}", next_port(*address))
             }
             Self::Bind { .. } => "listen on this machine only: golem-cli server run --host 127.0.0.1".into(),
-            Self::NotLoopback(_) => {
-                "leave out --host, or put a proxy that authenticates in front and pass --insecure-bind".into()
-            }
             Self::NotOurs(_) => "check --data-dir, or pass a new directory".into(),
             Self::DataDir { .. } => "check free disk space and the permissions, or pass another directory: --data-dir DIR".into(),
             Self::Store(error) => return error.hint(),
             Self::Engine(error) => return error.hint(),
+            Self::Tls { .. } => "pass PEM files of a certificate and its key: --tls-cert cert.pem --tls-key key.pem".into(),
+            Self::FirstToken { .. } => "check free disk space and the permissions of the data directory".into(),
             Self::System { .. } => "raise the limits of processes and open files: ulimit -u, ulimit -n".into(),
         })
     }

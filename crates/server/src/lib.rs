@@ -2,12 +2,16 @@
 //! THE DOOR: REST in the shapes of Golem 1.1, health, start and stop. In: HTTP and [`Options`]. Out: answers.
 //! Never keeps state of its own, never knows how wasm runs; axum is known here only. Read next: `serve.rs`, `http/`.
 
+mod access;
+mod audit;
 mod data_dir;
 mod error;
 mod http;
 pub mod limits;
 mod listen;
 mod serve;
+mod tls;
 
 pub use error::ServeError;
-pub use serve::{CrashPoint, HostRule, Options, run, run_until_signal};
+pub use serve::{CrashPoint, HostRule, Options, Started, run, run_until_signal};
+pub use tls::TlsFiles;

@@ -18,26 +18,41 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
-use crate::http::{ApiError, Guard};
+use crate::http::{ApiError, Guard, Peer};
 use crate::limits;
+use crate::tls::HANDSHAKE_TIMEOUT;
 
 /// The routes behind the guard.
 #[derive(Clone)]
 pub(crate) struct Front {
     guard: Guard,
+    /// Whether the routes want to know who is at the other end.
+    tells_peer: bool,
+    peer: Option<SocketAddr>,
     routes: TowerToHyperService<Router>,
 }
 
 impl Front {
-    /// `routes` behind `guard`.
-    pub(crate) fn new(guard: Guard, routes: Router) -> Self {
+    /// `routes` behind `guard`; with `tells_peer`, requests carry the address of who sent them.
+    pub(crate) fn new(guard: Guard, tells_peer: bool, routes: Router) -> Self {
         Self {
             guard,
+            tells_peer,
+            peer: None,
             routes: TowerToHyperService::new(routes),
         }
+    }
+
+    /// The same for a connection with `peer`.
+    fn of(&self, peer: SocketAddr) -> Self {
+        let mut front = self.clone();
+        front.peer = self.tells_peer.then_some(peer);
+        front
     }
 }
 
@@ -48,7 +63,10 @@ impl Service<Request<Incoming>> for Front {
         Either<Ready<Result<Response, Infallible>>, TowerToHyperServiceFuture<Router, Request>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if let Some(peer) = self.peer {
+            head.extensions.insert(Peer(peer));
+        }
         match self.guard.check(&head) {
             Ok(()) => Either::Right(self.routes.call(Request::from_parts(head, Body::new(body)))),
             Err(refused) => Either::Left(ready(Ok(ApiError::from(refused).into_response()))),
@@ -71,8 +89,13 @@ impl Connections {
         }
     }
 
-    /// Takes connections from `listener` for ever; drop the future to stop taking them, which closes the socket.
-    pub(crate) async fn accept(&self, listener: TcpListener, front: Front) {
+    /// Takes connections from `listener` for ever, with `tls` encrypted ones; drop the future to stop taking them, which closes the socket.
+    pub(crate) async fn accept(
+        &self,
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        front: Front,
+    ) {
         loop {
             // The semaphore is never closed, so the only way on is with a slot.
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
@@ -80,9 +103,10 @@ impl Connections {
             };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let (front, stop) = (front.clone(), self.stop.subscribe());
+                    let (front, stop) = (front.of(peer), self.stop.subscribe());
+                    let tls = tls.clone();
                     tokio::spawn(async move {
-                        serve(stream, peer, front, stop).await;
+                        take(stream, tls, peer, front, stop).await;
                         drop(slot);
                     });
                 }
@@ -109,12 +133,35 @@ impl Connections {
     }
 }
 
-/// One connection until it ends, or until its current reply once the server stops.
-async fn serve(stream: TcpStream, peer: SocketAddr, front: Front, mut stop: watch::Receiver<bool>) {
+/// A connection that was taken: its handshake, if there is one, then its requests.
+async fn take(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    peer: SocketAddr,
+    front: Front,
+    stop: watch::Receiver<bool>,
+) {
     // Replies are small and waited for: without this a reply in two packets waits for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "TCP_NODELAY refused");
     }
+    let Some(tls) = tls else {
+        return serve(stream, peer, front, stop).await;
+    };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve(stream, peer, front, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
+        Err(_) => tracing::debug!(%peer, "the handshake took too long"),
+    }
+}
+
+/// The requests of one connection until it ends, or until its current reply once the server stops.
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    front: Front,
+    mut stop: watch::Receiver<bool>,
+) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEAD_TIMEOUT)

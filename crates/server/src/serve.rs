@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use golem_engine::HostRule;
@@ -14,11 +14,14 @@ pub use golem_storage::CrashPoint;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::access::Access;
+use crate::audit::Audit;
 use crate::data_dir::DataDir;
 use crate::error::ServeError;
 use crate::http::{Door, Guard, router};
 use crate::limits;
 use crate::listen::{Connections, Front};
+use crate::tls::{Tls, TlsFiles};
 
 /// What a server is started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +34,13 @@ pub struct Options {
     pub port: u16,
     /// Whether to empty the data directory first. Only a directory of this program is emptied.
     pub clean: bool,
+    /// Whether requests need a token also on loopback. On an address that other machines reach they always do, unless
+    /// [`Self::insecure_bind`].
+    pub auth: bool,
     /// Whether an address that other machines reach is taken although nobody is asked who they are.
     pub insecure_bind: bool,
+    /// Certificate and key; plain HTTP when absent.
+    pub tls: Option<TlsFiles>,
     /// Idle instances that stay in memory; the engine's default when absent.
     pub resident_max: Option<usize>,
     /// Hosts that guests may connect to; none by default.
@@ -41,12 +49,23 @@ pub struct Options {
     pub crash_at: Option<CrashPoint>,
 }
 
-/// Runs a server on threads of its own until SIGINT or SIGTERM. `ready` gets the address once requests are taken.
+/// A server that takes requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether over TLS.
+    pub tls: bool,
+    /// Where the token of the first owner was written, if this start made one.
+    pub owner_token: Option<PathBuf>,
+}
+
+/// Runs a server on threads of its own until SIGINT or SIGTERM. `ready` is told once requests are taken.
 ///
 /// Blocks. Errors: every variant of [`ServeError`].
 pub fn run_until_signal(
     options: Options,
-    ready: impl FnOnce(SocketAddr) + Send,
+    ready: impl FnOnce(Started) + Send,
 ) -> Result<(), ServeError> {
     let system = |what: &'static str| {
         move |error: io::Error| ServeError::System {
@@ -73,13 +92,13 @@ pub fn run_until_signal(
 }
 
 /// Runs a server until `shutdown` is done, then ends it in order: no new connections, the replies of running requests
-/// (at most [`limits::DRAIN_TIMEOUT`]), the engine with its committer. `ready` gets the address once requests are taken.
+/// (at most [`limits::DRAIN_TIMEOUT`]), the engine with its committer. `ready` is told once requests are taken.
 ///
 /// Errors: every variant of [`ServeError`] before `ready` was called, none after. Not cancel safe: a dropped server
 /// stops like a killed one, which loses nothing that was acknowledged.
 pub async fn run(
     options: Options,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(Started),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let listener = bind(&options).await?;
@@ -92,21 +111,39 @@ pub async fn run(
     config.crash_at = options.crash_at;
     config.network = Network::new(options.allow_network.clone());
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
+    let open = options.insecure_bind || options.host.is_loopback();
+    let access = Access::open(Arc::clone(&store), options.auth || !open)?;
+    let owner_token = first_token(&access, &options.data_dir)?;
+    let audit = audit(&access, &options.data_dir)?;
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
     let node = Node::start(&config, store, blobs, end_process)?;
-    let door = Arc::new(Door::new(Arc::clone(&node)));
+    let asks = access.is_required();
+    let door = Arc::new(Door::new(Arc::clone(&node), access, audit));
     let guard = Guard {
         local_names_only: options.host.is_loopback(),
     };
-    let front = Front::new(guard, router(Arc::clone(&door)));
+    let front = Front::new(guard, asks, router(Arc::clone(&door)));
     let connections = Connections::new();
     let address = listener
         .local_addr()
         .map_err(|error| cannot_bind(&options, &error))?;
     tracing::info!(%address, data_dir = %options.data_dir.display(), "taking requests");
-    ready(address);
+    ready(Started {
+        address,
+        tls: tls.is_some(),
+        owner_token,
+    });
 
+    let acceptor = tls.as_ref().map(Tls::acceptor);
+    let certificate = async {
+        match &tls {
+            Some(tls) => tls.follow().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = connections.accept(listener, front) => {}
+        () = connections.accept(listener, acceptor, front) => {}
+        () = certificate => {}
         () = shutdown => {}
     }
     door.stop();
@@ -125,15 +162,37 @@ pub async fn run(
 /// Listens first: a second server on the same port must end before it touches anything.
 async fn bind(options: &Options) -> Result<TcpListener, ServeError> {
     if !options.host.is_loopback() {
-        if !options.insecure_bind {
-            return Err(ServeError::NotLoopback(options.host));
+        if options.insecure_bind && !options.auth {
+            tracing::warn!(host = %options.host, "everybody who reaches this address can do everything");
+        } else if options.tls.is_none() {
+            tracing::warn!(host = %options.host, "tokens cross the network as plain text; see --tls-cert");
         }
-        tracing::warn!(host = %options.host, "everybody who reaches this address can do everything");
     }
     let address = SocketAddr::new(options.host, options.port);
     TcpListener::bind(address)
         .await
         .map_err(|error| cannot_bind(options, &error))
+}
+
+/// The file with the first owner's token, if there was none before.
+fn first_token(access: &Access, dir: &Path) -> Result<Option<PathBuf>, ServeError> {
+    access
+        .first_owner(dir)
+        .map_err(|detail| ServeError::FirstToken {
+            path: dir.to_owned(),
+            detail,
+        })
+}
+
+/// The log of changes; none where nobody is asked who they are.
+fn audit(access: &Access, dir: &Path) -> Result<Audit, ServeError> {
+    if !access.is_required() {
+        return Ok(Audit::none());
+    }
+    Audit::open(dir).map_err(|error| ServeError::DataDir {
+        path: dir.to_owned(),
+        detail: error.to_string(),
+    })
 }
 
 fn cannot_bind(options: &Options, error: &io::Error) -> ServeError {

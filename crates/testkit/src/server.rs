@@ -120,7 +120,7 @@ fn ready_line(stdout: ChildStdout) -> Result<String> {
         .recv_timeout(READY_TIMEOUT)
         .context("the server did not say that it is ready")??;
     let at = line
-        .find("http://")
+        .find("http")
         .with_context(|| format!("the server said {line:?} instead of its address"))?;
     Ok(line
         .get(at..)

@@ -21,7 +21,7 @@ pub(crate) enum ClientError {
         /// What the system says.
         reason: String,
     },
-    /// An address that is no `http://host[:port]`.
+    /// An address that is no `http://host[:port]` or `https://host[:port]`.
     #[error("`{url}` ({origin}) is not the address of a server")]
     Address {
         /// The text.
@@ -55,6 +55,16 @@ pub(crate) enum ClientError {
         /// What it said.
         sentence: String,
     },
+    /// The token or the certificates to trust cannot be read, or are none.
+    #[error("cannot use {what} in `{path}`: {reason}")]
+    Secret {
+        /// `the token` or `the certificates`.
+        what: &'static str,
+        /// The file, or the variable.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// No component has the name.
     #[error("Can't find component {name}")]
     NoComponent {
@@ -83,6 +93,7 @@ impl Coded for ClientError {
             Self::Refused { .. } => "NET-005",
             Self::NoComponent { .. } => "NET-006",
             Self::ManyComponents { .. } => "NET-007",
+            Self::Secret { .. } => "NET-008",
         }
     }
 
@@ -90,10 +101,6 @@ impl Coded for ClientError {
         match self {
             Self::Unreachable { .. } => Some(
                 "start a server: golem-cli server run (or name another: --url http://host:9881)"
-                    .to_owned(),
-            ),
-            Self::Address { url, .. } if url.starts_with("https:") => Some(
-                "this program speaks plain HTTP only: name a port of this machine that a TLS proxy or ssh tunnel forwards"
                     .to_owned(),
             ),
             Self::Address { .. } => {
@@ -119,6 +126,14 @@ impl Coded for ClientError {
             } => Some(format!(
                 "upload it: golem-cli component add --component-name {name} FILE.wasm"
             )),
+            Self::Secret { what, .. } => Some(
+                if what.contains("token") {
+                    "write the token to a file of its own and name it: --token-file FILE"
+                } else {
+                    "name a file with PEM certificates: --ca-file FILE"
+                }
+                .to_owned(),
+            ),
             Self::ManyComponents { ids, .. } => ids
                 .first()
                 .map(|id| format!("name it by its id: --component urn:component:{id}")),
@@ -131,7 +146,7 @@ impl ClientError {
     pub(crate) fn failure(self) -> Failure {
         let exit = match &self {
             Self::Unreachable { .. } => exit::UNREACHABLE,
-            Self::Address { .. } => exit::USAGE,
+            Self::Address { .. } | Self::Secret { .. } => exit::USAGE,
             Self::Timeout { .. } => exit::TIMEOUT,
             Self::Answer { .. } => exit::GENERIC,
             Self::Refused { status, .. } => exit_of(*status),

@@ -4,12 +4,14 @@
 //! to call twice. Read next: `error.rs`. Source: client spec §1.1.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use golem_model::urn::percent_encode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http;
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
 use super::error::{ClientError, refusal};
 use super::multipart::Form;
@@ -21,6 +23,8 @@ use crate::error::Failure;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer that is read: a listing of 10 000 workers has about 8 MB.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// The variable with a token.
+const TOKEN_VARIABLE: &str = "GOLEM_TOKEN";
 /// The server of this machine, as `golem-cli server run` starts it.
 pub(crate) const DEFAULT_URL: &str = "http://localhost:9881";
 
@@ -30,6 +34,8 @@ pub(crate) struct Transport {
     agent: ureq::Agent,
     base: String,
     origin: String,
+    /// `Bearer` and the token.
+    authorization: Option<String>,
 }
 
 /// A request under construction.
@@ -108,11 +114,14 @@ impl Transport {
                 .server_url()
                 .unwrap_or_else(|| (DEFAULT_URL.to_owned(), "the default".to_owned())),
         };
-        Self::at(&url, &origin)
+        let mut transport = Self::at(&url, &origin, global.ca_file.as_deref())?;
+        transport.authorization = token(global)?.map(|token| format!("Bearer {token}"));
+        Ok(transport)
     }
 
-    /// The server at `url`; `origin` says in errors where that comes from. Errors: an address that is none.
-    pub(super) fn at(url: &str, origin: &str) -> Result<Self, Failure> {
+    /// The server at `url`, without a token; `origin` says in errors where that comes from. `ca_file` replaces the roots of the
+    /// web. Errors: an address that is none, a file that has no certificates.
+    pub(super) fn at(url: &str, origin: &str, ca_file: Option<&Path>) -> Result<Self, Failure> {
         let address = || {
             ClientError::Address {
                 url: url.to_owned(),
@@ -122,7 +131,10 @@ impl Transport {
         };
         let uri: http::Uri = url.parse().map_err(|_| address())?;
         let host = uri.host().unwrap_or_default();
-        if uri.scheme_str() != Some("http") || host.is_empty() || uri.query().is_some() {
+        if !matches!(uri.scheme_str(), Some("http" | "https"))
+            || host.is_empty()
+            || uri.query().is_some()
+        {
             return Err(address());
         }
         let mut config = ureq::Agent::config_builder()
@@ -134,11 +146,15 @@ impl Transport {
             // A proxy of the environment cannot reach this machine.
             config = config.proxy(None);
         }
+        if let Some(file) = ca_file {
+            config = config.tls_config(trusting(file)?);
+        }
         let base = url.trim_end_matches('/').to_owned();
         Ok(Self {
             agent: config.build().new_agent(),
             base,
             origin: origin.to_owned(),
+            authorization: None,
         })
     }
 
@@ -151,6 +167,9 @@ impl Transport {
         let mut builder = http::Request::builder().method(request.method).uri(&url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
+        }
+        if let Some(token) = &self.authorization {
+            builder = builder.header(http::header::AUTHORIZATION, token);
         }
         let bad = |reason: String| {
             ClientError::Answer {
@@ -218,6 +237,63 @@ impl Transport {
     }
 }
 
+/// The token to show: of `--token-file`, else of `GOLEM_TOKEN`. It is never an argument: others see those.
+fn token(global: &Global) -> Result<Option<String>, Failure> {
+    let (text, path) = match &global.token_file {
+        Some(file) => {
+            let path = file.display().to_string();
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| unusable("the token", &path, &error.to_string()))?;
+            (text, path)
+        }
+        None => match std::env::var(TOKEN_VARIABLE) {
+            Ok(text) => (text, TOKEN_VARIABLE.to_owned()),
+            Err(_) => return Ok(None),
+        },
+    };
+    let token = text.trim();
+    let is_one = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
+    if is_one {
+        Ok(Some(token.to_owned()))
+    } else {
+        Err(unusable(
+            "the token",
+            &path,
+            "it is not one word of visible ASCII characters",
+        ))
+    }
+}
+
+/// Trusts the certificates in a file and no others.
+fn trusting(file: &Path) -> Result<TlsConfig, Failure> {
+    let path = file.display().to_string();
+    let bad = |reason: &str| unusable("the certificates", &path, reason);
+    let text = std::fs::read(file).map_err(|error| bad(&error.to_string()))?;
+    let mut certs = Vec::new();
+    for item in ureq::tls::parse_pem(&text) {
+        match item {
+            Ok(PemItem::Certificate(cert)) => certs.push(cert),
+            Ok(_) => {}
+            Err(error) => return Err(bad(&error.to_string())),
+        }
+    }
+    if certs.is_empty() {
+        return Err(bad("there is no certificate in it"));
+    }
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&certs))
+        .build())
+}
+
+fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
+    ClientError::Secret {
+        what,
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+    .failure()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,13 +313,12 @@ mod tests {
     fn an_address_is_checked() {
         for url in [
             "localhost:9881",
-            "https://x",
             "ftp://x",
             "http://",
             "http://a b",
             "http://x?y",
         ] {
-            let failure = Transport::at(url, "from --url").unwrap_err();
+            let failure = Transport::at(url, "from --url", None).unwrap_err();
             assert_eq!(
                 (failure.problem.code.as_str(), failure.exit),
                 ("NET-002", exit::USAGE),
@@ -251,7 +326,9 @@ mod tests {
             );
         }
         assert_eq!(
-            Transport::at("http://localhost:9881/", "x").unwrap().base,
+            Transport::at("http://localhost:9881/", "x", None)
+                .unwrap()
+                .base,
             "http://localhost:9881"
         );
     }
@@ -264,7 +341,8 @@ mod tests {
             .local_addr()
             .unwrap()
             .port();
-        let transport = Transport::at(&format!("http://127.0.0.1:{port}"), "from --url").unwrap();
+        let transport =
+            Transport::at(&format!("http://127.0.0.1:{port}"), "from --url", None).unwrap();
         let failure = transport
             .json::<serde_json::Value>(Request::get("/version"))
             .unwrap_err();

@@ -17,4 +17,5 @@ mod refs;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 pub(crate) mod stubgen;
+pub(crate) mod token;
 pub(crate) mod worker;

@@ -38,9 +38,18 @@ struct Run {
     /// Empty the data directory first
     #[arg(long)]
     clean: bool,
-    /// Take an address that other machines reach, although nobody is asked who they are
+    /// Ask for a token on this machine too; on an address that other machines reach, requests always need one
     #[arg(long)]
+    auth: bool,
+    /// Ask nobody who they are, although other machines reach the address
+    #[arg(long, conflicts_with = "auth")]
     insecure_bind: bool,
+    /// Speak TLS with this certificate (PEM, with the chain); a renewed file is taken without a restart
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Idle instances that stay in memory
     #[arg(long, value_name = "N")]
     resident_max: Option<usize>,
@@ -66,13 +75,25 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
         host: run.host,
         port: run.port,
         clean: run.clean,
+        auth: run.auth,
         insecure_bind: run.insecure_bind,
+        tls: run
+            .tls_cert
+            .zip(run.tls_key)
+            .map(|(cert, key)| golem_server::TlsFiles { cert, key }),
         resident_max: run.resident_max,
         allow_network: run.allow_network,
         crash_at: run.crash_at,
     };
-    golem_server::run_until_signal(options, |address| {
-        out.data(&format!("listening on http://{address}\n"));
+    golem_server::run_until_signal(options, |started| {
+        let scheme = if started.tls { "https" } else { "http" };
+        if let Some(file) = started.owner_token {
+            let file = file.display();
+            out.note(&format!(
+                "the token of the first owner is in `{file}`: export GOLEM_TOKEN=$(cat '{file}')"
+            ));
+        }
+        out.data(&format!("listening on {scheme}://{}\n", started.address));
     })?;
     Ok(())
 }

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State};
+use axum::http::Method;
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::post;
 use golem_engine::ComponentError;
 use golem_model::component::{Component, ComponentType};
 use golem_model::{ComponentId, ComponentVersion, names};
@@ -17,6 +17,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::error::{ApiError, RequestError};
 use super::extract::{ComponentAt, Params, VersionAt, receive};
+use super::routes::{DEPLOY, Routes, VIEW};
 use super::upload::{Upload, component_type};
 use super::{Door, reply};
 use crate::limits;
@@ -24,26 +25,24 @@ use crate::limits;
 type Answer = Result<Response, ApiError>;
 
 /// All routes of components.
-pub(super) fn routes() -> Router<Arc<Door>> {
-    let upload_limit =
-        DefaultBodyLimit::max(limits::COMPONENT_BYTES_MAX + limits::UPLOAD_REST_BYTES_MAX);
-    Router::new()
-        .route(
-            "/v1/components",
-            get(list).merge(post(create).layer(upload_limit)),
+pub(super) fn routes() -> Routes {
+    const COMPONENT: &str = "/v1/components/{component}";
+    let limit = DefaultBodyLimit::max(limits::COMPONENT_BYTES_MAX + limits::UPLOAD_REST_BYTES_MAX);
+    let (create, update) = (post(create).layer(limit), post(update).layer(limit));
+    Routes::new()
+        .get("/v1/components", VIEW, list)
+        .on(Method::POST, "/v1/components", DEPLOY, create)
+        .get(COMPONENT, VIEW, all_versions)
+        .get(&format!("{COMPONENT}/latest"), VIEW, latest)
+        .get(&format!("{COMPONENT}/versions/{{version}}"), VIEW, version)
+        .get(&format!("{COMPONENT}/download"), VIEW, download)
+        .on(
+            Method::POST,
+            &format!("{COMPONENT}/updates"),
+            DEPLOY,
+            update,
         )
-        .route("/v1/components/{component}", get(all_versions))
-        .route("/v1/components/{component}/latest", get(latest))
-        .route(
-            "/v1/components/{component}/versions/{version}",
-            get(version),
-        )
-        .route("/v1/components/{component}/download", get(download))
-        .route(
-            "/v1/components/{component}/updates",
-            post(update).layer(upload_limit),
-        )
-        .route("/v1/components/{component}/upload", put(upload))
+        .put(&format!("{COMPONENT}/upload"), DEPLOY, upload)
 }
 
 /// `GET /v1/components[?component-name=N]`: every version of every match, an empty list when there is none.

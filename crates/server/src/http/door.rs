@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::http::{Method, Uri};
 use golem_engine::Node;
 use tokio::sync::Semaphore;
 
 use super::cursor::Cursors;
-use super::error::{ApiError, RequestError};
-use super::extract::{JsonBodies, short};
-use super::{component, health, oplog, serve, travel, worker};
+use super::extract::JsonBodies;
+use super::routes::Routes;
+use super::{component, health, oplog, serve, token, travel, worker};
+use crate::access::Access;
+use crate::audit::Audit;
 use crate::limits;
 
 /// What all requests share.
@@ -26,17 +27,23 @@ pub(crate) struct Door {
     pub(super) json: JsonBodies,
     /// Turns of uploads.
     pub(super) uploads: Semaphore,
+    /// Who may call.
+    pub(crate) access: Access,
+    /// Who did what.
+    pub(super) audit: Audit,
     stopping: AtomicBool,
 }
 
 impl Door {
-    /// A door to `node`.
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+    /// A door to `node` for those whom `access` knows; `audit` notes what they do.
+    pub(crate) fn new(node: Arc<Node>, access: Access, audit: Audit) -> Self {
         Self {
             node,
             cursors: Cursors::default(),
             json: JsonBodies::new(),
             uploads: Semaphore::new(limits::UPLOADS_AT_ONCE),
+            access,
+            audit,
             stopping: AtomicBool::new(false),
         }
     }
@@ -51,32 +58,20 @@ impl Door {
     }
 }
 
-/// All routes. An unknown path is a 404 with a body, a known one with another verb a 405.
+/// All routes.
 pub(crate) fn router(door: Arc<Door>) -> Router {
+    all_routes().build(door)
+}
+
+/// Each noun's routes, with who may take them.
+pub(super) fn all_routes() -> Routes {
     // JSON bodies are bounded by `JsonBodies`, uploads by the routes that take them.
-    Router::new()
+    Routes::new()
         .merge(health::routes())
         .merge(component::routes())
         .merge(worker::routes())
         .merge(serve::routes())
         .merge(oplog::routes())
         .merge(travel::routes())
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_verb)
-        .with_state(door)
-}
-
-async fn nothing_here(uri: Uri) -> ApiError {
-    RequestError::NoSuchPath {
-        path: short(uri.path()),
-    }
-    .into()
-}
-
-async fn wrong_verb(method: Method, uri: Uri) -> ApiError {
-    RequestError::MethodNotAllowed {
-        path: short(uri.path()),
-        method,
-    }
-    .into()
+        .merge(token::routes())
 }

@@ -8,6 +8,7 @@ use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use golem_engine::{ComponentError, WorkerError};
+use golem_model::api::Role;
 use golem_model::api_error::{ErrorBody, GolemError};
 use golem_model::duration::BadDuration;
 use golem_model::filter::FilterError;
@@ -15,6 +16,7 @@ use golem_model::json::JsonError;
 use golem_model::names::NameError;
 use golem_model::query::QueryError;
 use golem_model::{Coded, Problem};
+use uuid::Uuid;
 
 use super::reply;
 use crate::limits;
@@ -141,6 +143,49 @@ pub(crate) enum RequestError {
         /// Why.
         detail: String,
     },
+    /// A request without a token.
+    #[error("this server asks for a token, and the request has none")]
+    NoToken,
+    /// The header is no bearer token, or its checksum is wrong.
+    #[error("the header `Authorization` is not `Bearer` and a token of this server")]
+    BadToken,
+    /// Unknown, taken back or expired.
+    #[error("the token does not hold")]
+    TokenRefused,
+    /// The token may not do that.
+    #[error("the token `{name}` is that of a {has}, and this takes a {needs}")]
+    NotAllowed {
+        /// Its name.
+        name: String,
+        /// Its role.
+        has: Role,
+        /// The role that may.
+        needs: Role,
+    },
+    /// The name of a token.
+    #[error("`{}` is no name for a token: 1 to {} printable characters", name.escape_debug(), crate::access::NAME_CHARS_MAX)]
+    BadTokenName {
+        /// The name.
+        name: String,
+    },
+    /// No token has the id.
+    #[error("there is no token {id}")]
+    NoSuchToken {
+        /// The id.
+        id: Uuid,
+    },
+    /// Nobody could give tokens any more.
+    #[error("the token {id} is the last of an owner that never expires")]
+    LastOwner {
+        /// The id.
+        id: Uuid,
+    },
+    /// No more tokens.
+    #[error(
+        "there are {} tokens, and more are not kept",
+        crate::access::TOKENS_MAX
+    )]
+    TooManyTokens,
     /// The server stops.
     #[error("the server is stopping")]
     Stopping,
@@ -168,6 +213,14 @@ impl Coded for RequestError {
             Self::GivenUp { .. } => "API-017",
             Self::Stopping => "API-018",
             Self::OneOf(_) => "API-019",
+            Self::NoToken => "API-030",
+            Self::BadToken => "API-031",
+            Self::TokenRefused => "API-032",
+            Self::NotAllowed { .. } => "API-033",
+            Self::BadTokenName { .. } => "API-034",
+            Self::NoSuchToken { .. } => "API-035",
+            Self::LastOwner { .. } => "API-036",
+            Self::TooManyTokens => "API-037",
         }
     }
 
@@ -192,6 +245,17 @@ impl Coded for RequestError {
             Self::ForeignOrigin { .. } => "ask by http://127.0.0.1:9881 or http://localhost:9881, from a program or from the same page".into(),
             Self::Encode { .. } => "report it: a value left the worker that REST cannot show".into(),
             Self::GivenUp { .. } => "report it, with the log of the server".into(),
+            Self::NoToken | Self::BadToken => {
+                "send `Authorization: Bearer TOKEN`; with golem-cli: export GOLEM_TOKEN=TOKEN".into()
+            }
+            Self::TokenRefused => "ask an owner for another: golem-cli token add --name NAME --role invoker".into(),
+            Self::NotAllowed { needs, .. } => {
+                format!("ask an owner for a token of that role: golem-cli token add --name NAME --role {needs}")
+            }
+            Self::BadTokenName { .. } => "say who or what it is for: golem-cli token add --name ci --role deployer".into(),
+            Self::NoSuchToken { .. } => "list them: golem-cli token list".into(),
+            Self::LastOwner { .. } => "make another first: golem-cli token add --name NAME --role owner".into(),
+            Self::TooManyTokens => "use one token for each program, not for each call".into(),
             Self::Stopping => "try again when it is back, with the same idempotency key".into(),
         })
     }
@@ -204,7 +268,10 @@ impl RequestError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin { .. } | Self::NotAllowed { .. } => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::BadToken | Self::TokenRefused => StatusCode::UNAUTHORIZED,
+            Self::NoSuchToken { .. } => StatusCode::NOT_FOUND,
+            Self::LastOwner { .. } | Self::TooManyTokens => StatusCode::CONFLICT,
             Self::Encode { .. } | Self::GivenUp { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadPath { .. }
@@ -214,6 +281,7 @@ impl RequestError {
             | Self::BadJson { .. }
             | Self::BodyBroken { .. }
             | Self::BadForm { .. }
+            | Self::BadTokenName { .. }
             | Self::MissingPart { .. }
             | Self::BadPart { .. }
             | Self::Unsupported { .. }

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
-use golem_model::api::IDEMPOTENCY_KEY_HEADER;
+use golem_model::api::{IDEMPOTENCY_KEY_HEADER, TokenId};
 use golem_model::{ComponentId, ComponentVersion, IdempotencyKey, WorkerId};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -27,6 +27,10 @@ pub(crate) struct ComponentAt(pub(crate) ComponentId);
 /// `{component}` and `{version}` of the path.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct VersionAt(pub(crate) ComponentId, pub(crate) ComponentVersion);
+
+/// `{token}` of the path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenAt(pub(crate) TokenId);
 
 /// `{component}` and `{worker}` of the path.
 #[derive(Debug, Clone)]
@@ -48,6 +52,17 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionAt {
             component(&params)?,
             parse(segment(&params, "version"), "the number of a version")?,
         ))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TokenAt {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path(parts, state).await?;
+        Ok(Self(parse(
+            segment(&params, "token"),
+            "the id of a token (a UUID)",
+        )?))
     }
 }
 

@@ -4,23 +4,22 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 
 use super::error::{ApiError, RequestError};
+use super::routes::{Needs, Routes};
 use super::{Door, reply};
 
 /// A newer version than 1.1.0 would make 1.1 clients warn at each command; a test compares it with the model's constant.
 const VERSION: &str = r#"{"version":"1.1.0"}"#;
 
 /// `GET /version`, `/healthcheck`, `/readyz`.
-pub(super) fn routes() -> Router<Arc<Door>> {
-    Router::new()
-        .route("/version", get(async || reply::fixed(VERSION)))
-        .route("/healthcheck", get(async || reply::fixed("{}")))
-        .route("/readyz", get(ready))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/version", Needs::Nothing, async || reply::fixed(VERSION))
+        .get("/healthcheck", Needs::Nothing, async || reply::fixed("{}"))
+        .get("/readyz", Needs::Nothing, ready)
 }
 
 /// 200 while requests are taken, 503 from the moment that the server begins to stop.

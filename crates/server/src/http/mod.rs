@@ -2,6 +2,8 @@
 //! THE DOOR / http: the routes. In: requests. Out: answers. Never knows sockets (`listen.rs`) or how wasm runs (engine).
 //! Read next: `worker.rs` (the path of an invocation), `component.rs`, `error.rs`. Source: client spec §6.6.
 
+#[cfg(test)]
+mod access_tests;
 mod component;
 mod cursor;
 mod door;
@@ -14,9 +16,11 @@ mod moment;
 mod oplog;
 mod params;
 mod reply;
+mod routes;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod token;
 mod travel;
 #[cfg(test)]
 mod travel_tests;
@@ -26,3 +30,4 @@ mod worker;
 pub(crate) use door::{Door, router};
 pub(crate) use error::ApiError;
 pub(crate) use guard::Guard;
+pub(crate) use routes::Peer;

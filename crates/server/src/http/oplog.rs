@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
 use golem_engine::{Rehearsal, RehearsalEnd, Verification};
 use golem_model::api::{
     DryRunRequest, DryRunResponse, OplogCursor, OplogPage, OplogPageEntry, Replay, ReplayOutcome,
@@ -20,20 +18,20 @@ use golem_model::{ComponentVersion, OplogIndex, Timestamp};
 
 use super::error::{ApiError, RequestError};
 use super::extract::{ComponentAt, Params, WorkerAt};
+use super::routes::{Routes, VIEW, WORKER};
 use super::{Door, reply};
 use crate::limits;
 
 type Answer = Result<Response, ApiError>;
 
 /// All routes that look at histories.
-pub(super) fn routes() -> Router<Arc<Door>> {
-    const WORKER: &str = "/v1/components/{component}/workers/{worker}";
-    Router::new()
-        .route(&format!("{WORKER}/oplog"), get(oplog))
-        .route(&format!("{WORKER}/replay"), get(replay))
-        .route(&format!("{WORKER}/verify"), get(verify))
-        .route(&format!("{WORKER}/update-dry-run"), post(try_one))
-        .route("/v1/components/{component}/update-dry-run", post(try_all))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get(&format!("{WORKER}/oplog"), VIEW, oplog)
+        .get(&format!("{WORKER}/replay"), VIEW, replay)
+        .get(&format!("{WORKER}/verify"), VIEW, verify)
+        .post(&format!("{WORKER}/update-dry-run"), VIEW, try_one)
+        .post("/v1/components/{component}/update-dry-run", VIEW, try_all)
 }
 
 /// `GET …/oplog?[from=N|query=Q][&count=N][&cursor=INDEX-VERSION]`. The last page is empty.

@@ -5,34 +5,27 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, HOST};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
 use golem_engine::{HttpRequest, HttpResponse, Target};
 
 use super::Door;
 use super::error::ApiError;
 use super::extract::{Key, WorkerAt};
+use super::routes::{INVOKE, Routes, WORKER};
 use super::worker::with_key;
 
 /// Segments of the path before what the worker sees: an empty one, `v1`, `components`, id, `workers`, name, `http`.
 const SEGMENTS_BEFORE: usize = 7;
 
 /// The routes.
-pub(super) fn routes() -> Router<Arc<Door>> {
-    Router::new()
-        .route(
-            "/v1/components/{component}/workers/{worker}/http",
-            any(serve),
-        )
-        .route(
-            "/v1/components/{component}/workers/{worker}/http/{*path}",
-            any(serve),
-        )
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .any(&format!("{WORKER}/http"), INVOKE, serve)
+        .any(&format!("{WORKER}/http/{{*path}}"), INVOKE, serve)
 }
 
 async fn serve(

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use golem_engine::{Node, NodeConfig};
+use golem_model::api::Role;
 use golem_storage::{Blobs, MemStore};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 
 use super::{Door, router};
+use crate::access::Access;
+use crate::audit::Audit;
 
 /// Exports `add: func(a: u64, b: u64) -> u64` and `boom: func()`, which traps.
 const GUEST: &str = r#"(component
@@ -27,7 +30,7 @@ const GUEST: &str = r#"(component
 pub(super) struct Gym {
     door: Arc<Door>,
     routes: TowerToHyperService<axum::Router>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// An answer, read.
@@ -39,6 +42,14 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
     pub(super) fn json(&self) -> Json {
         serde_json::from_slice(&self.bytes).unwrap()
     }
@@ -64,19 +75,60 @@ impl Answer {
 }
 
 impl Gym {
+    /// Of a server that asks nobody who they are.
     pub(super) fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// Of a server where requests need a token.
+    pub(super) fn asking() -> Self {
+        Self::with(true)
+    }
+
+    fn with(required: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
         let config = NodeConfig::new(dir.path().join("code"));
         let fatal = |error| panic!("{error}");
         let node = Node::start(&config, Arc::new(MemStore::new()), blobs, fatal).unwrap();
-        let door = Arc::new(Door::new(node));
+        let access = Access::open(Arc::new(MemStore::new()), required).unwrap();
+        let audit = if required {
+            Audit::open(dir.path()).unwrap()
+        } else {
+            Audit::none()
+        };
+        let door = Arc::new(Door::new(node, access, audit));
         let routes = TowerToHyperService::new(router(Arc::clone(&door)));
-        Self {
-            door,
-            routes,
-            _dir: dir,
+        Self { door, routes, dir }
+    }
+
+    /// A token of that role, with its name.
+    pub(super) fn token(&self, role: Role) -> String {
+        let made = self.door.access.add(role.name().to_owned(), role, None);
+        made.unwrap().token
+    }
+
+    pub(super) fn audit_text(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap()
+    }
+
+    /// A request of the bearer of `token`; no body when it is `null`.
+    pub(super) async fn call(
+        &self,
+        verb: &Method,
+        path: &str,
+        token: Option<&str>,
+        body: &Json,
+    ) -> Answer {
+        let mut request = Request::builder().method(verb).uri(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
         }
+        let body = match body {
+            Json::Null => Body::empty(),
+            body => Body::from(body.to_string()),
+        };
+        self.send(request.body(body).unwrap()).await
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

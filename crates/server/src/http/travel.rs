@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawPathParams, State};
 use axum::response::Response;
-use axum::routing::{delete, post};
 use golem_engine::{RevertTo, Target};
 use golem_model::api::{
     CancelResponse, CompleteRequest, ForkRequest, ForkResponse, RevertRequest, ScheduleId,
@@ -20,24 +18,25 @@ use golem_model::{IdempotencyKey, Timestamp, names};
 
 use super::error::{ApiError, RequestError};
 use super::extract::{Key, Params, WorkerAt, short};
+use super::routes::{DEPLOY, INVOKE, Routes, WORKER};
 use super::worker::{request, with_key};
 use super::{Door, moment, reply};
 
 type Answer = Result<Response, ApiError>;
 
 /// All routes that change the course of a worker.
-pub(super) fn routes() -> Router<Arc<Door>> {
-    const WORKER: &str = "/v1/components/{component}/workers/{worker}";
-    Router::new()
-        .route(&format!("{WORKER}/update"), post(update))
-        .route(&format!("{WORKER}/revert"), post(revert))
-        .route(&format!("{WORKER}/fork"), post(fork))
-        .route(&format!("{WORKER}/complete"), post(complete))
-        .route(&format!("{WORKER}/invocations/{{key}}"), delete(cancel))
-        .route(&format!("{WORKER}/schedule"), post(schedule))
-        .route(
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post(&format!("{WORKER}/update"), DEPLOY, update)
+        .post(&format!("{WORKER}/revert"), DEPLOY, revert)
+        .post(&format!("{WORKER}/fork"), DEPLOY, fork)
+        .post(&format!("{WORKER}/complete"), INVOKE, complete)
+        .delete(&format!("{WORKER}/invocations/{{key}}"), INVOKE, cancel)
+        .post(&format!("{WORKER}/schedule"), INVOKE, schedule)
+        .delete(
             &format!("{WORKER}/schedule/{{schedule}}"),
-            delete(unschedule),
+            INVOKE,
+            unschedule,
         )
 }
 

@@ -5,12 +5,10 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use golem_engine::{Outcome, Request, Target};
 use golem_model::api::{InvokeResult, WorkerCreationRequest, WorkerCreationResponse};
 use golem_model::json::{TypeAnnotatedValue, params_from_json, to_json};
@@ -19,42 +17,33 @@ use golem_model::{IdempotencyKey, Value, WitType, WorkerId, names};
 use super::error::{ApiError, RequestError};
 use super::extract::{ComponentAt, Key, Params, WorkerAt, from_slice};
 use super::params::InvokeBody;
+use super::routes::{DEPLOY, INVOKE, Routes, VIEW, WORKER};
 use super::{Door, listing, moment, reply};
 
 type Answer = Result<Response, ApiError>;
 
 /// All routes of workers.
-pub(super) fn routes() -> Router<Arc<Door>> {
-    Router::new()
-        .route(
-            "/v1/components/{component}/workers",
-            get(listing::list).post(create),
+pub(super) fn routes() -> Routes {
+    const COMPONENT: &str = "/v1/components/{component}";
+    Routes::new()
+        .get(&format!("{COMPONENT}/workers"), VIEW, listing::list)
+        .post(&format!("{COMPONENT}/workers"), DEPLOY, create)
+        .get(WORKER, VIEW, show)
+        .delete(WORKER, DEPLOY, delete)
+        .post(
+            &format!("{WORKER}/invoke-and-await"),
+            INVOKE,
+            invoke_and_await,
         )
-        .route(
-            "/v1/components/{component}/workers/{worker}",
-            get(show).delete(delete),
+        .post(&format!("{WORKER}/invoke"), INVOKE, invoke)
+        .post(&format!("{WORKER}/interrupt"), DEPLOY, interrupt)
+        .post(&format!("{WORKER}/resume"), DEPLOY, resume)
+        .post(
+            &format!("{COMPONENT}/invoke-and-await"),
+            INVOKE,
+            invoke_unnamed_and_await,
         )
-        .route(
-            "/v1/components/{component}/workers/{worker}/invoke-and-await",
-            post(invoke_and_await),
-        )
-        .route(
-            "/v1/components/{component}/workers/{worker}/invoke",
-            post(invoke),
-        )
-        .route(
-            "/v1/components/{component}/workers/{worker}/interrupt",
-            post(interrupt),
-        )
-        .route(
-            "/v1/components/{component}/workers/{worker}/resume",
-            post(resume),
-        )
-        .route(
-            "/v1/components/{component}/invoke-and-await",
-            post(invoke_unnamed_and_await),
-        )
-        .route("/v1/components/{component}/invoke", post(invoke_unnamed))
+        .post(&format!("{COMPONENT}/invoke"), INVOKE, invoke_unnamed)
 }
 
 /// `POST …/invoke-and-await?function=F[&timeout=30s]`: answers when the result is durable.
