@@ -7,7 +7,6 @@
     reason = "arenas are indexed by the ids that they handed out"
 )]
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use golem_model::Coded;
@@ -16,10 +15,9 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wasmparser::{KnownCustom, Parser, Payload, TypeRef};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{InterfaceId, Span, WorldId, WorldItem, WorldKey};
 
-use crate::resolve::{Loaded, ResolveError, load};
-use crate::texts::{CLOCKS, EMBEDDED, Embedded};
+use crate::platform::Asked;
+use crate::resolve::{ResolveError, load};
 
 /// A component made from a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,22 +75,31 @@ impl Coded for EncodeError {
 
 /// Embeds the world of `wit` into the module and wraps it as a component, with the preview1 reactor adapter.
 ///
-/// `world` may be `None` when the package has only one. The adapter gets its memory through the module's `cabi_realloc`;
+/// `world` may be `None` when the package has only one. Interfaces of the platform that the module imports or answers and the
+/// world lacks are added to it. The adapter gets its memory through the module's `cabi_realloc`;
 /// memory is never grown behind the module's back, which would corrupt the heap of a Go module.
 /// Errors: [`EncodeError`]. Source: Go guests §1, worker host §4.
 pub fn encode(core_module: &[u8], wit: &Path, world: Option<&str>) -> Result<Encoded, EncodeError> {
     let facts = Facts::read(core_module)?;
-    let mut loaded = load(wit)?;
+    let loaded = load(wit)?;
     let world = loaded.world(world)?;
     let name = loaded.resolve.worlds[world].name.clone();
     let mismatch = |error: anyhow::Error| EncodeError::Mismatch {
         world: name.clone(),
         reason: reason(&error),
     };
-    add_run_time_imports(&mut loaded, world, &facts).map_err(mismatch)?;
     let mut module = core_module.to_vec();
     embed_component_metadata(&mut module, &loaded.resolve, world, StringEncoding::UTF8)
         .map_err(mismatch)?;
+    // What libraries need of the platform, the user's world need not name. The encoder unites the worlds of a module.
+    if let Some((platform, rest)) = facts
+        .asked
+        .missing(&loaded.resolve, world)
+        .map_err(mismatch)?
+    {
+        embed_component_metadata(&mut module, &platform, rest, StringEncoding::UTF8)
+            .map_err(mismatch)?;
+    }
     let bytes = ComponentEncoder::default()
         .validate(true)
         .module(&module)
@@ -114,80 +121,6 @@ pub fn encode(core_module: &[u8], wit: &Path, world: Option<&str>) -> Result<Enc
     })
 }
 
-/// Adds to the world what the run-time of the Go bindings imports for itself to let goroutines wait, if the module has it:
-/// the user's world need not name it.
-fn add_run_time_imports(
-    loaded: &mut Loaded,
-    world: WorldId,
-    facts: &Facts,
-) -> Result<(), anyhow::Error> {
-    let poll = EMBEDDED
-        .iter()
-        .filter(|embedded| embedded.interface == "poll");
-    for embedded in poll.chain([&CLOCKS]) {
-        let import = format!(
-            "{}:{}/{}@{}",
-            embedded.namespace, embedded.name, embedded.interface, embedded.version
-        );
-        if !facts.modules.contains(&import) {
-            continue;
-        }
-        let imports = &loaded.resolve.worlds[world].imports;
-        let there = imports
-            .keys()
-            .any(|key| loaded.resolve.name_world_key(key) == import);
-        if there {
-            continue;
-        }
-        if embedded.name == CLOCKS.name
-            && let Some(poll) = EMBEDDED
-                .iter()
-                .find(|embedded| embedded.interface == "poll")
-        {
-            interface(loaded, poll)?;
-        }
-        let Some(id) = interface(loaded, embedded)? else {
-            continue;
-        };
-        loaded.resolve.worlds[world].imports.insert(
-            WorldKey::Interface(id),
-            WorldItem::Interface {
-                id,
-                stability: wit_parser::Stability::default(),
-                docs: wit_parser::Docs::default(),
-                external_id: None,
-                span: Span::default(),
-            },
-        );
-    }
-    Ok(())
-}
-
-/// The interface of an embedded package, which is read unless the user's WIT has the package.
-fn interface(
-    loaded: &mut Loaded,
-    embedded: &Embedded,
-) -> Result<Option<InterfaceId>, anyhow::Error> {
-    let resolve = &mut loaded.resolve;
-    let found = resolve.packages.iter().find(|(_, package)| {
-        let name = &package.name;
-        name.namespace == embedded.namespace
-            && name.name == embedded.name
-            && name
-                .version
-                .as_ref()
-                .is_some_and(|version| version.to_string() == embedded.version)
-    });
-    let package = match found {
-        Some((id, _)) => id,
-        None => resolve.push_source(embedded.file, embedded.text)?,
-    };
-    Ok(resolve.packages[package]
-        .interfaces
-        .get(embedded.interface)
-        .copied())
-}
-
 fn reason(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     text.lines()
@@ -204,8 +137,8 @@ struct Facts {
     command: bool,
     realloc: bool,
     preview1: bool,
-    /// What the module imports functions from.
-    modules: BTreeSet<String>,
+    /// What stands for interfaces among its imports and exports.
+    asked: Asked,
 }
 
 impl Facts {
@@ -225,14 +158,16 @@ impl Facts {
                         let function = matches!(import.ty, TypeRef::Func(_));
                         facts.preview1 |=
                             function && import.module == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
-                        if function && !facts.modules.contains(import.module) {
-                            facts.modules.insert(import.module.to_owned());
+                        if function {
+                            facts.asked.import(import.module, import.name);
                         }
                     }
                 }
                 Payload::ExportSection(section) => {
                     for export in section {
-                        match export.map_err(|error| not(error.to_string()))?.name {
+                        let name = export.map_err(|error| not(error.to_string()))?.name;
+                        facts.asked.export(name);
+                        match name {
                             "_start" => start = true,
                             "_initialize" => initialize = true,
                             "cabi_realloc" | "cabi_realloc_adapter" => facts.realloc = true,

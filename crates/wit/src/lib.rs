@@ -12,6 +12,7 @@ pub mod encode;
 mod files;
 pub mod metadata;
 pub mod names;
+pub mod platform;
 pub mod resolve;
 pub mod stub;
 mod texts;

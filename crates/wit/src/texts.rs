@@ -37,17 +37,6 @@ pub(crate) const EMBEDDED: &[Embedded] = &[
     },
 ];
 
-/// `wasi:clocks@0.2.0`, its `monotonic-clock` as far as the run-time of the Go bindings asks for it.
-pub(crate) const CLOCKS: Embedded = Embedded {
-    namespace: "wasi",
-    name: "clocks",
-    version: "0.2.0",
-    interface: "monotonic-clock",
-    dir: "clocks",
-    file: "monotonic-clock.wit",
-    text: include_str!("wit/clocks.wit"),
-};
-
 /// `golem:worker@0.1.0`, which a stub needs whose calls return typed errors.
 pub(crate) const CALL_ERRORS: Embedded = Embedded {
     namespace: "golem",

@@ -12,5 +12,6 @@ mod components;
 mod dependencies;
 mod junk;
 mod oracle;
+mod sdk;
 mod stubs;
 mod support;

@@ -73,6 +73,7 @@ pub(crate) fn bindings(request: &Bindings<'_>) -> Result<MadeBindings, Failure> 
         package_path: module.import_path(&dir),
         rename_package: request.package.map(str::to_owned),
         style: request.style,
+        home: module.home,
     };
     let made = bindgen::go::generate(&loaded.resolve, world, &options)?;
     let written = bindgen::write_bindings(&made, &dir, &module)?;

@@ -4,7 +4,7 @@
 //! Why: docs/go-bindings.md, section "Layout".
 
 use super::error::GoError;
-use super::go::{GoBindings, HEADER};
+use super::go::{GoBindings, HEADER, Home, SDK_MODULE};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ pub struct GoModule {
     pub root: PathBuf,
     /// The path on its `module` line.
     pub path: String,
+    /// Where the run-time of its programs is: with the SDK if `go.mod` requires it or is that of the SDK.
+    pub home: Home,
 }
 
 impl GoModule {
@@ -61,6 +63,7 @@ pub fn locate_module(out_dir: &Path) -> Result<GoModule, GoError> {
             let module = module_line(&text).ok_or(GoError::ModuleLine { path })?;
             return Ok(GoModule {
                 root: root.to_owned(),
+                home: home(&module, &text),
                 path: module,
             });
         }
@@ -82,10 +85,48 @@ fn module_line(text: &str) -> Option<String> {
     })
 }
 
+/// Where the run-time of the module is whose `go.mod` has this text.
+fn home(module: &str, text: &str) -> Home {
+    match module {
+        SDK_MODULE => Home::SdkItself,
+        _ if requires_sdk(text) => Home::Sdk,
+        _ => Home::Module,
+    }
+}
+
+/// Whether a `go.mod` with this text requires the Go SDK.
+#[must_use]
+pub fn requires_sdk(text: &str) -> bool {
+    // A requirement is `require path version`, or `path version` between `require (` and `)`.
+    let mut inside = false;
+    for line in text.lines() {
+        let line = line.split("//").next().unwrap_or_default();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let path = match words.as_slice() {
+            ["require", "("] | ["require("] => {
+                inside = true;
+                continue;
+            }
+            [")"] => {
+                inside = false;
+                continue;
+            }
+            ["require", path, _] => path,
+            [path, _] if inside => path,
+            _ => continue,
+        };
+        if path.trim_matches(['"', '`']) == SDK_MODULE {
+            return true;
+        }
+    }
+    false
+}
+
 /// Writes `bindings` into `out_dir` and their run-time into `module`. Returns the paths written, package first; files that
 /// already have the right text are left untouched (their times too) and not listed.
 ///
-/// A file of an earlier run that the world no longer needs (`<world>_types.go`) is removed.
+/// A file of an earlier run that the world no longer needs (`<world>_types.go`) is removed, and so is a run-time that gave way
+/// to that of the SDK.
 /// Errors: [`GoError::Foreign`] before anything is written, [`GoError::Io`].
 pub fn write_bindings(
     bindings: &GoBindings,
@@ -120,6 +161,7 @@ pub fn write_bindings(
     }
     let wanted = |path: &Path| targets.iter().any(|(target, _)| target == path);
     let mut stale = vec![out_dir.join(format!("{}_types.go", bindings.file_stem))];
+    stale.extend(bindings.retired.iter().map(|name| module.root.join(name)));
     if let Some(mark) = &bindings.mark {
         stale.extend(marked(out_dir, mark)?);
     }
@@ -209,6 +251,7 @@ mod tests {
             package: "w".into(),
             files,
             runtime,
+            retired: vec![],
             file_stem: "w".into(),
             mark: None,
             warnings: vec![],
@@ -244,11 +287,34 @@ mod tests {
     }
 
     #[test]
+    fn the_run_time_is_in_the_sdk_if_go_mod_requires_it() {
+        let home = |rest: &str| home("m", &format!("module m\n\ngo 1.24\n{rest}"));
+        assert_eq!(home(""), Home::Module);
+        assert_eq!(
+            home("require github.com/golem-workers/golem-go v0.1.0\n"),
+            Home::Sdk
+        );
+        let block =
+            "require (\n\ta/b v1.0.0\n\tgithub.com/golem-workers/golem-go v0.1.0 // indirect\n)\n";
+        assert_eq!(home(block), Home::Sdk);
+        for other in [
+            "// require github.com/golem-workers/golem-go v0.1.0\n",
+            "require github.com/golem-workers/golem-go/more v0.1.0\n",
+            "replace github.com/golem-workers/golem-go => ./third_party/golem-go\n",
+            "exclude (\n\tgithub.com/golem-workers/golem-go v0.0.1\n)\n",
+        ] {
+            assert_eq!(home(other), Home::Module, "{other}");
+        }
+        assert_eq!(super::home(SDK_MODULE, ""), Home::SdkItself);
+    }
+
+    #[test]
     fn files_are_written_once_and_stale_ones_removed() {
         let dir = tempfile::tempdir().unwrap();
         let module = GoModule {
             root: dir.path().to_owned(),
             path: "m".into(),
+            home: Home::Module,
         };
         let out = dir.path().join("w");
         let first = bindings(&[("w.go", "package w\n"), ("w_types.go", "package w\n")]);
@@ -276,6 +342,7 @@ mod tests {
         let module = GoModule {
             root: dir.path().to_owned(),
             path: "m".into(),
+            home: Home::Module,
         };
         let of = |world: &str, packages: &[&str]| {
             let mark = format!("// World: {world}.");
@@ -307,6 +374,7 @@ mod tests {
         let module = GoModule {
             root: dir.path().to_owned(),
             path: "m".into(),
+            home: Home::Module,
         };
         std::fs::write(dir.path().join("w_wasm.go"), "package mine\n").unwrap();
         let all = bindings(&[("w.go", "package w\n"), ("w_wasm.go", "package w\n")]);

@@ -7,4 +7,4 @@ mod files;
 pub mod go;
 
 pub use error::GoError;
-pub use files::{GoModule, locate_module, write_bindings};
+pub use files::{GoModule, locate_module, requires_sdk, write_bindings};

@@ -3,7 +3,7 @@
 //! Layout and flattening are the canonical ABI's for 32-bit memories. Never writes Go. Read next: `plan.rs`, `abi.rs`.
 //! Why: docs/go-bindings.md, section "Design"; component model, canonical ABI, "Despecialization" to "Flattening".
 
-use super::Style;
+use super::{Home, Style};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -187,6 +187,7 @@ pub(super) struct Plan {
     pub mentioned: RefCell<BTreeSet<String>>,
     /// Path of the module.
     pub module: String,
+    pub home: Home,
     /// Import path of the output directory.
     pub path: String,
     /// Types that stand for a failure at the top of a result; only the idiomatic style looks at them.

@@ -20,6 +20,7 @@ mod tests;
 
 pub use super::error::GoError;
 pub use names::is_keyword;
+pub use runtime::{Home, SDK_MODULE};
 pub(super) use text::HEADER;
 
 use std::collections::BTreeMap;
@@ -68,6 +69,8 @@ pub struct GoOptions {
     pub rename_package: Option<String>,
     /// The look of the API.
     pub style: Style,
+    /// Where the run-time is; [`super::GoModule::home`] tells.
+    pub home: Home,
 }
 
 /// Generated bindings of one world.
@@ -79,8 +82,11 @@ pub struct GoBindings {
     /// occur, `<world>_wasm.go`, `<world>_native.go`. Style `go`: the same per package, without `_types`, each package but the
     /// world's own in a directory of its name.
     pub files: Files,
-    /// The run-time's files, relative to the directory of `go.mod`. The same for every world of a style.
+    /// The run-time's files, relative to the directory of `go.mod`. The same for every world of a style; none if the module
+    /// requires the SDK.
     pub runtime: Files,
+    /// Files of the run-time that an earlier run wrote and nothing needs any more, relative to the directory of `go.mod`.
+    pub retired: Vec<String>,
     /// The stem of the file names.
     pub file_stem: String,
     /// Style `go`: the second line of every file of this world; by it a later run knows the packages that it no longer has.
@@ -116,7 +122,8 @@ pub fn generate(
     Ok(GoBindings {
         package: plan.package,
         files,
-        runtime: runtime::files(opts.style, &opts.module_path),
+        runtime: runtime::files(opts.style, opts.home, &opts.module_path),
+        retired: runtime::retired(opts.home),
         file_stem: stem,
         mark,
         warnings: plan.warnings,

@@ -425,6 +425,7 @@ fn module(path: &str) -> (tempfile::TempDir, GoModule) {
     )
     .unwrap();
     let module = GoModule {
+        home: Home::Module,
         root: dir.path().to_owned(),
         path: path.to_owned(),
     };
@@ -469,6 +470,7 @@ fn every_world_is_formatted_vetted_and_built_by_go() {
 /// The API of all packages of style `go`, one after the other.
 fn idiomatic_api(wit: &str, name: &str) -> String {
     let module = GoModule {
+        home: Home::Module,
         root: PathBuf::from("/m"),
         path: "shop".to_owned(),
     };

@@ -14,7 +14,7 @@ pub(super) use clients::fakes;
 
 use super::ir::{Plan, Side};
 use super::text::{Source, file_end, file_start};
-use super::{Files, native, runtime, wasm};
+use super::{Files, native, wasm};
 
 /// Whether a file needs the run-time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,11 +140,9 @@ pub(super) fn file(
     for package in mentioned.iter() {
         match package.as_str() {
             name if STD.contains(&name) => of_go.push(name),
-            "wit" | "rpc" | "worker" => own.push(format!(
-                "\"{}/{}/{package}\"",
-                plan.module,
-                runtime::PACKAGES
-            )),
+            "wit" | "rpc" | "worker" => {
+                own.push(format!("\"{}\"", plan.home.package(&plan.module, package)))
+            }
             _ => own.push(format!("\"{}/{package}\"", plan.path)),
         }
     }

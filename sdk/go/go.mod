@@ -1,0 +1,3 @@
+module github.com/golem-workers/golem-go
+
+go 1.24
