@@ -114,6 +114,8 @@ pub(crate) enum Command {
     Deploy(cmd::deploy::Args),
     /// Generate guest-language bindings from WIT
     Bindings(cmd::bindings::Args),
+    /// Put the Go SDK into a project, or refresh it
+    Sdk(cmd::sdk::Args),
     /// Make and use RPC stubs, step by step
     Stubgen(cmd::stubgen::Args),
     /// Upload, update, list and show components

@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod manifest;
 mod output;
+mod sdk;
 mod template;
 mod view;
 
@@ -53,6 +54,7 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Build(a) => cmd::build::run(a, out),
         Command::Deploy(a) => cmd::deploy::run(a, &global, out),
         Command::Bindings(a) => cmd::bindings::run(a, out),
+        Command::Sdk(a) => cmd::sdk::run(a, out),
         Command::Stubgen(a) => cmd::stubgen::run(a, out),
         Command::Component(a) => cmd::component::run(a, &global, out),
         Command::Worker(a) => cmd::worker::run(a, &global, out),

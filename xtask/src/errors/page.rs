@@ -23,6 +23,7 @@ pub(super) const AREAS: &[(&str, &str)] = &[
     ("NEW", "new projects"),
     ("NOD", "starting the engine"),
     ("PRF", "profiles"),
+    ("SDK", "the Go SDK"),
     ("SRV", "starting and stopping a server"),
     ("STB", "stubs"),
     ("STO", "storage"),

@@ -12,7 +12,7 @@ use golem_wit::{
     resolve,
 };
 
-use crate::{error::Failure, template};
+use crate::{error::Failure, sdk, template};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,8 @@ pub(crate) struct MadeBindings {
     pub(crate) dir: PathBuf,
     /// The files that changed.
     pub(crate) written: Vec<PathBuf>,
+    /// Whether the module has no folder with the Go SDK or one that goes with these bindings.
+    pub(crate) sdk_is_current: bool,
     /// Names that had to give way to others.
     pub(crate) warnings: Vec<String>,
 }
@@ -82,6 +84,7 @@ pub(crate) fn bindings(request: &Bindings<'_>) -> Result<MadeBindings, Failure> 
         package: made.package,
         dir,
         written,
+        sdk_is_current: sdk::is_current(&module.root),
         warnings: made.warnings,
     })
 }

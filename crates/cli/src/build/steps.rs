@@ -14,7 +14,7 @@ use golem_wit::{compose, deps, encode, resolve, stub};
 use super::{
     BuildError, Options, Summary, Unit, bindings::Bindings, bindings::bindings, go, short, summary,
 };
-use crate::{error::Failure, manifest::Component, output::Out};
+use crate::{error::Failure, manifest::Component, output::Out, sdk};
 
 /// Adds stubs to the WIT of `component`, and says which of them its world does not import yet.
 pub(super) fn add_stubs(
@@ -127,6 +127,13 @@ fn compile(unit: &Unit, options: Options, out: &Out) -> Result<(), Failure> {
             unit.name,
             made.written.len(),
             short(&made.dir)
+        ));
+    }
+    if !made.sdk_is_current {
+        out.warn(&format!(
+            "{}: {} is not the Go SDK of this golem-cli; to refresh it: golem-cli sdk add",
+            unit.name,
+            sdk::DIR
         ));
     }
     out.note(&format!("{}: compiling with {}", unit.name, go.version));

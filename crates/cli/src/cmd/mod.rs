@@ -14,6 +14,7 @@ pub(crate) mod new;
 pub(crate) mod profile;
 pub(crate) mod promise;
 mod refs;
+pub(crate) mod sdk;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 pub(crate) mod stubgen;

@@ -15,6 +15,8 @@ pub(crate) struct Template {
     pub(crate) files: &'static [(&'static str, &'static str)],
     /// Directories that get the WIT packages of [`WIT_DEPS`].
     pub(crate) wit_deps: &'static [&'static str],
+    /// Whether the project gets the Go SDK, in `third_party/golem-go`; its `go.mod` has to require it from there.
+    pub(crate) sdk: bool,
     /// What is printed in the end, with placeholders.
     pub(crate) instructions: &'static str,
     /// Whether the package's name and version are used, or only its namespace.
@@ -77,6 +79,7 @@ pub(crate) const CATALOGUE: &[Template] = &[
             "wit/component-name.wit",
         ],
         wit_deps: &["wit/deps"],
+        sdk: false,
         instructions: text!("go-default/INSTRUCTIONS"),
         uses_package: true,
     },
@@ -92,6 +95,7 @@ pub(crate) const CATALOGUE: &[Template] = &[
             "wit/component-name.wit",
         ],
         wit_deps: &[],
+        sdk: false,
         instructions: text!("go-default-minimal/INSTRUCTIONS"),
         uses_package: true,
     },
@@ -119,6 +123,7 @@ pub(crate) const CATALOGUE: &[Template] = &[
             "components/component-three/wit/deps",
             "components/component-two/wit/deps",
         ],
+        sdk: false,
         instructions: text!("go-multi-rpc/INSTRUCTIONS"),
         uses_package: false,
     },

@@ -4,6 +4,7 @@
 //! placeholder is never replaced again.
 
 use super::{Names, Template, catalogue};
+use crate::sdk;
 
 /// One file of a project: its path below the project, with `/`, and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,12 @@ pub(crate) fn render(template: &Template, names: &Names) -> (Vec<File>, String) 
                 bytes: text.as_bytes().to_vec(),
             });
         }
+    }
+    if template.sdk {
+        files.extend(sdk::files().map(|(path, text)| File {
+            path: format!("{}/{path}", sdk::DIR),
+            bytes: text.as_bytes().to_vec(),
+        }));
     }
     files.push(File {
         path: catalogue::ADAPTER_PATH.to_owned(),

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / build script: lists the files of `sdk/go`, so that `src/sdk.rs` can compile them in. In: the folder. Out:
+//! `sdk_files.rs` in the build directory. Leaves tests out. Why: docs/adr/0010-go-sdk.md; a list by hand would fall behind.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/go"))?;
+    writeln!(
+        std::io::stdout(),
+        "cargo:rerun-if-changed={}",
+        root.display()
+    )?;
+    let mut names = Vec::new();
+    walk(&root, "", &mut names)?;
+    names.sort();
+    let mut text = String::from("&[\n");
+    for name in names {
+        let path = root.join(&name);
+        writeln!(text, "    ({name:?}, include_str!({path:?})),")?;
+    }
+    text.push_str("]\n");
+    let out = std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?;
+    std::fs::write(Path::new(&out).join("sdk_files.rs"), text)?;
+    Ok(())
+}
+
+/// The files below `dir`, by path relative to the root, with `/`.
+fn walk(dir: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || name.ends_with("_test.go") || name == "testdata" {
+            continue;
+        }
+        let path = format!("{prefix}{name}");
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), &format!("{path}/"), names)?;
+        } else {
+            names.push(path);
+        }
+    }
+    Ok(())
+}
