@@ -12,7 +12,6 @@ use golem_storage::{Op, Store, StoreError};
 
 use crate::checkpoint::Summary;
 use crate::component::loaded::Loaded;
-use crate::host::clock::real_nanos;
 use crate::host::durable::{Journal, describe};
 use crate::host::{Guest, HostState, Invoking};
 use crate::instance::{Instance, Stopped};
@@ -279,7 +278,9 @@ pub(crate) async fn call_save(instance: &mut Instance) -> Result<Vec<u8>, Stoppe
         wrong("the running version does not export golem:api/save-snapshot.{save}")
     })?;
     instance.state().persistence = PersistenceLevel::Nothing;
-    instance.state().clock.advance(real_nanos());
+    let state = instance.state();
+    let now = state.real_now();
+    state.clock.advance(now);
     match instance.call(function, &Value::Tuple(Vec::new())).await? {
         Value::Tuple(values) => match values.into_iter().next() {
             Some(Value::Bytes(bytes)) => Ok(bytes),

@@ -16,7 +16,6 @@ use golem_model::{IdempotencyKey, LogId, OplogIndex, Value, WorkerId};
 use golem_storage::store::StoredResult;
 use golem_storage::{Op, Seq, StoreError};
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 use crate::activate::unpack;
 use crate::checkpoint::Summary;
@@ -27,10 +26,9 @@ use crate::instance::Stopped;
 use crate::limits::{CHECKPOINT_ENTRIES, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
 use crate::link::Link;
 use crate::node::Node;
-use crate::oplog::{Base, Ledger, SharedWriter, Writer, now_micros};
+use crate::oplog::{Base, Ledger, SharedWriter, Writer};
 use crate::queue::{CreateWith, Finished, Invocation, Queue, Queued};
 use crate::retry;
-use crate::worker::instant;
 
 /// The invocation that runs.
 pub(crate) struct Current {
@@ -57,7 +55,8 @@ pub(crate) struct Alive {
     pub(crate) current: Option<Current>,
     pub(crate) failures: u32,
     pub(crate) link: Arc<Link>,
-    pub(crate) retry_at: Option<Instant>,
+    /// When the current invocation runs again after a failure, µs since 1970.
+    pub(crate) retry_at: Option<u64>,
     /// The current invocation waits outside memory; with `true` the store knows what wakes it.
     pub(crate) suspended: Option<bool>,
     /// Updates that were asked for, oldest first.
@@ -117,7 +116,7 @@ impl Alive {
         let row = WorkerRow {
             log: log.0,
             version,
-            created_at: now_micros(),
+            created_at: node.clock().micros(),
             state: RowState::Live as i32,
             args: with.args.clone(),
             env: env.clone(),
@@ -157,7 +156,12 @@ impl Alive {
             row,
             guest: Arc::new(guest),
             link: Arc::new(link),
-            writer: Arc::new(Mutex::new(Writer::new(node.committer(), log, tail))),
+            writer: Arc::new(Mutex::new(Writer::new(
+                node.committer(),
+                node.clock().clone(),
+                log,
+                tail,
+            ))),
             queue: Queue::default(),
             current: None,
             failures: 0,
@@ -246,7 +250,7 @@ impl Alive {
             });
         }
         if let Some(retry_at) = ledger.last_failure.and_then(|failed| failed.retry_at) {
-            alive.retry_at = Some(instant(retry_at));
+            alive.retry_at = Some(retry_at);
         }
         Ok(alive)
     }
@@ -459,7 +463,7 @@ impl Alive {
             .current
             .as_ref()
             .map_or(0, |current| current.accepted.0);
-        let retry_at = delay.map(|delay| now_micros().saturating_add(delay));
+        let retry_at = delay.map(|delay| node.clock().micros().saturating_add(delay));
         let entry = Event::Failed(Failed {
             accepted,
             kind: failure.kind as i32,
@@ -474,7 +478,7 @@ impl Alive {
         self.row.retry_count = attempt;
         tracing::warn!(worker = %id, attempt, retry, "{}", failure.message);
         if let Some(retry_at) = retry_at {
-            self.retry_at = Some(instant(retry_at));
+            self.retry_at = Some(retry_at);
             self.writer.lock().append(entry);
             return;
         }

@@ -21,7 +21,7 @@ use crate::alive::{Alive, Current};
 use crate::error::WorkerError;
 use crate::host::calls::{RPC_ASYNC_INVOKE_AND_AWAIT, RPC_INVOKE_AND_AWAIT};
 use crate::node::Node;
-use crate::oplog::{each, now_micros};
+use crate::oplog::each;
 use crate::queue::{CreateWith, Invocation, Queued, Reply};
 use crate::timers::wake_timer;
 use crate::worker::{PromiseChange, Worker};
@@ -124,7 +124,7 @@ impl Worker {
 
     /// Ends what has run out of time.
     pub(crate) fn expire(&mut self) {
-        let now = now_micros();
+        let now = self.node.clock().micros();
         let late = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         let Some(alive) = &mut self.alive else { return };
         let (expired, rest) = std::mem::take(&mut alive.queue.pending)

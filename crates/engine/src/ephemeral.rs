@@ -10,7 +10,6 @@ use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WorkerId};
 use crate::activate::run;
 use crate::component::loaded::ExportedFunction;
 use crate::error::{Failure, WorkerError};
-use crate::host::clock::real_nanos;
 use crate::host::durable::Journal;
 use crate::host::{Guest, HostState, Invoking};
 use crate::instance::{Instance, Stopped};
@@ -50,7 +49,7 @@ impl Node {
             Limits::default(),
             None,
         );
-        state.clock.advance(real_nanos());
+        state.clock.advance(self.clock().nanos());
         let input = Value::from_bytes(&input).map_err(|error| WorkerError::BadArguments {
             function: exported.name.clone(),
             detail: error.to_string(),
@@ -65,14 +64,8 @@ impl Node {
                 deadline: None,
                 call_timeout: None,
             };
-            run(
-                &mut instance,
-                invoking,
-                &exported.name,
-                &input,
-                real_nanos(),
-            )
-            .await
+            let now = self.clock().nanos();
+            run(&mut instance, invoking, &exported.name, &input, now).await
         };
         let result = result.await;
         drop(running);

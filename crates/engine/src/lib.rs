@@ -4,6 +4,7 @@
 mod activate;
 mod alive;
 mod checkpoint;
+mod clock;
 mod component;
 mod control;
 mod cwasm;
@@ -32,9 +33,10 @@ mod wasm;
 mod worker;
 
 pub use checkpoint::CheckpointStats;
+pub use clock::{Clock, ManualTime};
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
-pub use host::{BadRule, HostRule, HttpRequest, HttpResponse, Network};
+pub use host::{BadRule, HostRule, HttpRequest, HttpResponse, Network, NetworkDouble};
 pub use node::{
     CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled,
     StartError, WorkerView,

@@ -166,7 +166,7 @@ impl Link {
     pub(crate) fn keep(&self, sources: &[Source]) {
         let calls = sources.iter().filter_map(|source| match source {
             Source::Call(future) => Some(Arc::clone(future)),
-            Source::Timer(_) | Source::Promise(_) => None,
+            Source::Timer(..) | Source::Promise(_) => None,
         });
         *self.kept.lock() = calls.collect();
     }

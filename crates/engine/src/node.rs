@@ -5,13 +5,14 @@
 mod calls;
 mod components;
 mod public;
+mod recording;
 mod serve;
 mod workers;
 
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use golem_model::oplog::RetryPolicy;
 use golem_model::types::Function as Signature;
@@ -26,10 +27,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use self::public::{OplogPage, PAGE_ENTRIES_MAX};
 use crate::checkpoint::{CheckpointStats, Shelf};
+use crate::clock::Clock;
 use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
-use crate::host::{Network, Outside};
+use crate::host::{Network, NetworkDouble, Outside};
 use crate::limits::{EXECUTING_MAX, RESIDENT_MAX};
 use crate::oplog::Payloads;
 use crate::promises::Promises;
@@ -57,8 +59,16 @@ pub struct NodeConfig {
     pub code_dir: PathBuf,
     /// Where large files of workers are kept. Emptied at start: the log makes them again.
     pub files_dir: PathBuf,
+    /// Where images of instances are kept.
+    pub checkpoints_dir: PathBuf,
     /// Hosts that guests may connect to; none by default.
     pub network: Network,
+    /// Who answers the requests of guests instead of the network. For tests.
+    pub double: Option<Arc<dyn NetworkDouble>>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Whether nothing is committed before [`Node::commit_one`] says so, and then one thing at a time. For tests.
+    pub driven: bool,
     /// Instances without work that stay in memory.
     pub resident_max: usize,
     /// Bytes of the whole process above which instances without work leave memory, those that were left alone longest
@@ -74,8 +84,12 @@ impl NodeConfig {
     pub fn new(code_dir: PathBuf) -> Self {
         Self {
             files_dir: code_dir.with_file_name("worker-files"),
+            checkpoints_dir: code_dir.with_file_name("checkpoints"),
             code_dir,
             network: Network::default(),
+            double: None,
+            clock: Clock::default(),
+            driven: false,
             resident_max: RESIDENT_MAX,
             memory_bytes: None,
             crash_at: None,
@@ -247,6 +261,15 @@ pub(crate) struct Permit {
     _running: Running,
 }
 
+/// See [`Node::job`].
+pub(crate) struct Job(Arc<Node>);
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.0.jobs.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 type Part = Mutex<FxHashMap<WorkerId, mpsc::UnboundedSender<Message>>>;
 
 /// The engine of one process.
@@ -264,6 +287,9 @@ pub struct Node {
     timers: Timers,
     checkpoints: Shelf,
     executing: Arc<Semaphore>,
+    clock: Clock,
+    /// Work on other threads that somebody here waits for.
+    jobs: AtomicUsize,
     sweeping: AtomicBool,
     outside: Outside,
     ticker: Ticker,
@@ -281,11 +307,21 @@ impl Node {
         let engine = engine().map_err(|error| StartError::Runtime(format!("{error:#}")))?;
         let code = CodeCache::open(config.code_dir.clone(), &engine)?;
         let tokens = store.claim_all()?;
-        let committer = Committer::start(Arc::clone(&store), tokens.clone(), on_fatal)?;
+        let committer = if config.driven {
+            Committer::start_driven(Arc::clone(&store), tokens.clone(), on_fatal)?
+        } else {
+            Committer::start(Arc::clone(&store), tokens.clone(), on_fatal)?
+        };
         if let Some(point) = config.crash_at {
             committer.crash_at(point);
         }
-        let catalog = Catalog::open(engine.clone(), code, Arc::clone(&store), Arc::clone(&blobs))?;
+        let catalog = Catalog::open(
+            engine.clone(),
+            code,
+            config.clock.clone(),
+            Arc::clone(&store),
+            Arc::clone(&blobs),
+        )?;
         let part = || machine_bytes().map(|bytes| bytes / 100 * MEMORY_PART);
         let memory_bytes = config.memory_bytes.or_else(part).unwrap_or(u64::MAX);
         let node = Arc::new(Self {
@@ -297,10 +333,16 @@ impl Node {
             waits: Arc::default(),
             promises: Promises::default(),
             timers: Timers::open(store.as_ref())?,
-            checkpoints: Shelf::new(config.code_dir.with_file_name("checkpoints")),
+            checkpoints: Shelf::new(config.checkpoints_dir.clone()),
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
+            clock: config.clock.clone(),
+            jobs: AtomicUsize::new(0),
             sweeping: AtomicBool::new(false),
-            outside: Outside::open(config.files_dir.clone(), config.network.clone())?,
+            outside: Outside::open(
+                config.files_dir.clone(),
+                config.network.clone(),
+                config.double.clone(),
+            )?,
             ticker: Ticker::start(engine)?,
             store,
             committer,
@@ -369,6 +411,27 @@ impl Node {
 
     pub(crate) fn committer(&self) -> Arc<Committer> {
         Arc::clone(&self.committer)
+    }
+
+    /// What time it is.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Commits the oldest thing that waits for it, if the node is driven. Whether there was one.
+    pub fn commit_one(&self) -> bool {
+        self.committer.commit_one()
+    }
+
+    /// Whether somebody waits for work on another thread: then the node is not at rest although no task of it is ready.
+    pub fn has_jobs(&self) -> bool {
+        self.jobs.load(Ordering::Acquire) > 0
+    }
+
+    /// Counts a wait for work on another thread until it is dropped.
+    pub(crate) fn job(self: &Arc<Self>) -> Job {
+        self.jobs.fetch_add(1, Ordering::AcqRel);
+        Job(Arc::clone(self))
     }
 
     pub(crate) fn payloads(&self) -> Payloads {

@@ -13,7 +13,6 @@ use crate::alive::{Alive, Current, Trying, guest_of};
 use crate::component::loaded::Loaded;
 use crate::error::ComponentError;
 use crate::host::Invoking;
-use crate::host::clock::real_nanos;
 use crate::instance::{Instance, Stopped};
 use crate::node::Node;
 use crate::queue::Queued;
@@ -77,7 +76,7 @@ impl Worker {
         };
         let mut row = alive.row.clone();
         let on_live = updating.map(|trying| {
-            let event = update::done(&mut row, trying.version);
+            let event = update::done(&mut row, trying.version, self.node.clock().micros());
             OnLive {
                 event,
                 also: vec![golem_storage::Op::PutWorker {
@@ -172,7 +171,7 @@ impl Worker {
             self.node.instance_idle(&self.id);
             return;
         };
-        let now = real_nanos();
+        let now = self.node.clock().nanos();
         let started = alive.writer.lock().append(Event::Started(Started {
             accepted: next.accepted.0,
             now,

@@ -114,6 +114,7 @@ pub(crate) async fn take(
     };
     let kept = Arc::clone(node);
     // Compressing and writing take milliseconds, in which no guest of this thread would run.
+    let _job = node.job();
     let written = tokio::task::spawn_blocking(move || {
         let outcome = kept.checkpoints().keep(log, &saved);
         outcome.map(|()| saved.summary)

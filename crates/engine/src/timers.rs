@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 
 use crate::link::Link;
 use crate::node::Node;
-use crate::oplog::now_micros;
 use crate::worker::Message;
 
 /// Timers of one shard that are read at once: the others follow as these are handled.
@@ -174,8 +173,9 @@ impl Node {
     pub(crate) fn timer_again(self: &Arc<Self>, timer: &Timer) {
         let shard = self.shard_of(&timer.worker);
         let (node, due, id) = (Arc::downgrade(self), timer.due, timer.id);
+        let clock = self.clock().clone();
         tokio::spawn(async move {
-            tokio::time::sleep(AGAIN).await;
+            clock.sleep(AGAIN).await;
             if let Some(node) = node.upgrade() {
                 node.timers().gone(shard, due, id);
                 node.timers().arm(shard, due);
@@ -217,7 +217,7 @@ async fn fire_all(node: &Weak<Node>) {
     loop {
         let Some(strong) = node.upgrade() else { return };
         let (due, shard) = strong.timers().soonest();
-        let now = now_micros();
+        let now = strong.clock().micros();
         if due <= now {
             match strong
                 .timers()
@@ -231,7 +231,7 @@ async fn fire_all(node: &Weak<Node>) {
                 }
                 Err(error) => {
                     tracing::error!(%error, "timers cannot be read");
-                    tokio::time::sleep(AGAIN).await;
+                    strong.clock().sleep(AGAIN).await;
                 }
             }
             continue;
@@ -239,13 +239,9 @@ async fn fire_all(node: &Weak<Node>) {
         let node = strong;
         let sooner = node.timers().sooner.notified();
         // Not held for ever while nothing is armed: a node that is dropped ends this task at the next look.
-        let pause = Duration::from_micros(due - now).min(LOOK);
         tokio::select! {
             () = sooner => {}
-            () = tokio::time::sleep(pause) => {}
+            () = node.clock().look_again(due) => {}
         }
     }
 }
-
-/// Longest pause between two looks at the clock, which a suspended machine may have moved.
-const LOOK: Duration = Duration::from_secs(60);

@@ -15,13 +15,12 @@ use crate::alive::{Alive, Trying, guest_of};
 use crate::error::WorkerError;
 use crate::instance::Stopped;
 use crate::node::Node;
-use crate::oplog::now_micros;
 use crate::worker::Worker;
 
-/// Writes into `row` that the update to `version` has happened; the entry that says so.
-pub(crate) fn done(row: &mut WorkerRow, version: u64) -> Event {
+/// Writes into `row` that the update to `version` has happened at `at` (µs since 1970); the entry that says so.
+pub(crate) fn done(row: &mut WorkerRow, version: u64, at: u64) -> Event {
     let from = std::mem::replace(&mut row.version, version);
-    row.note_update(now_micros(), version, UpdateState::Successful, None);
+    row.note_update(at, version, UpdateState::Successful, None);
     Event::Updated(Updated {
         version,
         from,
@@ -58,9 +57,10 @@ impl Worker {
         if !alive.is_live() {
             return Err(bad(format!("the worker is {:?}", alive.row.state())));
         }
+        let at = node.clock().micros();
         alive
             .row
-            .note_update(now_micros(), version, UpdateState::Pending, None);
+            .note_update(at, version, UpdateState::Pending, None);
         let ops = vec![alive.put_row(&id)]
             .into_iter()
             .chain(alive.link.mark_op())
@@ -92,10 +92,10 @@ impl Alive {
     pub(crate) fn updated(&mut self, id: &WorkerId, trying: &Trying) {
         self.updates
             .retain(|(version, _)| *version != trying.version);
+        let at = self.link.node.clock().micros();
         if trying.mode == UpdateMode::Automatic {
-            done(&mut self.row, trying.version);
+            done(&mut self.row, trying.version, at);
         } else {
-            let at = now_micros();
             self.row
                 .note_update(at, trying.version, UpdateState::Successful, None);
             let put = self.put_row(id);
@@ -115,8 +115,9 @@ impl Alive {
             version,
             details: details.clone(),
         });
+        let at = self.link.node.clock().micros();
         self.row
-            .note_update(now_micros(), version, UpdateState::Failed, Some(details));
+            .note_update(at, version, UpdateState::Failed, Some(details));
         if trying.mode == UpdateMode::SnapshotBased
             && let Some(base) = self.base.take()
         {

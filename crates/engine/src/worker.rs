@@ -6,7 +6,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use golem_model::oplog::{Suspended, UpdateMode};
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
@@ -14,7 +13,6 @@ use golem_model::{IdempotencyKey, LogId, OplogIndex, WorkerId};
 use golem_storage::store::Timer;
 use golem_storage::{Op, Seq, StoreError};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
 
 use crate::alive::{Admission, Alive, call_hash};
 use crate::checkpoint::Summary;
@@ -24,7 +22,7 @@ use crate::host::any_ready;
 use crate::instance::Instance;
 use crate::limits::QUEUE_MAX;
 use crate::node::{CreatedWorker, Node, WorkerView};
-use crate::oplog::{Ledger, now_micros};
+use crate::oplog::Ledger;
 use crate::queue::{CreateWith, Finished, Invocation, Reply};
 use crate::run::Ran;
 use crate::timers::wake_timer;
@@ -114,6 +112,7 @@ impl Worker {
                 }
             }
             let next_look = self.next_look();
+            let clock = self.node.clock().clone();
             tokio::select! {
                 message = self.messages.recv() => match message {
                     Some(message) => self.handle(message).await,
@@ -123,7 +122,7 @@ impl Worker {
                     self.running = None;
                     self.ran(ran);
                 }
-                () = async { match next_look { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
+                () = async { match next_look { Some(at) => clock.sleep_until_micros(at).await, None => std::future::pending().await } } => {
                     self.look_at_the_clock();
                 }
             }
@@ -152,21 +151,22 @@ impl Worker {
         })
     }
 
-    /// When the clock alone gives this task something to do.
-    fn next_look(&self) -> Option<Instant> {
+    /// When the clock alone gives this task something to do, µs since 1970.
+    fn next_look(&self) -> Option<u64> {
         let alive = self.alive.as_ref()?;
-        let deadline = alive.next_deadline().map(instant);
+        let deadline = alive.next_deadline();
         alive.retry_at.into_iter().chain(deadline).min()
     }
 
     fn look_at_the_clock(&mut self) {
+        let now = self.node.clock().micros();
         if let Some(alive) = &mut self.alive {
-            if alive.retry_at.is_some_and(|at| at <= Instant::now()) {
+            if alive.retry_at.is_some_and(|at| at <= now) {
                 alive.retry_at = None;
             }
             if alive
                 .next_deadline()
-                .is_some_and(|deadline| deadline <= now_micros())
+                .is_some_and(|deadline| deadline <= now)
             {
                 self.expire();
             }
@@ -419,9 +419,7 @@ impl Worker {
             alive.failures,
         )?;
         view.retry_policy = alive.retry_policy();
-        view.retry_at = alive
-            .retry_at
-            .map(|at| now_micros() + micros(at.saturating_duration_since(Instant::now())));
+        view.retry_at = alive.retry_at;
         view.total_linear_memory_size = self
             .instance
             .as_mut()
@@ -515,15 +513,6 @@ impl Worker {
             self.node.committer().submit([alive.put_row(&self.id)]);
         }
     }
-}
-
-/// A moment of the machine's clock (µs since 1970) as one of the runtime's.
-pub(crate) fn instant(at: u64) -> Instant {
-    Instant::now() + Duration::from_micros(at.saturating_sub(now_micros()))
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A reply for somebody outside, as a pair.

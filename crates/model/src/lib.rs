@@ -15,6 +15,7 @@ pub mod oplog;
 pub mod promise;
 pub mod public_oplog;
 pub mod query;
+pub mod recording;
 mod signature;
 pub mod suggest;
 pub mod timer;

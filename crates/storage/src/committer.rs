@@ -52,6 +52,8 @@ pub type OnFatal = Box<dyn FnOnce(CommitError) + Send>;
 pub struct Committer {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Without a thread: who writes when [`Committer::commit_one`] says so. `None` once that failed.
+    driven: Option<Mutex<Option<Lane>>>,
 }
 
 /// A commit at which the process dies, as if it was killed. For tests of recovery: see `docs/faults.md`.
@@ -136,25 +138,8 @@ impl Committer {
         tokens: Vec<Token>,
         on_fatal: impl FnOnce(CommitError) + Send + 'static,
     ) -> Result<Arc<Self>, StoreError> {
-        let marks = Marks::load(store.as_ref(), &tokens)?;
-        let shared = Arc::new(Shared {
-            crash: Mutex::default(),
-            queue: Mutex::default(),
-            filled: Condvar::new(),
-            durable: AtomicU64::new(0),
-            waiters: Mutex::default(),
-            queued_bytes: AtomicUsize::new(0),
-            room: Notify::new(),
-            commits: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-        });
-        let lane = Lane {
-            shared: shared.clone(),
-            store,
-            tokens,
-            marks,
-            on_fatal: Some(Box::new(on_fatal)),
-        };
+        let lane = Lane::new(store, tokens, on_fatal)?;
+        let shared = Arc::clone(&lane.shared);
         let thread = std::thread::Builder::new()
             .name("golem-committer".into())
             .spawn(move || lane.run())
@@ -162,7 +147,45 @@ impl Committer {
         Ok(Arc::new(Self {
             shared,
             thread: Mutex::new(Some(thread)),
+            driven: None,
         }))
+    }
+
+    /// A committer without a thread: it writes one submit in one commit whenever [`Committer::commit_one`] is called, and
+    /// nothing at its end. The same submits make the same commits then, which is what a test that crashes at each of them
+    /// needs. Otherwise as [`Committer::start`]. Errors: `Io` and `Corrupt` of [`Store::scan_running`].
+    pub fn start_driven(
+        store: Arc<dyn Store>,
+        tokens: Vec<Token>,
+        on_fatal: impl FnOnce(CommitError) + Send + 'static,
+    ) -> Result<Arc<Self>, StoreError> {
+        let lane = Lane::new(store, tokens, on_fatal)?;
+        Ok(Arc::new(Self {
+            shared: Arc::clone(&lane.shared),
+            thread: Mutex::default(),
+            driven: Some(Mutex::new(Some(lane))),
+        }))
+    }
+
+    /// Writes the oldest submit that is queued, if this committer is driven. Whether there was one, also when the store
+    /// refused it: then the committer has ended.
+    pub fn commit_one(&self) -> bool {
+        let Some(driven) = &self.driven else {
+            return false;
+        };
+        let mut driven = driven.lock();
+        let Some(lane) = driven.as_mut() else {
+            return false;
+        };
+        let Some((first, ops, submit)) = lane.take_one() else {
+            return false;
+        };
+        if let Err(error) = lane.write(first, ops, vec![submit]) {
+            lane.fail(error);
+            // Dropped, it tells everybody who waits.
+            drop(driven.take());
+        }
+        true
     }
 
     /// Lets the process die at a commit. For tests of recovery.
@@ -325,6 +348,31 @@ struct Lane {
 }
 
 impl Lane {
+    fn new(
+        store: Arc<dyn Store>,
+        tokens: Vec<Token>,
+        on_fatal: impl FnOnce(CommitError) + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let marks = Marks::load(store.as_ref(), &tokens)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                crash: Mutex::default(),
+                queue: Mutex::default(),
+                filled: Condvar::new(),
+                durable: AtomicU64::new(0),
+                waiters: Mutex::default(),
+                queued_bytes: AtomicUsize::new(0),
+                room: Notify::new(),
+                commits: AtomicU64::new(0),
+                bytes: AtomicU64::new(0),
+            }),
+            store,
+            tokens,
+            marks,
+            on_fatal: Some(Box::new(on_fatal)),
+        })
+    }
+
     fn run(mut self) {
         while let Some((first, ops, submits)) = self.take() {
             if let Err(error) = self.write(first, ops, submits) {
@@ -352,6 +400,18 @@ impl Lane {
         // When closed, later submits were counted but not kept: numbers end at the last one kept.
         let first = self.shared.durable.load(Ordering::Relaxed) + 1;
         Some((first, ops, submits))
+    }
+
+    /// Takes the oldest submit, with its number, if there is one.
+    fn take_one(&self) -> Option<(u64, Vec<Op>, Submit)> {
+        let mut queue = self.shared.queue.lock();
+        if queue.submits.is_empty() {
+            return None;
+        }
+        let submit = queue.submits.remove(0);
+        let ops = queue.ops.drain(..submit.ops).collect();
+        let first = self.shared.durable.load(Ordering::Relaxed) + 1;
+        Some((first, ops, submit))
     }
 
     /// Writes the submits in as few batches as the limits allow.

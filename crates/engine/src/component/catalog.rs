@@ -17,10 +17,10 @@ use wasmtime::Engine;
 
 use super::loaded::{Loaded, stubs, unknown_imports};
 use super::reflect;
+use crate::clock::Clock;
 use crate::cwasm::CodeCache;
 use crate::error::ComponentError;
 use crate::limits::{COMPONENT_BYTES_MAX, LOADED_COMPONENTS_MAX};
-use crate::oplog::now_micros;
 
 /// Kind of the catalogue rows of component versions: key = id (16 bytes), version (8 bytes, big endian).
 const KIND: &str = "component";
@@ -36,6 +36,7 @@ type Versions = BTreeMap<ComponentVersion, Arc<ComponentInfo>>;
 pub(crate) struct Catalog {
     engine: Engine,
     code: CodeCache,
+    clock: Clock,
     store: Arc<dyn Store>,
     blobs: Arc<Blobs>,
     rows: Mutex<HashMap<ComponentId, Versions>>,
@@ -55,6 +56,7 @@ impl Catalog {
     pub(crate) fn open(
         engine: Engine,
         code: CodeCache,
+        clock: Clock,
         store: Arc<dyn Store>,
         blobs: Arc<Blobs>,
     ) -> Result<Self, StoreError> {
@@ -79,6 +81,7 @@ impl Catalog {
         Ok(Self {
             engine,
             code,
+            clock,
             store,
             blobs,
             rows: Mutex::new(rows),
@@ -179,6 +182,18 @@ impl Catalog {
         self.take(id, name.to_owned(), kind, wasm).await
     }
 
+    /// Takes a version of a component of another node, under its id.
+    pub(crate) async fn adopt(
+        self: &Arc<Self>,
+        id: VersionedComponentId,
+        name: String,
+        kind: ComponentType,
+        wasm: Vec<u8>,
+    ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        let _upload = self.uploads.acquire().await;
+        self.take(id, name, kind, wasm).await
+    }
+
     /// Takes a new version of a component.
     pub(crate) async fn update(
         self: &Arc<Self>,
@@ -248,7 +263,7 @@ impl Catalog {
                 stubs: stubs(&self.engine, &component),
                 ..ComponentMetadata::default()
             },
-            created_at: Timestamp(now_micros()),
+            created_at: Timestamp(self.clock.micros()),
             component_type: kind,
             files: Vec::new(),
             installed_plugins: Vec::new(),

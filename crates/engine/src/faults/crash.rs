@@ -10,9 +10,9 @@ use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::mem::Fault;
 
 use super::gym::{Crashed, Gym, number, setting};
+use crate::clock::Clock;
 use crate::control::RevertTo;
 use crate::error::WorkerError;
-use crate::oplog::now_micros;
 use crate::rehearse::{RehearsalEnd, Verification};
 
 /// Environment variable: crash only at this commit.
@@ -206,7 +206,7 @@ async fn schedule(gym: &Gym, key: &str) -> Result<String, Crashed> {
     let request = Gym::request("add", vec![Value::U64(100_000)], Some(key));
     let scheduled = gym
         .node
-        .schedule(gym.worker("b"), now_micros() + 5_000, request);
+        .schedule(gym.worker("b"), Clock::Machine.micros() + 5_000, request);
     gym.alive(scheduled).await?.unwrap();
     let answer = gym
         .ask("b", "add", vec![Value::U64(100_000)], Some(key))

@@ -11,9 +11,9 @@ use golem_model::{ComponentId, IdempotencyKey, Value, WorkerId};
 
 use super::guest;
 use super::gym::{Gym, number};
+use crate::clock::Clock;
 use crate::error::WorkerError;
 use crate::node::Request;
-use crate::oplog::now_micros;
 use crate::queue::Target;
 
 /// Longest answer of a neighbour while somebody misbehaves: machines are noisy.
@@ -81,7 +81,7 @@ impl Den {
 async fn endless_loops_end_by_deadline_and_by_cancellation() {
     let den = Den::new().await;
     let mut request = Gym::request("spin", vec![], None);
-    request.deadline = Some(now_micros() + 300_000);
+    request.deadline = Some(Clock::Machine.micros() + 300_000);
     let start = Instant::now();
     let ended = den.misbehave(request).await;
     assert!(

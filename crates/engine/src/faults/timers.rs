@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use golem_model::Value;
 
 use super::gym::Gym;
-use crate::oplog::now_micros;
+use crate::clock::Clock;
 use crate::queue::Target;
 
 /// Sleeps at once.
@@ -67,7 +67,7 @@ async fn what_is_due_in_an_outage_happens_once_afterwards() {
     for at in 0..SCHEDULED {
         let worker = gym.worker(&format!("w{}", at % 10));
         // Some are due before the node is down, some while it is, some long after it is back.
-        let due = now_micros() + at * 10_000;
+        let due = Clock::Machine.micros() + at * 10_000;
         let key = format!("scheduled-{at}");
         let request = Gym::request("add", vec![Value::U64(1)], Some(&key));
         gym.node.schedule(worker, due, request).await.unwrap();
@@ -76,7 +76,11 @@ async fn what_is_due_in_an_outage_happens_once_afterwards() {
     let request = Gym::request("add", vec![Value::U64(1_000)], None);
     let scheduled = gym
         .node
-        .schedule(cancelled.clone(), now_micros() + 400_000, request)
+        .schedule(
+            cancelled.clone(),
+            Clock::Machine.micros() + 400_000,
+            request,
+        )
         .await
         .unwrap();
     let taken = gym

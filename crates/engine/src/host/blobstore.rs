@@ -133,7 +133,7 @@ impl HostState {
             return Ok(Ok(Vec::new()));
         }
         let row = Row {
-            moment: self.clock.real(),
+            moment: self.real_now(),
             ..row
         };
         let mut changes = vec![put(target, &row)];
@@ -202,7 +202,7 @@ impl blobstore::Host for Linked<'_> {
                 if state.row(&key)?.is_some() {
                     return Ok(Err(format!("container `{name}` is there already")));
                 }
-                let row = state.new_row(state.clock.real(), Vec::new())?;
+                let row = state.new_row(state.real_now(), Vec::new())?;
                 Ok(Ok(vec![put(key, &row)]))
             })
             .await?;
@@ -349,7 +349,7 @@ impl container::HostContainer for Linked<'_> {
                 if let Err(text) = state.has_container(&container)? {
                     return Ok(Err(text));
                 }
-                let row = state.new_row(state.clock.real(), bytes)?;
+                let row = state.new_row(state.real_now(), bytes)?;
                 Ok(Ok(vec![put(key, &row)]))
             })
             .await?)

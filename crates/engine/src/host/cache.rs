@@ -52,7 +52,7 @@ impl Linked<'_> {
             Some(answer) => row_from(call, &answer)?,
             None => {
                 settled(&self.0.rpc.node()).await;
-                let now = self.0.clock.real();
+                let now = self.0.real_now();
                 let row = self.0.row(&key)?.filter(|row| row.moment > now);
                 self.0
                     .record_answer(call, input, row_value(row.as_ref()), Vec::new())?;
@@ -76,7 +76,7 @@ impl Linked<'_> {
         let ttl_bytes = ttl.map_or([0xff; 8], |ttl| u64::from(ttl).to_le_bytes());
         let input = input_hash(&[&key, &bytes, &ttl_bytes]);
         let until = ttl.map_or(FOR_EVER, |ttl| {
-            self.0.clock.real().saturating_add(u64::from(ttl) * MILLI)
+            self.0.real_now().saturating_add(u64::from(ttl) * MILLI)
         });
         self.0
             .change_rows(call, input, vec![(key, Some((until, bytes)))])

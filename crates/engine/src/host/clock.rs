@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / clock: the monotonic clock of a guest. In: recorded moments. Out: instants that a replay repeats.
 //! Between recorded moments it moves by a fixed step per reading, so readings need no entries: a Go garbage collection
-//! reads it about 30 times. Read next: `clocks.rs`. Why: architecture D13, host design §5.1.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! reads it about 30 times. Read next: `clocks.rs`, `../clock.rs`. Why: architecture D13, host design §5.1.
 
 /// How far the clock moves with every reading, in nanoseconds. Above zero, so that a guest that waits for time to pass
 /// without asking anybody comes to an end; small, so that a burst of readings never overtakes the real clock for long.
@@ -32,18 +30,10 @@ impl VirtualClock {
         self.now
     }
 
-    /// The real moment, never before what the guest has already seen.
-    pub(crate) fn real(&self) -> u64 {
-        real_nanos().max(self.now)
+    /// The moment `real` of the node's clock, never before what the guest has already seen.
+    pub(crate) fn not_before(&self, real: u64) -> u64 {
+        real.max(self.now)
     }
-}
-
-/// Nanoseconds since 1970 by the machine's clock.
-pub(crate) fn real_nanos() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl wall_clock::Host for Linked<'_> {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
         let value = self
             .0
-            .durable(WALL_NOW, 0, |state| Ok(Value::U64(state.clock.real())))?;
+            .durable(WALL_NOW, 0, |state| Ok(Value::U64(state.real_now())))?;
         let now = recorded_now(self.0, &value)?;
         Ok(wall_clock::Datetime {
             seconds: now / 1_000_000_000,
@@ -60,7 +60,7 @@ impl monotonic_clock::Host for Linked<'_> {
     fn subscribe_duration(&mut self, nanos: u64) -> Result<Resource<DynPollable>> {
         let input = input_hash(&[&nanos.to_le_bytes()]);
         let value = self.0.durable(SUBSCRIBE_DURATION, input, |state| {
-            Ok(Value::U64(state.clock.real()))
+            Ok(Value::U64(state.real_now()))
         })?;
         let now = recorded_now(self.0, &value)?;
         timer(self.0, now.saturating_add(nanos))
@@ -68,5 +68,6 @@ impl monotonic_clock::Host for Linked<'_> {
 }
 
 fn timer(state: &mut HostState, due: u64) -> Result<Resource<DynPollable>> {
-    subscribe_to(state, Source::Timer(due))
+    let clock = state.node_clock();
+    subscribe_to(state, Source::Timer(clock, due))
 }

@@ -16,7 +16,6 @@ use super::durable::{Halt, input_hash};
 use super::golem_api::worker_id;
 use super::state::{HasLinked, HostState, Linked};
 use super::wait::{Source, subscribe_to};
-use crate::oplog::now_micros;
 use crate::queue::Target;
 use crate::rpc::bindings::golem::api::host::PromiseId;
 use crate::rpc::bindings::golem::rpc::types::{RpcError as WitError, Uri, WitValue};
@@ -209,12 +208,10 @@ fn schedule_id(target: &Target, due: u64, id: u64) -> ScheduleId {
 }
 
 impl super::state::Invoking {
-    /// Until when a call that is made now has to be done, µs since 1970: the deadline of the invocation, or what the guest
+    /// Until when a call that is made `now` has to be done, µs since 1970: the deadline of the invocation, or what the guest
     /// gives its calls, whichever is sooner.
-    pub(crate) fn call_deadline(&self) -> Option<u64> {
-        let own = self
-            .call_timeout
-            .map(|timeout| now_micros().saturating_add(timeout));
+    pub(crate) fn call_deadline(&self, now: u64) -> Option<u64> {
+        let own = self.call_timeout.map(|timeout| now.saturating_add(timeout));
         own.into_iter().chain(self.deadline).min()
     }
 }

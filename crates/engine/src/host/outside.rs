@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::files::{Files, Spill};
-use super::http::{HttpClient, Network};
+use super::http::{HttpClient, Network, NetworkDouble};
 
 /// One per node.
 #[derive(Debug)]
@@ -24,12 +24,16 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    /// Large files of workers are in `files_dir`, which is emptied; guests may connect to what `network` allows. Errors: of
-    /// the machine.
-    pub(crate) fn open(files_dir: PathBuf, network: Network) -> std::io::Result<Self> {
+    /// Large files of workers are in `files_dir`, which is emptied; guests may connect to what `network` allows, and their
+    /// requests go to `double` instead if there is one. Errors: of the machine.
+    pub(crate) fn open(
+        files_dir: PathBuf,
+        network: Network,
+        double: Option<Arc<dyn NetworkDouble>>,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             keyed: Mutex::default(),
-            http: HttpClient::new(network.clone()),
+            http: HttpClient::new(network.clone()).with_double(double),
             network: Arc::new(network),
             spill: Arc::new(Spill::open(files_dir)?),
         })

@@ -65,7 +65,7 @@ impl HostState {
         found: Value,
         also: Vec<Op>,
     ) -> Result<(), Halt> {
-        let now = self.clock.real();
+        let now = self.real_now();
         self.clock.advance(now);
         if !self.is_unrecorded() {
             let outcome = Value::Tuple(vec![found, Value::U64(now)]);

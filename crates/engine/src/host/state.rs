@@ -21,6 +21,7 @@ use super::output::{Output, OutputPipe};
 use super::sockets::{self, Sockets};
 use super::wait::Waits;
 use crate::checkpoint::{AccessState, HandleMirror, HostImage};
+use crate::clock::Clock;
 use crate::limits::{LIVE_RESOURCES_MAX, Limits};
 use crate::link::Link;
 use crate::rpc::Rpc;
@@ -279,6 +280,16 @@ impl Handles for HostState {
 }
 
 impl HostState {
+    /// The clock of the node.
+    pub(crate) fn node_clock(&self) -> Clock {
+        self.rpc.clock().clone()
+    }
+
+    /// The real moment, nanoseconds since 1970, never before what the guest has already seen.
+    pub(crate) fn real_now(&self) -> u64 {
+        self.clock.not_before(self.rpc.clock().nanos())
+    }
+
     /// How many resources of the guest others hold.
     pub(crate) fn given_away(&self) -> usize {
         self.handles.len()

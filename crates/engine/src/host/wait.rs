@@ -14,9 +14,9 @@ use golem_storage::Op;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
-use super::clock::real_nanos;
 use super::state::HostState;
 use crate::checkpoint::Held;
+use crate::clock::Clock;
 use crate::link::Link;
 use crate::promises::PromiseWait;
 use crate::rpc::CallFuture;
@@ -29,8 +29,8 @@ pub(crate) const SUSPEND_AFTER: Duration = Duration::from_secs(10);
 /// Something that a guest waits for and that a later instance can wait for as well.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// A moment, nanoseconds since 1970.
-    Timer(u64),
+    /// A moment of the node's clock, nanoseconds since 1970.
+    Timer(Clock, u64),
     /// The result of a call to another worker.
     Call(Arc<CallFuture>),
     /// A promise.
@@ -41,7 +41,7 @@ impl Source {
     /// Waits until it is ready.
     pub(crate) async fn ready(&self) {
         match self {
-            Self::Timer(due) => sleep_until(*due).await,
+            Self::Timer(clock, due) => clock.sleep_until(*due).await,
             Self::Call(future) => future.wait().await,
             Self::Promise(promise) => promise.ready().await,
         }
@@ -65,16 +65,6 @@ pub(crate) async fn any_ready(sources: &[Source]) {
         }
     })
     .await;
-}
-
-async fn sleep_until(due: u64) {
-    loop {
-        let now = real_nanos();
-        if now >= due {
-            return;
-        }
-        tokio::time::sleep(Duration::from_nanos(due - now)).await;
-    }
 }
 
 /// What the pollable of a source is made of.
@@ -155,7 +145,7 @@ pub(crate) async fn wait_outside<T>(
         Some(until) => tokio::select! {
             biased;
             value = &mut what => value,
-            () = tokio::time::sleep(SUSPEND_AFTER) => {
+            () = link.node.clock().sleep(SUSPEND_AFTER) => {
                 link.node.tell(&link.worker, Message::Park(until));
                 what.await
             }
@@ -173,7 +163,7 @@ fn parks_until(sources: &[Source]) -> Option<Option<u64>> {
         match source {
             Source::Call(_) => return None,
             Source::Promise(_) => {}
-            Source::Timer(due) => {
+            Source::Timer(_, due) => {
                 let micros = due.div_ceil(1_000);
                 until = Some(until.map_or(micros, |until: u64| until.min(micros)));
             }

@@ -12,7 +12,7 @@ use golem_model::{LogId, OplogIndex, WorkerId};
 use golem_storage::Op;
 use golem_storage::store::KvSpace;
 
-use super::{Ledger, now_micros};
+use super::Ledger;
 use crate::error::WorkerError;
 use crate::node::Node;
 
@@ -82,7 +82,7 @@ pub(crate) async fn copy(
     let row = WorkerRow {
         log: new_log.0,
         version: ledger.version,
-        created_at: now_micros(),
+        created_at: node.clock().micros(),
         state: RowState::Live as i32,
         last_error: None,
         retry_count: 0,

@@ -12,4 +12,4 @@ pub(crate) use ledger::{Base, Ledger, each};
 pub(crate) use payload::Payloads;
 pub(crate) use reader::{Reader, Seen, Span};
 pub(crate) use regions::{Region, Regions};
-pub(crate) use writer::{SharedWriter, Writer, now_micros};
+pub(crate) use writer::{SharedWriter, Writer};

@@ -28,6 +28,11 @@ impl Payloads {
         Ok((Vec::new(), Some(hash.into_bytes())))
     }
 
+    /// Keeps a large value of another node.
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.blobs.put(bytes).map(drop)
+    }
+
     /// The payload that [`Payloads::store`] split.
     pub(crate) fn load(
         &self,

@@ -4,12 +4,13 @@
 //! Read next: `golem-storage`'s `committer.rs`.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use golem_model::oplog::{Event, OplogEntry};
 use golem_model::{LogId, OplogIndex};
 use golem_storage::{Committer, Op, Seq};
 use parking_lot::Mutex;
+
+use crate::clock::Clock;
 
 /// The writer of one worker, shared by its task (which accepts) and its instance (which records). Both run in the same
 /// task, so the lock is never contended.
@@ -18,6 +19,7 @@ pub(crate) type SharedWriter = Arc<Mutex<Writer>>;
 /// Appends to the log of one worker.
 pub(crate) struct Writer {
     committer: Arc<Committer>,
+    clock: Clock,
     log: LogId,
     tail: OplogIndex,
     last: Seq,
@@ -25,10 +27,16 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// A writer that continues `log` after `tail`.
-    pub(crate) fn new(committer: Arc<Committer>, log: LogId, tail: OplogIndex) -> Self {
+    pub(crate) fn new(
+        committer: Arc<Committer>,
+        clock: Clock,
+        log: LogId,
+        tail: OplogIndex,
+    ) -> Self {
         let last = committer.durable();
         Self {
             committer,
+            clock,
             log,
             tail,
             last,
@@ -57,7 +65,7 @@ impl Writer {
 
     /// Appends one entry together with other operations: all of them or none.
     pub(crate) fn append_with(&mut self, event: Event, also: Vec<Op>) -> OplogIndex {
-        let entry = OplogEntry::new(now_micros(), event).to_bytes();
+        let entry = OplogEntry::new(self.clock.micros(), event).to_bytes();
         self.tail = self.tail.next();
         let append = Op::Append {
             log: self.log,
@@ -74,12 +82,4 @@ impl Writer {
     pub(crate) fn submit(&mut self, ops: impl IntoIterator<Item = Op>) {
         self.last = self.committer.submit(ops);
     }
-}
-
-/// Microseconds since 1970; 0 on a machine whose clock is before that.
-pub(crate) fn now_micros() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

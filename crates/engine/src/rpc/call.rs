@@ -11,6 +11,7 @@ use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WitType, Worke
 use tokio::sync::oneshot;
 
 use super::future::{CallFuture, Got};
+use crate::clock::Clock;
 use crate::host::calls::{self, Call};
 use crate::host::durable::{Halt, Start, Subject, input_hash};
 use crate::host::{Guest, HostState, Source, wait_outside};
@@ -175,6 +176,11 @@ impl Rpc {
         Arc::clone(&self.node)
     }
 
+    /// The clock of the node.
+    pub(crate) fn clock(&self) -> &Clock {
+        self.node.clock()
+    }
+
     /// Delivers a call whose result is waited for, unless this instance has done so.
     pub(crate) fn join(&self, guest: &Arc<Guest>, future: &Arc<CallFuture>) -> Result<(), Halt> {
         if future.take_delivery()
@@ -297,7 +303,7 @@ impl HostState {
         let input = Value::Tuple(params).to_bytes();
         let subject = format!("{target} {function}");
         let hash = input_hash(&[subject.as_bytes(), &input]);
-        let deadline = self.invoking.call_deadline();
+        let deadline = self.invoking.call_deadline(self.real_now() / 1_000);
         let call = RemoteCall {
             target,
             key,

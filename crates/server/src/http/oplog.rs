@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DOOR / http/oplog: `…/workers/{worker}/oplog`, `replay`, `verify`: what a worker has done, and whether it would do so
+//! THE DOOR / http/oplog: `…/workers/{worker}/oplog`, `replay`, `verify`, `export`: what a worker has done, and whether it would do so
 //! again. In: a place, a query. Out: pages and reports. Bounds: `limits.rs`. Never changes a worker.
 //! Read next: golem-engine `node/public.rs`, `rehearse.rs`. Source: client spec §6.6, §6.8.
 
@@ -30,6 +30,7 @@ pub(super) fn routes() -> Routes {
         .get(&format!("{WORKER}/oplog"), VIEW, oplog)
         .get(&format!("{WORKER}/replay"), VIEW, replay)
         .get(&format!("{WORKER}/verify"), VIEW, verify)
+        .get(&format!("{WORKER}/export"), VIEW, export)
         .post(&format!("{WORKER}/update-dry-run"), VIEW, try_one)
         .post("/v1/components/{component}/update-dry-run", VIEW, try_all)
 }
@@ -129,6 +130,12 @@ async fn verify(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> An
             replay,
         },
     }))
+}
+
+/// `GET …/export`: the whole history as a file (docs/formats/recording.md).
+async fn export(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answer {
+    let recording = door.node.record_worker(&worker).await?;
+    Ok(reply::bytes(recording.to_file()))
 }
 
 fn report(rehearsal: Rehearsal) -> Replay {

@@ -230,3 +230,30 @@ async fn marks_of_an_earlier_life_are_taken_away() {
     committer.wait(seq).await.unwrap();
     assert_eq!(store.scan_running(shard, None, 10).unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_driven_committer_writes_one_submit_at_a_time_and_nothing_by_itself() {
+    let store = Arc::new(MemStore::new());
+    let tokens = store.claim_all().unwrap();
+    let (sender, fatal) = std::sync::mpsc::channel();
+    let on_fatal = move |error| sender.send(error).unwrap();
+    let committer = Committer::start_driven(store.clone(), tokens, on_fatal).unwrap();
+    assert!(!committer.commit_one(), "nothing is queued");
+    let seqs = [1, 2, 3].map(|index| committer.submit([append(log(1), index, b"x")]));
+    assert_eq!(store.commits(), 0);
+    assert!(committer.commit_one());
+    assert_eq!(
+        (store.commits(), committer.durable()),
+        (1, seqs[0]),
+        "one submit is one commit"
+    );
+    committer.wait(seqs[0]).await.unwrap();
+    store.inject(1, Fault::Poisoned);
+    assert!(committer.commit_one() && committer.commit_one());
+    assert_eq!(committer.durable(), seqs[1]);
+    assert!(fatal.try_recv().is_ok(), "the store refused the third");
+    assert_eq!(committer.wait(seqs[2]).await, Err(Stopped));
+    assert!(!committer.commit_one());
+    committer.stop();
+    assert_eq!(store.commits(), 2);
+}

@@ -51,8 +51,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// What was asked, for people and for the log.
+    /// What was asked, for the log.
     pub(crate) fn to_value(&self) -> Value {
+        self.asked().to_value()
+    }
+
+    /// What was asked.
+    fn asked(&self) -> HttpRequest {
         let scheme = if self.https { "https" } else { "http" };
         HttpRequest {
             method: self.method.clone(),
@@ -62,7 +67,6 @@ impl Request {
             headers: self.headers.clone(),
             body: self.body.clone(),
         }
-        .to_value()
     }
 }
 
@@ -177,10 +181,17 @@ impl From<hyper::Error> for Trouble {
     }
 }
 
+/// What a test puts in the place of the network: it answers the requests of guests.
+pub trait NetworkDouble: std::fmt::Debug + Send + Sync {
+    /// The response to a request; `None` as if no rule allowed the host.
+    fn answer(&self, request: &HttpRequest) -> Option<HttpResponse>;
+}
+
 /// Sends requests of guests.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
     network: Network,
+    double: Option<Arc<dyn NetworkDouble>>,
     connections: Semaphore,
     /// Made when the first request needs it: it parses some hundred certificates.
     tls: OnceLock<Option<Arc<ClientConfig>>>,
@@ -200,13 +211,22 @@ impl HttpClient {
     pub(crate) fn new(network: Network) -> Self {
         Self {
             network,
+            double: None,
             connections: Semaphore::new(CONNECTIONS_MAX),
             tls: OnceLock::new(),
         }
     }
 
+    /// A client whose requests go to `double` and nowhere else, if there is one.
+    pub(crate) fn with_double(self, double: Option<Arc<dyn NetworkDouble>>) -> Self {
+        Self { double, ..self }
+    }
+
     /// Sends a request and reads the response. Cancel safe in that nothing goes on after the drop.
     pub(crate) async fn send(&self, request: Request) -> Result<HttpResponse, Trouble> {
+        if let Some(double) = &self.double {
+            return double.answer(&request.asked()).ok_or(Trouble::Denied);
+        }
         if !self.network.allows_host(&request.host, request.port) {
             return Err(Trouble::Denied);
         }

@@ -13,6 +13,7 @@ mod types;
 
 pub(crate) use call::HttpCalls;
 pub(crate) use client::HttpClient;
+pub use client::NetworkDouble;
 pub(crate) use incoming::{Serving, handler_of, is_handler, request_hash};
 pub use message::{HttpRequest, HttpResponse};
 pub use network::{BadRule, HostRule, Network};

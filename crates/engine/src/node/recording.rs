@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE STAGE / node/recording: the whole history of a worker, taken out of one node and repeated in another one by other code.
+//! In: a worker, or a recording and a component. Out: a recording, or a rehearsal. Bound: `RECORDING_BYTES_MAX`.
+//! Read next: golem-model `recording.rs`, `../rehearse.rs`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use golem_model::component::{ComponentType, VersionedComponentId};
+use golem_model::oplog::OplogEntry;
+use golem_model::recording::{RECORDING_BYTES_MAX, Recording, blob_of};
+use golem_model::worker::WorkerRow;
+use golem_model::{ComponentId, OplogIndex, WorkerId};
+use golem_storage::Op;
+
+use super::Node;
+use crate::error::WorkerError;
+use crate::limits::check_bytes;
+use crate::rehearse::Rehearsal;
+
+/// Entries that are written or read at once.
+const BATCH: usize = 256;
+
+impl Node {
+    /// The whole history of a worker, all of it durable. Errors: `NotFound`, `TooLarge`, `Damaged`.
+    pub async fn record_worker(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+    ) -> Result<Recording, WorkerError> {
+        let (log, last) = self.durable_log(worker).await?;
+        let stored = self
+            .store
+            .worker(worker)?
+            .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
+        let component = self.component(worker.component_id, None)?;
+        let mut recording = Recording {
+            component: worker.component_id.0.as_bytes().to_vec(),
+            component_name: component.component_name.clone(),
+            worker_name: worker.worker_name.clone(),
+            version: component.versioned_component_id.version,
+            row: stored.row,
+            entries: Vec::new(),
+            blobs: Vec::new(),
+            at: self.clock().micros(),
+        };
+        let mut named = BTreeSet::new();
+        let mut bytes = 0;
+        while (recording.entries.len() as u64) < last.0 {
+            let next = OplogIndex(recording.entries.len() as u64 + 1);
+            let left = usize::try_from(last.0 - next.0 + 1).unwrap_or(usize::MAX);
+            let entries = self
+                .store
+                .read(log, next, BATCH.min(left), RECORDING_BYTES_MAX)?;
+            if entries.is_empty() {
+                return Err(damaged(worker, format!("entry {next} is missing")));
+            }
+            for entry in entries {
+                let decoded = OplogEntry::from_bytes(&entry)
+                    .map_err(|error| damaged(worker, error.to_string()))?;
+                let blob = decoded.event.as_ref().and_then(blob_of);
+                if let Some(name) = blob
+                    && named.insert(name.to_vec())
+                {
+                    let blob = self.payload(&[], Some(name))?;
+                    bytes += blob.len();
+                    recording.blobs.push(blob);
+                }
+                bytes += entry.len();
+                check_bytes("history", bytes, RECORDING_BYTES_MAX)?;
+                recording.entries.push(entry);
+            }
+            // A long history lets others run.
+            tokio::task::yield_now().await;
+        }
+        Ok(recording)
+    }
+
+    /// Repeats a recording with other code, on a node that knows nothing of it yet. Nothing is sent. The code becomes the next
+    /// version of the component, the worker one of this node that does not run. Errors: `Damaged`, `Component`, and those of
+    /// [`Node::rehearse`].
+    pub async fn rehearse_recording(
+        self: &Arc<Self>,
+        recording: Recording,
+        wasm: Vec<u8>,
+    ) -> Result<Rehearsal, WorkerError> {
+        let id = uuid::Uuid::from_slice(&recording.component);
+        let id = ComponentId(id.unwrap_or_default());
+        let worker = WorkerId::new(id, recording.worker_name);
+        if id.0.is_nil() {
+            return Err(damaged(&worker, "it has no component".into()));
+        }
+        let mut row = WorkerRow::from_bytes(&recording.row)
+            .map_err(|error| damaged(&worker, error.to_string()))?;
+        let version = recording.version + 1;
+        let versioned = VersionedComponentId {
+            component_id: worker.component_id,
+            version,
+        };
+        let (name, kind) = (recording.component_name, ComponentType::Durable);
+        {
+            // It is compiled on another thread.
+            let _job = self.job();
+            self.catalog.adopt(versioned, name, kind, wasm).await?;
+        }
+        for blob in recording.blobs {
+            self.payloads.keep(&blob)?;
+        }
+        let log = self.new_log(&worker)?;
+        row.log = log.0;
+        let put = Op::PutWorker {
+            worker: worker.clone(),
+            log,
+            row: row.to_bytes(),
+        };
+        let mut seq = self.committer().submit([put]);
+        for (at, entries) in recording.entries.chunks(BATCH).enumerate() {
+            let append = Op::Append {
+                log,
+                first: OplogIndex((at * BATCH) as u64 + 1),
+                entries: entries.to_vec(),
+            };
+            seq = self.committer().submit([append]);
+        }
+        self.durable(seq).await?;
+        self.rehearse(&worker, Some(version), None).await
+    }
+}
+
+fn damaged(worker: &WorkerId, detail: String) -> WorkerError {
+    WorkerError::Damaged {
+        worker: worker.clone(),
+        detail,
+    }
+}
