@@ -36,7 +36,9 @@ pub use checkpoint::CheckpointStats;
 pub use clock::{Clock, ManualTime};
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
-pub use host::{BadRule, HostRule, HttpRequest, HttpResponse, Network, NetworkDouble};
+pub use host::{
+    BadListenRule, BadRule, HostRule, HttpRequest, HttpResponse, ListenRule, Network, NetworkDouble,
+};
 pub use node::{
     CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled,
     StartError, WorkerView,

@@ -13,5 +13,5 @@ mod serve;
 mod tls;
 
 pub use error::ServeError;
-pub use serve::{CrashPoint, HostRule, Options, Started, run, run_until_signal};
+pub use serve::{CrashPoint, HostRule, ListenRule, Options, Started, run, run_until_signal};
 pub use tls::TlsFiles;

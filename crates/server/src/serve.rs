@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use golem_engine::HostRule;
+pub use golem_engine::{HostRule, ListenRule};
 use golem_engine::{Network, Node, NodeConfig};
 use golem_storage::CommitError;
 pub use golem_storage::CrashPoint;
@@ -45,6 +45,8 @@ pub struct Options {
     pub resident_max: Option<usize>,
     /// Hosts that guests may connect to; none by default.
     pub allow_network: Vec<HostRule>,
+    /// Addresses that guests may listen on; none by default.
+    pub allow_listen: Vec<ListenRule>,
     /// A commit at which the process dies. For tests of recovery.
     pub crash_at: Option<CrashPoint>,
 }
@@ -109,7 +111,8 @@ pub async fn run(
     } = DataDir::open(&options.data_dir, options.clean)?;
     let mut config = NodeConfig::new(code_dir);
     config.crash_at = options.crash_at;
-    config.network = Network::new(options.allow_network.clone());
+    config.network =
+        Network::new(options.allow_network.clone()).listening(options.allow_listen.clone());
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
     let open = options.insecure_bind || options.host.is_loopback();
     let access = Access::open(Arc::clone(&store), options.auth || !open)?;

@@ -62,6 +62,15 @@ struct Run {
         value_delimiter = ','
     )]
     allow_network: Vec<golem_server::HostRule>,
+    /// An address that workers may listen on: `127.0.0.1:8080`, `0.0.0.0:53`, `127.0.0.1:*`; port 0 lets the system choose;
+    /// may be given several times. Without one, workers listen nowhere
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "GOLEM_ALLOW_LISTEN",
+        value_delimiter = ','
+    )]
+    allow_listen: Vec<golem_server::ListenRule>,
     /// Die at a commit, for tests of recovery: `before:N` or `after:N`
     #[arg(long, hide = true, value_name = "POINT")]
     crash_at: Option<golem_server::CrashPoint>,
@@ -83,6 +92,7 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
             .map(|(cert, key)| golem_server::TlsFiles { cert, key }),
         resident_max: run.resident_max,
         allow_network: run.allow_network,
+        allow_listen: run.allow_listen,
         crash_at: run.crash_at,
     };
     golem_server::run_until_signal(options, |started| {

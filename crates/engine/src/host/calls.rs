@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / calls: every host function that a guest can call, with its class. One row per WIT function that is
-//! recorded; whole interfaces that are constant or refused stand in [`INTERFACES`]. Numbers are on disk: never reuse one.
+//! recorded; all interfaces that are linked stand in [`INTERFACES`]. Numbers are on disk: never reuse one.
 //! Read next: `durable.rs`. Why: architecture D7.
 
 /// How a host function is made durable.
@@ -135,6 +135,27 @@ calls! {
     STREAM_FLUSH = 176, "wasi:io/streams.[method]output-stream.flush", Read;
     STREAM_BLOCKING_WRITE = 177, "wasi:io/streams.[method]output-stream.blocking-write-and-flush", Read;
     STREAM_BLOCKING_FLUSH = 178, "wasi:io/streams.[method]output-stream.blocking-flush", Read;
+    TCP_START_BIND = 179, "wasi:sockets/tcp.[method]tcp-socket.start-bind", Read;
+    TCP_FINISH_BIND = 180, "wasi:sockets/tcp.[method]tcp-socket.finish-bind", Read;
+    TCP_START_LISTEN = 181, "wasi:sockets/tcp.[method]tcp-socket.start-listen", Read;
+    TCP_FINISH_LISTEN = 182, "wasi:sockets/tcp.[method]tcp-socket.finish-listen", Read;
+    TCP_ACCEPT = 183, "wasi:sockets/tcp.[method]tcp-socket.accept", Read;
+    TCP_SET_BACKLOG = 184, "wasi:sockets/tcp.[method]tcp-socket.set-listen-backlog-size", Read;
+    UDP_CREATE = 185, "wasi:sockets/udp-create-socket.create-udp-socket", Read;
+    UDP_START_BIND = 186, "wasi:sockets/udp.[method]udp-socket.start-bind", Read;
+    UDP_FINISH_BIND = 187, "wasi:sockets/udp.[method]udp-socket.finish-bind", Read;
+    UDP_STREAM = 188, "wasi:sockets/udp.[method]udp-socket.stream", Read;
+    UDP_LOCAL = 189, "wasi:sockets/udp.[method]udp-socket.local-address", Read;
+    UDP_REMOTE = 190, "wasi:sockets/udp.[method]udp-socket.remote-address", Read;
+    UDP_HOP_LIMIT = 191, "wasi:sockets/udp.[method]udp-socket.unicast-hop-limit", Read;
+    UDP_SET_HOP_LIMIT = 192, "wasi:sockets/udp.[method]udp-socket.set-unicast-hop-limit", Read;
+    UDP_RECEIVE_BUFFER = 193, "wasi:sockets/udp.[method]udp-socket.receive-buffer-size", Read;
+    UDP_SET_RECEIVE_BUFFER = 194, "wasi:sockets/udp.[method]udp-socket.set-receive-buffer-size", Read;
+    UDP_SEND_BUFFER = 195, "wasi:sockets/udp.[method]udp-socket.send-buffer-size", Read;
+    UDP_SET_SEND_BUFFER = 196, "wasi:sockets/udp.[method]udp-socket.set-send-buffer-size", Read;
+    UDP_RECEIVE = 197, "wasi:sockets/udp.[method]incoming-datagram-stream.receive", Read;
+    UDP_CHECK_SEND = 198, "wasi:sockets/udp.[method]outgoing-datagram-stream.check-send", Read;
+    UDP_SEND = 199, "wasi:sockets/udp.[method]outgoing-datagram-stream.send", Read;
 }
 
 /// The recorded function of a number.
@@ -142,63 +163,54 @@ pub(crate) fn by_number(number: u32) -> Option<&'static Call> {
     ALL.iter().find(|call| call.number == number)
 }
 
-/// How the functions of an interface that are not in [`ALL`] behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// The answer is a constant of the worker, or follows from what the guest did before.
-    Constant,
-    /// No access: the answer is always the same error.
-    Refused,
-}
-
-/// Interfaces that are linked, and what holds for their functions that are not recorded.
-pub(crate) const INTERFACES: &[(&str, Rest)] = &[
-    ("wasi:cli/environment", Rest::Constant),
-    ("wasi:cli/exit", Rest::Constant),
-    ("wasi:cli/stdin", Rest::Constant),
-    ("wasi:cli/stdout", Rest::Constant),
-    ("wasi:cli/stderr", Rest::Constant),
-    ("wasi:cli/terminal-input", Rest::Constant),
-    ("wasi:cli/terminal-output", Rest::Constant),
-    ("wasi:cli/terminal-stdin", Rest::Constant),
-    ("wasi:cli/terminal-stdout", Rest::Constant),
-    ("wasi:cli/terminal-stderr", Rest::Constant),
-    ("wasi:clocks/monotonic-clock", Rest::Constant),
-    ("wasi:clocks/wall-clock", Rest::Constant),
-    ("wasi:filesystem/preopens", Rest::Constant),
-    ("wasi:filesystem/types", Rest::Constant),
-    ("wasi:io/error", Rest::Constant),
-    ("wasi:io/poll", Rest::Constant),
-    ("wasi:io/streams", Rest::Constant),
-    ("wasi:random/random", Rest::Constant),
-    ("wasi:random/insecure", Rest::Constant),
-    ("wasi:random/insecure-seed", Rest::Constant),
-    ("wasi:sockets/instance-network", Rest::Constant),
-    ("wasi:sockets/ip-name-lookup", Rest::Constant),
-    ("wasi:sockets/network", Rest::Constant),
-    // To have an address of its own is refused a guest.
-    ("wasi:sockets/tcp", Rest::Refused),
-    ("wasi:sockets/tcp-create-socket", Rest::Constant),
-    ("wasi:sockets/udp", Rest::Refused),
-    ("wasi:sockets/udp-create-socket", Rest::Refused),
-    ("golem:rpc/types", Rest::Constant),
+/// Interfaces that are linked. The answer of a function that is not in [`ALL`] is a constant of the worker, or follows from
+/// what the guest did before.
+pub(crate) const INTERFACES: &[&str] = &[
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:cli/terminal-stderr",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/random",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/network",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+    "wasi:sockets/udp-create-socket",
+    "golem:rpc/types",
     // Marks in the log have entries of their own kinds: an index, an atomic region, a level, a policy, a promise.
-    ("golem:api/host", Rest::Constant),
-    ("golem:api/oplog", Rest::Constant),
-    ("golem:worker/host", Rest::Constant),
+    "golem:api/host",
+    "golem:api/oplog",
+    "golem:worker/host",
     // A line is a hint, like one on stdout.
-    ("wasi:logging/logging", Rest::Constant),
-    ("wasi:keyvalue/types", Rest::Constant),
-    ("wasi:keyvalue/wasi-keyvalue-error", Rest::Constant),
-    ("wasi:keyvalue/eventual", Rest::Constant),
-    ("wasi:keyvalue/eventual-batch", Rest::Constant),
-    ("wasi:keyvalue/atomic", Rest::Constant),
-    ("wasi:keyvalue/cache", Rest::Constant),
-    ("wasi:blobstore/types", Rest::Constant),
-    ("wasi:blobstore/container", Rest::Constant),
-    ("wasi:blobstore/blobstore", Rest::Constant),
-    ("wasi:http/types", Rest::Constant),
-    ("wasi:http/outgoing-handler", Rest::Constant),
+    "wasi:logging/logging",
+    "wasi:keyvalue/types",
+    "wasi:keyvalue/wasi-keyvalue-error",
+    "wasi:keyvalue/eventual",
+    "wasi:keyvalue/eventual-batch",
+    "wasi:keyvalue/atomic",
+    "wasi:keyvalue/cache",
+    "wasi:blobstore/types",
+    "wasi:blobstore/container",
+    "wasi:blobstore/blobstore",
+    "wasi:http/types",
+    "wasi:http/outgoing-handler",
 ];
 
 /// Packages that were published without a version, or with one that is not WASI 0.2. The others of WASI: any 0.2.x.
@@ -222,7 +234,7 @@ pub(crate) fn provides(import: &str) -> bool {
         Some((_, expected)) => version == *expected,
         None => version.starts_with("0.2."),
     };
-    import == OLD || right_version && INTERFACES.iter().any(|(known, _)| *known == name)
+    import == OLD || right_version && INTERFACES.contains(&name)
 }
 
 #[cfg(test)]
@@ -243,11 +255,7 @@ mod tests {
                 call.name
             );
             let interface = call.name.split('.').next().unwrap();
-            assert!(
-                INTERFACES.iter().any(|(name, _)| *name == interface),
-                "{}",
-                call.name
-            );
+            assert!(INTERFACES.contains(&interface), "{}", call.name);
             assert_eq!(by_number(call.number), Some(call));
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn link_wasi(linker: &mut Linker<HostState>) -> Result<()> {
     link_beside(linker)
 }
 
-/// Puts TCP and the lookup of names over those of wasmtime. UDP stays as it is there: refused.
+/// Puts TCP, UDP and the lookup of names over those of wasmtime.
 fn link_sockets(linker: &mut Linker<HostState>) -> Result<()> {
     let options = sockets::network::LinkOptions::default();
     sockets::network::add_to_linker::<HostState, HasLinked>(linker, &options, |state| {
@@ -44,7 +44,11 @@ fn link_sockets(linker: &mut Linker<HostState>) -> Result<()> {
     sockets::tcp_create_socket::add_to_linker::<HostState, HasLinked>(linker, |state| {
         Linked(state)
     })?;
-    sockets::tcp::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))
+    sockets::tcp::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))?;
+    sockets::udp_create_socket::add_to_linker::<HostState, HasLinked>(linker, |state| {
+        Linked(state)
+    })?;
+    sockets::udp::add_to_linker::<HostState, HasLinked>(linker, |state| Linked(state))
 }
 
 /// Adds logging, the stores that workers of a component share, and HTTP.

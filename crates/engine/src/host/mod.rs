@@ -40,5 +40,6 @@ pub use http::{BadRule, HostRule, HttpRequest, HttpResponse, Network, NetworkDou
 pub(crate) use http::{Serving, handler_of, is_handler, request_hash};
 pub(crate) use linker::link_wasi;
 pub(crate) use outside::Outside;
+pub use sockets::{BadListenRule, ListenRule};
 pub(crate) use state::{Guest, HasLinked, HostState, Invoking, Linked, Origin};
 pub(crate) use wait::{Source, any_ready, subscribe_to, wait_outside};

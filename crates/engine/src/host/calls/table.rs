@@ -62,7 +62,7 @@ fn linked() -> BTreeMap<String, Vec<String>> {
 fn every_function_of_every_linked_interface_has_a_class() {
     let interfaces = linked();
     let mut table = String::new();
-    for (interface, rest) in INTERFACES {
+    for interface in INTERFACES {
         let functions = interfaces
             .get(*interface)
             .unwrap_or_else(|| panic!("no WIT has the interface `{interface}`"));
@@ -70,7 +70,7 @@ fn every_function_of_every_linked_interface_has_a_class() {
             let name = format!("{interface}.{function}");
             let class = match ALL.iter().find(|call| call.name == name) {
                 Some(call) => format!("{:?}", call.class),
-                None => format!("{rest:?}"),
+                None => "Constant".to_owned(),
             };
             table += &format!("{name} {class}\n");
         }
@@ -112,7 +112,7 @@ fn our_own_interfaces_are_all_linked() {
     own.remove("wasi:http/incoming-handler");
     for interface in own.keys() {
         assert!(
-            INTERFACES.iter().any(|(name, _)| name == interface),
+            INTERFACES.contains(&interface.as_str()),
             "`{interface}` is not in the table"
         );
     }

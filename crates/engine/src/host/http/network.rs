@@ -3,13 +3,16 @@
 //! stands for. Nothing is allowed unless a rule says so. Read next: `client.rs`. Source: reliability spec §5.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// Hosts that guests may connect to.
+use super::super::sockets::ListenRule;
+
+/// Hosts that guests may connect to, and addresses that they may listen on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
     rules: Vec<HostRule>,
+    listen: Vec<ListenRule>,
 }
 
 /// One of them: `api.example.com`, `*.example.com`, `*`, an address, each with `:PORT` or for every port.
@@ -133,10 +136,27 @@ impl HostRule {
 }
 
 impl Network {
-    /// What `rules` allow.
+    /// What `rules` allow. Guests listen nowhere.
     #[must_use]
     pub fn new(rules: Vec<HostRule>) -> Self {
-        Self { rules }
+        let listen = Vec::new();
+        Self { rules, listen }
+    }
+
+    /// The same, and guests may listen where `listen` says.
+    #[must_use]
+    pub fn listening(self, listen: Vec<ListenRule>) -> Self {
+        Self { listen, ..self }
+    }
+
+    /// Whether guests may listen anywhere.
+    pub(crate) fn listens(&self) -> bool {
+        !self.listen.is_empty()
+    }
+
+    /// Whether a guest may take an address for itself.
+    pub(crate) fn allows_listening(&self, address: SocketAddr) -> bool {
+        self.listen.iter().any(|rule| rule.says(address))
     }
 
     /// Whether a host may be asked for at all; its name is looked up only then. `host`: lower case, no brackets.
@@ -149,7 +169,7 @@ impl Network {
         self.rules.iter().any(|rule| rule.names_host(host))
     }
 
-    /// Whether guests reach nothing at all.
+    /// Whether guests may connect to nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }

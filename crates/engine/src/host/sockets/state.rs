@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / state: the sockets of one live instance, and how an answer about them is recorded. In: calls. Out: answers of
 //! the network or of the log. A socket is live only if it was made where the log ended: all others are reset.
-//! Bound: [`SOCKETS_MAX`], [`NAMES_MAX`]. Read next: `tcp.rs`. Why: host design §5.
+//! Bound: [`SOCKETS_MAX`], [`NAMES_MAX`], [`PEERS_MAX`]. Read next: `tcp.rs`, `udp.rs`. Why: host design §5.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use golem_model::Value;
+use wasmtime::component::Resource;
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpSocketAddress};
 use wasmtime_wasi::p2::{SocketError, SocketResult};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::super::calls::Call;
-use super::super::durable::Halt;
+use super::super::durable::{Halt, input_hash};
 use super::super::http::Network;
 use super::super::recorded::unreadable;
 use super::super::state::HostState;
+use crate::checkpoint::Held;
 
 /// Most sockets that an instance has at the same time: each is a file of the process, and all workers share those.
 pub(super) const SOCKETS_MAX: usize = 64;
@@ -25,6 +27,9 @@ pub(super) const SOCKETS_MAX: usize = 64;
 /// Most addresses whose names are remembered: an older one has to be looked up again before it is connected to by a rule
 /// for its name.
 const NAMES_MAX: usize = 1_024;
+
+/// Most senders that a UDP socket with an address of its own may answer: an older one has to write again first.
+const PEERS_MAX: usize = 1_024;
 
 /// Error codes by their numbers in the log, which are those of the WIT.
 const CODES: [ErrorCode; 21] = [
@@ -65,13 +70,27 @@ pub(super) fn code_of(number: u32) -> ErrorCode {
         .unwrap_or(ErrorCode::Unknown)
 }
 
+/// One socket.
+#[derive(Debug, Default)]
+struct Socket {
+    /// Made in this run, not in the history that it repeated.
+    live: bool,
+    /// The guest was told that it listens.
+    listens: bool,
+    /// A rule gave it its address, so strangers may write to it.
+    served: bool,
+    /// Who has written to it, oldest first; of a served UDP socket.
+    peers: VecDeque<SocketAddr>,
+}
+
 /// What an instance has of the network, by the numbers of the resource table.
 #[derive(Debug, Default)]
 pub(in super::super) struct Sockets {
-    /// TCP sockets, and whether each is live.
-    tcp: HashMap<u32, bool>,
-    /// Streams of connections.
+    all: HashMap<u32, Socket>,
+    /// Streams of TCP connections.
     pub(super) streams: HashSet<u32>,
+    /// Streams of datagrams, and whose they are: `None` for those of the repeated part.
+    pub(super) datagrams: HashMap<u32, Option<u32>>,
     /// Names that are looked up, and whether each lookup is live.
     pub(super) lookups: HashMap<u32, (String, bool)>,
     /// Addresses that names were said to have, oldest first.
@@ -81,22 +100,75 @@ pub(in super::super) struct Sockets {
 impl Sockets {
     /// Whether there is room for another socket.
     pub(super) fn has_room(&self) -> bool {
-        self.tcp.len() < SOCKETS_MAX
+        self.all.len() < SOCKETS_MAX
     }
 
     /// There is a new socket.
     pub(super) fn opened(&mut self, socket: u32, live: bool) {
-        self.tcp.insert(socket, live);
+        let new = Socket {
+            live,
+            ..Socket::default()
+        };
+        self.all.insert(socket, new);
     }
 
     /// A socket is gone.
     pub(super) fn closed(&mut self, socket: u32) {
-        self.tcp.remove(&socket);
+        self.all.remove(&socket);
     }
 
     /// Whether a socket was made in this run, not in the history that it repeated.
     pub(super) fn is_live(&self, socket: u32) -> bool {
-        self.tcp.get(&socket).copied().unwrap_or(false)
+        self.all.get(&socket).is_some_and(|known| known.live)
+    }
+
+    /// The guest was told that a socket listens.
+    pub(super) fn listening(&mut self, socket: u32) {
+        if let Some(known) = self.all.get_mut(&socket) {
+            known.listens = true;
+        }
+    }
+
+    /// Whether the guest was told that a socket listens.
+    pub(super) fn listens(&self, socket: u32) -> bool {
+        self.all.get(&socket).is_some_and(|known| known.listens)
+    }
+
+    /// A rule gave a socket its address.
+    pub(super) fn served(&mut self, socket: u32) {
+        if let Some(known) = self.all.get_mut(&socket) {
+            known.served = true;
+        }
+    }
+
+    /// Whether a datagram from an address is for the guest: it may write there itself, or the socket takes those of strangers,
+    /// and may answer this one from now on.
+    pub(super) fn takes_from(
+        &mut self,
+        network: &Network,
+        socket: u32,
+        address: SocketAddr,
+    ) -> bool {
+        if self.may_connect(network, address) {
+            return true;
+        }
+        let Some(known) = self.all.get_mut(&socket).filter(|known| known.served) else {
+            return false;
+        };
+        if !known.peers.contains(&address) {
+            if known.peers.len() >= PEERS_MAX {
+                known.peers.pop_front();
+            }
+            known.peers.push_back(address);
+        }
+        true
+    }
+
+    /// Whether a UDP socket may write to an address: where the guest may connect to, or who has written to it.
+    pub(super) fn may_send(&self, network: &Network, socket: u32, address: SocketAddr) -> bool {
+        let known = self.all.get(&socket);
+        known.is_some_and(|known| known.peers.contains(&address))
+            || self.may_connect(network, address)
     }
 
     /// The guest was told that `name` stands for `address`.
@@ -127,17 +199,23 @@ impl Sockets {
 }
 
 /// Opens the sockets of wasmtime to what `network` may allow. Which names and addresses it does is decided before they are
-/// asked; addresses are looked at here once more.
+/// asked; addresses that are written to are looked at here once more.
 pub(in super::super) fn context(wasi: &mut WasiCtxBuilder, network: &Arc<Network>) {
     let network = Arc::clone(network);
     wasi.allow_tcp(true)
+        .allow_udp(true)
         .allow_ip_name_lookup(true)
         .socket_addr_check(move |address, used| {
+            let (ip, port) = (address.ip(), address.port());
             let allowed = match used {
-                SocketAddrUse::TcpConnect => network.allows_address(address.ip(), address.port()),
-                // Only that of a connection: a guest's own is refused.
-                SocketAddrUse::TcpBind => true,
-                _ => false,
+                SocketAddrUse::TcpConnect => network.allows_address(ip, port),
+                // A socket that strangers may write to answers them.
+                SocketAddrUse::UdpSend => network.allows_address(ip, port) || network.listens(),
+                SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => network.listens(),
+                // That of a connection, or one that a rule has.
+                SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => true,
+                // Who may write is decided when the datagram is taken.
+                SocketAddrUse::UdpReceive => true,
             };
             Box::pin(async move { allowed })
         });
@@ -153,29 +231,35 @@ impl HostState {
         Ok(true)
     }
 
-    /// A call about the network: answered from the log, or by `live` and recorded, errors as well.
-    pub(super) fn network_call(
+    /// What the log has of a call about the network, or `None`: it is live, and no rehearsal.
+    pub(super) fn network_replayed(
         &mut self,
         call: Call,
         input: u64,
-        live: impl FnOnce(&mut Self) -> SocketResult<Value>,
+    ) -> SocketResult<Option<SocketResult<Value>>> {
+        let Some(value) = self.replayed_answer(call, input).map_err(trap)? else {
+            let journal = self.journal().map_err(|error| trap(error.into()))?;
+            journal.stops().map_err(trap)?;
+            return Ok(None);
+        };
+        Ok(Some(match value {
+            Value::Result(Ok(Some(value))) => Ok(*value),
+            Value::Result(Err(Some(code))) => match *code {
+                Value::Enum(number) => Err(code_of(number).into()),
+                _ => return Err(wrong(call)),
+            },
+            _ => return Err(wrong(call)),
+        }))
+    }
+
+    /// Records what a live call about the network gave, and gives it.
+    pub(super) fn network_record(
+        &mut self,
+        call: Call,
+        input: u64,
+        given: SocketResult<Value>,
     ) -> SocketResult<Value> {
-        let recorded = self.replayed_answer(call, input).map_err(trap)?;
-        if let Some(value) = recorded {
-            return match value {
-                Value::Result(Ok(Some(value))) => Ok(*value),
-                Value::Result(Err(Some(code))) => match *code {
-                    Value::Enum(number) => Err(code_of(number).into()),
-                    _ => Err(wrong(call)),
-                },
-                _ => Err(wrong(call)),
-            };
-        }
-        self.journal()
-            .map_err(|error| trap(error.into()))?
-            .stops()
-            .map_err(trap)?;
-        let (answer, given) = match live(self) {
+        let (answer, given) = match given {
             Ok(value) => (Value::Result(Ok(Some(Box::new(value.clone())))), Ok(value)),
             Err(error) => {
                 let code = error.downcast().map_err(SocketError::trap)?;
@@ -188,10 +272,82 @@ impl HostState {
         given
     }
 
+    /// A call about the network: answered from the log, or by `live` and recorded, errors as well.
+    pub(super) fn network_call(
+        &mut self,
+        call: Call,
+        input: u64,
+        live: impl FnOnce(&mut Self) -> SocketResult<Value>,
+    ) -> SocketResult<Value> {
+        if let Some(answer) = self.network_replayed(call, input)? {
+            return answer;
+        }
+        let given = live(self);
+        self.network_record(call, input, given)
+    }
+
+    /// A call about a socket: answered from the log, or by `live`. One of the repeated part is reset.
+    pub(super) fn socket_call<T: 'static>(
+        &mut self,
+        call: Call,
+        socket: &Resource<T>,
+        input: &[u8],
+        live: impl FnOnce(&mut Self, Resource<T>) -> SocketResult<Value>,
+    ) -> SocketResult<Value> {
+        let rep = socket.rep();
+        self.network_call(call, input_hash(&[input]), |state| {
+            if state.sockets.is_live(rep) {
+                live(state, Resource::new_borrow(rep))
+            } else {
+                Err(ErrorCode::ConnectionReset.into())
+            }
+        })
+    }
+
+    /// An address of a socket.
+    pub(super) fn socket_address<T: 'static>(
+        &mut self,
+        call: Call,
+        socket: &Resource<T>,
+        live: impl FnOnce(&mut Self, Resource<T>) -> SocketResult<IpSocketAddress>,
+    ) -> SocketResult<IpSocketAddress> {
+        let answer = self.socket_call(call, socket, &[], |state, socket| {
+            let address = SocketAddr::from(live(state, socket)?);
+            Ok(Value::String(address.to_string()))
+        })?;
+        let Value::String(text) = answer else {
+            return Err(wrong(call));
+        };
+        let address: SocketAddr = text.parse().map_err(|_| wrong(call))?;
+        Ok(address.into())
+    }
+
+    /// Whether the guest may have another socket; else the error that says why.
+    pub(super) fn may_open(&self) -> SocketResult<()> {
+        let network = self.network();
+        if network.is_empty() && !network.listens() {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        if !self.sockets.has_room() {
+            return Err(ErrorCode::NewSocketLimit.into());
+        }
+        Ok(())
+    }
+
+    /// The guest is given a handle that cannot be made again.
+    pub(super) fn follow(&mut self, what: &'static str, rep: u32) {
+        self.mirror.insert(Held::Passing(what), rep);
+    }
+
     /// The rules for the network.
     pub(super) fn network(&self) -> Arc<Network> {
         Arc::clone(&self.rpc.node().outside().network)
     }
+}
+
+/// An answer that only says that it worked.
+pub(super) fn done() -> Value {
+    Value::Tuple(Vec::new())
 }
 
 /// Ends the run of the guest.
@@ -256,5 +412,26 @@ mod tests {
         assert!(!sockets.has_room() && sockets.is_live(2) && !sockets.is_live(1));
         sockets.closed(2);
         assert!(sockets.has_room() && !sockets.is_live(2));
+    }
+
+    #[test]
+    fn only_a_socket_that_serves_takes_what_strangers_send_and_may_answer_them() {
+        let rules = network(&["127.0.0.1:53"]);
+        let [known, stranger]: [SocketAddr; 2] =
+            ["127.0.0.1:53", "127.0.0.1:99"].map(|address| address.parse().unwrap());
+        let mut sockets = Sockets::default();
+        sockets.opened(1, true);
+        sockets.opened(2, true);
+        sockets.served(2);
+        assert!(sockets.takes_from(&rules, 1, known) && sockets.may_send(&rules, 1, known));
+        assert!(!sockets.takes_from(&rules, 1, stranger) && !sockets.may_send(&rules, 1, stranger));
+        assert!(!sockets.may_send(&rules, 2, stranger));
+        assert!(sockets.takes_from(&rules, 2, stranger) && sockets.may_send(&rules, 2, stranger));
+        // Who wrote first is forgotten first.
+        for port in 1_000..1_000 + PEERS_MAX as u16 {
+            assert!(sockets.takes_from(&rules, 2, SocketAddr::new(stranger.ip(), port)));
+        }
+        assert!(!sockets.may_send(&rules, 2, stranger));
+        assert!(!sockets.takes_from(&rules, 3, stranger));
     }
 }

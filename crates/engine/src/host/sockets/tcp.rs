@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / tcp: `wasi:sockets/tcp` and `tcp-create-socket`: connections that a guest opens. In: calls. Out: what the
-//! network answered, as recorded. A guest has no address of its own: to bind, to listen and to accept are refused.
-//! Bound: `SOCKETS_MAX`. Read next: `streams.rs`.
+//! THE STAGE / tcp: `wasi:sockets/tcp` and `tcp-create-socket`: connections that a guest opens, and those that it takes
+//! where a rule lets it listen. In: calls. Out: what the network answered, as recorded. A guest has an address of its own
+//! only if a rule says it. Bound: `SOCKETS_MAX`, [`BACKLOG_MAX`]. Read next: `streams.rs`, `listen.rs`.
 
 use std::net::SocketAddr;
 
@@ -17,62 +17,52 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketErro
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
 use super::super::calls::{
-    Call, TCP_CONNECTED, TCP_CREATE, TCP_HOP_LIMIT, TCP_KEEP_ALIVE, TCP_KEEP_ALIVE_COUNT,
-    TCP_KEEP_ALIVE_IDLE, TCP_KEEP_ALIVE_INTERVAL, TCP_LOCAL, TCP_RECEIVE_BUFFER, TCP_REMOTE,
-    TCP_SEND_BUFFER, TCP_SET_HOP_LIMIT, TCP_SET_KEEP_ALIVE, TCP_SET_KEEP_ALIVE_COUNT,
-    TCP_SET_KEEP_ALIVE_IDLE, TCP_SET_KEEP_ALIVE_INTERVAL, TCP_SET_RECEIVE_BUFFER,
-    TCP_SET_SEND_BUFFER, TCP_SHUTDOWN, TCP_START_CONNECT,
+    TCP_ACCEPT, TCP_CONNECTED, TCP_CREATE, TCP_FINISH_BIND, TCP_FINISH_LISTEN, TCP_HOP_LIMIT,
+    TCP_KEEP_ALIVE, TCP_KEEP_ALIVE_COUNT, TCP_KEEP_ALIVE_IDLE, TCP_KEEP_ALIVE_INTERVAL, TCP_LOCAL,
+    TCP_RECEIVE_BUFFER, TCP_REMOTE, TCP_SEND_BUFFER, TCP_SET_BACKLOG, TCP_SET_HOP_LIMIT,
+    TCP_SET_KEEP_ALIVE, TCP_SET_KEEP_ALIVE_COUNT, TCP_SET_KEEP_ALIVE_IDLE,
+    TCP_SET_KEEP_ALIVE_INTERVAL, TCP_SET_RECEIVE_BUFFER, TCP_SET_SEND_BUFFER, TCP_SHUTDOWN,
+    TCP_START_BIND, TCP_START_CONNECT, TCP_START_LISTEN,
 };
 use super::super::durable::input_hash;
 use super::super::state::{HostState, Linked};
-use super::state::{trap, wrong};
+use super::options::options;
+use super::state::{done, trap, wrong};
 use super::streams::Reset;
-use crate::checkpoint::Held;
 
-/// An answer that only says that it worked.
-fn done() -> Value {
-    Value::Tuple(Vec::new())
-}
+/// Most connections that wait to be accepted by one socket; a larger number of the guest's stands for this one. What Linux
+/// allowed for a long time, and as many as an instance can have sockets, twice.
+const BACKLOG_MAX: u64 = 128;
 
 impl HostState {
-    /// A call about a socket: answered from the log, or by `live`. One of the repeated part is reset.
-    fn socket_call(
-        &mut self,
-        call: Call,
-        socket: &Resource<TcpSocket>,
-        input: &[u8],
-        live: impl FnOnce(&mut Self, Resource<TcpSocket>) -> SocketResult<Value>,
-    ) -> SocketResult<Value> {
-        let rep = socket.rep();
-        self.network_call(call, input_hash(&[input]), |state| {
-            if state.sockets.is_live(rep) {
-                live(state, Resource::new_borrow(rep))
-            } else {
-                Err(ErrorCode::ConnectionReset.into())
-            }
-        })
+    /// A socket that is never connected stands for one that the history had.
+    fn stand_in(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
+        let view = &mut self.sockets();
+        tcp_create_socket::Host::create_tcp_socket(view, family)
+            .map_err(|error| SocketError::trap(wasmtime::format_err!("{error}")))
     }
 
-    /// An address of a socket.
-    fn socket_address(
+    /// The streams of a connection of the history.
+    fn reset_streams(
         &mut self,
-        call: Call,
         socket: &Resource<TcpSocket>,
-        live: impl FnOnce(&mut Self, Resource<TcpSocket>) -> SocketResult<IpSocketAddress>,
-    ) -> SocketResult<IpSocketAddress> {
-        let answer = self.socket_call(call, socket, &[], |state, socket| {
-            let address = SocketAddr::from(live(state, socket)?);
-            Ok(Value::String(address.to_string()))
-        })?;
-        let Value::String(text) = answer else {
-            return Err(wrong(call));
-        };
-        let address: SocketAddr = text.parse().map_err(|_| wrong(call))?;
-        Ok(address.into())
+    ) -> SocketResult<(Resource<DynInputStream>, Resource<DynOutputStream>)> {
+        let input: DynInputStream = Box::new(Reset);
+        let output: DynOutputStream = Box::new(Reset);
+        let input = self.table.push_child(input, socket)?;
+        Ok((input, self.table.push_child(output, socket)?))
     }
 
-    fn follow(&mut self, what: &'static str, rep: u32) {
-        self.mirror.insert(Held::Passing(what), rep);
+    /// The guest is given the streams of a connection.
+    fn follow_streams(
+        &mut self,
+        input: &Resource<DynInputStream>,
+        output: &Resource<DynOutputStream>,
+    ) {
+        for rep in [input.rep(), output.rep()] {
+            self.sockets.streams.insert(rep);
+            self.follow("stream of a socket", rep);
+        }
     }
 }
 
@@ -84,12 +74,7 @@ impl tcp_create_socket::Host for Linked<'_> {
         };
         let mut made = None;
         self.0.network_call(TCP_CREATE, input, |state| {
-            if state.network().is_empty() {
-                return Err(ErrorCode::AccessDenied.into());
-            }
-            if !state.sockets.has_room() {
-                return Err(ErrorCode::NewSocketLimit.into());
-            }
+            state.may_open()?;
             let live = state.meets_network().map_err(trap)?;
             let view = &mut state.sockets();
             let socket = tcp_create_socket::Host::create_tcp_socket(view, family)?;
@@ -98,14 +83,7 @@ impl tcp_create_socket::Host for Linked<'_> {
         })?;
         let (socket, live) = match made {
             Some(made) => made,
-            None => {
-                // A socket that is never connected stands for the one that the history had.
-                let view = &mut self.0.sockets();
-                let socket = tcp_create_socket::Host::create_tcp_socket(view, family);
-                let socket =
-                    socket.map_err(|error| SocketError::trap(wasmtime::format_err!("{error}")))?;
-                (socket, false)
-            }
+            None => (self.0.stand_in(family)?, false),
         };
         self.0.sockets.opened(socket.rep(), live);
         self.0.follow("socket", socket.rep());
@@ -115,34 +93,9 @@ impl tcp_create_socket::Host for Linked<'_> {
 
 impl tcp::Host for Linked<'_> {}
 
-/// Reads and sets options: recorded, because the system may refuse them and choose other values.
-macro_rules! options {
-    ($($get:ident = $get_call:ident, $set:ident = $set_call:ident, $type:ty, $value:ident;)*) => {
-        $(
-            fn $get(&mut self, socket: Resource<TcpSocket>) -> SocketResult<$type> {
-                let answer = self.0.socket_call($get_call, &socket, &[], |state, socket| {
-                    Ok(Value::$value(state.sockets().$get(socket)?))
-                })?;
-                match answer {
-                    Value::$value(value) => Ok(value),
-                    _ => Err(wrong($get_call)),
-                }
-            }
-
-            fn $set(&mut self, socket: Resource<TcpSocket>, value: $type) -> SocketResult<()> {
-                let input = Value::$value(value).to_bytes();
-                self.0.socket_call($set_call, &socket, &input, |state, socket| {
-                    state.sockets().$set(socket, value)?;
-                    Ok(done())
-                })?;
-                Ok(())
-            }
-        )*
-    };
-}
-
 impl HostTcpSocket for Linked<'_> {
     options! {
+        TcpSocket;
         keep_alive_enabled = TCP_KEEP_ALIVE, set_keep_alive_enabled = TCP_SET_KEEP_ALIVE, bool, Bool;
         keep_alive_idle_time = TCP_KEEP_ALIVE_IDLE, set_keep_alive_idle_time = TCP_SET_KEEP_ALIVE_IDLE, u64, U64;
         keep_alive_interval = TCP_KEEP_ALIVE_INTERVAL, set_keep_alive_interval = TCP_SET_KEEP_ALIVE_INTERVAL, u64, U64;
@@ -154,15 +107,38 @@ impl HostTcpSocket for Linked<'_> {
 
     async fn start_bind(
         &mut self,
-        _socket: Resource<TcpSocket>,
-        _network: Resource<Network>,
-        _address: IpSocketAddress,
+        socket: Resource<TcpSocket>,
+        network: Resource<Network>,
+        local: IpSocketAddress,
     ) -> SocketResult<()> {
-        Err(ErrorCode::AccessDenied.into())
+        self.0.table.get(&network)?;
+        let address = SocketAddr::from(local);
+        let input = input_hash(&[address.to_string().as_bytes()]);
+        if let Some(answer) = self.0.network_replayed(TCP_START_BIND, input)? {
+            return answer.map(drop);
+        }
+        let given = if !self.0.sockets.is_live(socket.rep()) {
+            Err(ErrorCode::ConnectionReset.into())
+        } else if !self.0.network().allows_listening(address) {
+            Err(ErrorCode::AccessDenied.into())
+        } else {
+            let mut view = self.0.sockets();
+            view.start_bind(socket, network, local)
+                .await
+                .map(|()| done())
+        };
+        self.0
+            .network_record(TCP_START_BIND, input, given)
+            .map(drop)
     }
 
-    fn finish_bind(&mut self, _socket: Resource<TcpSocket>) -> SocketResult<()> {
-        Err(ErrorCode::NotInProgress.into())
+    fn finish_bind(&mut self, socket: Resource<TcpSocket>) -> SocketResult<()> {
+        self.0
+            .socket_call(TCP_FINISH_BIND, &socket, &[], |state, socket| {
+                state.sockets().finish_bind(socket)?;
+                Ok(done())
+            })?;
+        Ok(())
     }
 
     fn start_connect(
@@ -198,37 +174,73 @@ impl HostTcpSocket for Linked<'_> {
             })?;
         let (input, output) = match connected {
             Some(streams) => streams,
-            None => {
-                let input: DynInputStream = Box::new(Reset);
-                let output: DynOutputStream = Box::new(Reset);
-                let input = self.0.table.push_child(input, &socket)?;
-                (input, self.0.table.push_child(output, &socket)?)
-            }
+            None => self.0.reset_streams(&socket)?,
         };
-        for rep in [input.rep(), output.rep()] {
-            self.0.sockets.streams.insert(rep);
-            self.0.follow("stream of a socket", rep);
-        }
+        self.0.follow_streams(&input, &output);
         Ok((input, output))
     }
 
-    async fn start_listen(&mut self, _socket: Resource<TcpSocket>) -> SocketResult<()> {
-        Err(ErrorCode::AccessDenied.into())
+    async fn start_listen(&mut self, socket: Resource<TcpSocket>) -> SocketResult<()> {
+        let input = input_hash(&[&[]]);
+        let rep = socket.rep();
+        let answer = match self.0.network_replayed(TCP_START_LISTEN, input)? {
+            Some(answer) => answer,
+            None => {
+                // Only a rule gives a socket an address, and only one that has an address may listen.
+                let given = if self.0.sockets.is_live(rep) {
+                    let mut view = self.0.sockets();
+                    view.start_listen(socket).await.map(|()| done())
+                } else {
+                    Err(ErrorCode::ConnectionReset.into())
+                };
+                self.0.network_record(TCP_START_LISTEN, input, given)
+            }
+        };
+        answer?;
+        self.0.sockets.listening(rep);
+        Ok(())
     }
 
-    fn finish_listen(&mut self, _socket: Resource<TcpSocket>) -> SocketResult<()> {
-        Err(ErrorCode::NotInProgress.into())
+    fn finish_listen(&mut self, socket: Resource<TcpSocket>) -> SocketResult<()> {
+        self.0
+            .socket_call(TCP_FINISH_LISTEN, &socket, &[], |state, socket| {
+                state.sockets().finish_listen(socket)?;
+                Ok(done())
+            })?;
+        Ok(())
     }
 
     fn accept(
         &mut self,
-        _socket: Resource<TcpSocket>,
+        socket: Resource<TcpSocket>,
     ) -> SocketResult<(
         Resource<TcpSocket>,
         Resource<DynInputStream>,
         Resource<DynOutputStream>,
     )> {
-        Err(ErrorCode::InvalidState.into())
+        let mut accepted = None;
+        self.0
+            .socket_call(TCP_ACCEPT, &socket, &[], |state, socket| {
+                if !state.sockets.has_room() {
+                    return Err(ErrorCode::NewSocketLimit.into());
+                }
+                accepted = Some(state.sockets().accept(socket)?);
+                Ok(done())
+            })?;
+        let live = accepted.is_some();
+        let (connection, input, output) = match accepted {
+            Some(accepted) => accepted,
+            None => {
+                let family = self.0.sockets().address_family(socket);
+                let connection = self.0.stand_in(family.map_err(SocketError::trap)?)?;
+                let (input, output) = self.0.reset_streams(&connection)?;
+                (connection, input, output)
+            }
+        };
+        self.0.sockets.opened(connection.rep(), live);
+        self.0.follow("socket", connection.rep());
+        self.0.follow_streams(&input, &output);
+        Ok((connection, input, output))
     }
 
     fn local_address(&mut self, socket: Resource<TcpSocket>) -> SocketResult<IpSocketAddress> {
@@ -243,8 +255,8 @@ impl HostTcpSocket for Linked<'_> {
         })
     }
 
-    fn is_listening(&mut self, _socket: Resource<TcpSocket>) -> Result<bool> {
-        Ok(false)
+    fn is_listening(&mut self, socket: Resource<TcpSocket>) -> Result<bool> {
+        Ok(self.0.sockets.listens(socket.rep()))
     }
 
     fn address_family(&mut self, socket: Resource<TcpSocket>) -> Result<IpAddressFamily> {
@@ -253,10 +265,17 @@ impl HostTcpSocket for Linked<'_> {
 
     fn set_listen_backlog_size(
         &mut self,
-        _socket: Resource<TcpSocket>,
-        _size: u64,
+        socket: Resource<TcpSocket>,
+        size: u64,
     ) -> SocketResult<()> {
-        Err(ErrorCode::NotSupported.into())
+        let input = size.to_le_bytes();
+        self.0
+            .socket_call(TCP_SET_BACKLOG, &socket, &input, |state, socket| {
+                let size = size.min(BACKLOG_MAX);
+                state.sockets().set_listen_backlog_size(socket, size)?;
+                Ok(done())
+            })?;
+        Ok(())
     }
 
     fn subscribe(&mut self, socket: Resource<TcpSocket>) -> Result<Resource<DynPollable>> {
