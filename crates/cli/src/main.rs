@@ -13,6 +13,8 @@ mod exit;
 mod manifest;
 mod output;
 mod sdk;
+#[cfg(test)]
+mod reference;
 mod template;
 mod view;
 
