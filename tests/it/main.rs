@@ -9,6 +9,7 @@
 )]
 
 mod bad_inputs;
+mod docs;
 mod faults;
 mod front_door;
 mod go_style;
