@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE JANITOR: chores of this repository, run as `cargo xtask <chore>`. In: the checkout. Out: findings on stdout, exit 0
-//! or 1. Never touches the network, never builds anything. Read next: `tidy/mod.rs`. Why: docs/adr/0001-house.md.
+//! or 1. Never touches the network, never compiles anything. Read next: `tidy/mod.rs`. Why: docs/adr/0001-house.md.
 
+mod docs;
 mod errors;
 mod tidy;
 
@@ -12,7 +13,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <chore>
 
   tidy             check the house rules (docs/STYLE.md): absences, headers, the two paths, file sizes, text, error pages
-  errors           write docs/errors/*.md from the error enums of the rooms";
+  errors           write docs/errors/*.md from the error enums of the rooms
+  docs             check docs/ (links, anchors, contents) and make the site in target/site (or CARGO_TARGET_DIR/site)";
 
 fn main() -> anyhow::Result<ExitCode> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +28,11 @@ fn main() -> anyhow::Result<ExitCode> {
             findings
         }
         ["errors"] => errors::pages(&tree, &root, true)?,
+        ["docs"] => {
+            let target = std::env::var_os("CARGO_TARGET_DIR")
+                .map_or_else(|| root.join("target"), PathBuf::from);
+            docs::build(&tree, &target.join("site"))?
+        }
         _ => {
             writeln!(std::io::stdout(), "{USAGE}")?;
             return Ok(ExitCode::from(2));

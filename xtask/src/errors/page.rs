@@ -60,8 +60,23 @@ pub(super) fn pages<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<St
     pages
 }
 
+/// The text on one line. `<` outside of code is escaped: it would begin a tag.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut line = String::new();
+    let mut in_code = false;
+    for c in text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+    {
+        in_code ^= c == '`';
+        if c == '<' && !in_code {
+            line.push('\\');
+        }
+        line.push(c);
+    }
+    line
 }
 
 #[cfg(test)]
@@ -73,7 +88,7 @@ mod tests {
         let entry = |code: &str| Entry {
             code: code.to_owned(),
             sentence: "a {b}\n c".to_owned(),
-            meaning: "M.".to_owned(),
+            meaning: "M <x> `<y>`.".to_owned(),
             hint: String::new(),
             path: "x.rs".to_owned(),
         };
@@ -82,7 +97,8 @@ mod tests {
         let stubs = pages.get("STB").unwrap();
         assert!(
             stubs.starts_with("# STB: stubs\n")
-                && stubs.contains("\n## STB-002\n\n> a {b} c\n\nM.\n\nSource: `x.rs`\n")
+                && stubs
+                    .contains("\n## STB-002\n\n> a {b} c\n\nM \\<x> `<y>`.\n\nSource: `x.rs`\n")
         );
     }
 }
