@@ -146,7 +146,7 @@ func TestWorkersAreFound(t *testing.T) {
 	if golemhost.GetWorkerMetadata(golemhost.WorkerID{WorkerName: "nobody"}) != nil {
 		t.Error("found nobody")
 	}
-	if golemhost.GetSelfMetadata().WorkerId.WorkerName != "test" || golemhost.GetSelfURI("f") == golemhost.GetSelfURI("") {
+	if golemhost.GetSelfMetadata().WorkerId.WorkerName != "test" || golemhost.GetSelfURI("f") != golemhost.GetSelfURI("")+"/f" {
 		t.Error(golemhost.GetSelfMetadata(), golemhost.GetSelfURI("f"))
 	}
 }

@@ -4,6 +4,7 @@ package golemhost
 
 import (
 	"iter"
+	"strings"
 
 	"github.com/golem-workers/golem-go/internal/platform/apihost"
 	"github.com/golem-workers/golem-go/worker"
@@ -102,9 +103,13 @@ func GetSelfMetadata() WorkerMetadata {
 	return newWorkerMetadata(apihost.GetSelfMetadata())
 }
 
-// GetSelfURI returns the URN of this worker, or of one of its functions.
+// GetSelfURI returns the URN of one of the functions of this worker, or with "" that of the worker.
 func GetSelfURI(functionName string) string {
-	return apihost.GetSelfURI(functionName).Value
+	uri := apihost.GetSelfURI(functionName).Value
+	if functionName == "" {
+		uri = strings.TrimSuffix(uri, "/")
+	}
+	return uri
 }
 
 // GetWorkerMetadata returns what the platform knows of a worker; nil if there is none of this name.

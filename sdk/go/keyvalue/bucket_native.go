@@ -127,6 +127,9 @@ func (b bucket) increment(key string, delta uint64) (sum uint64, err error) {
 func (b bucket) swap(key string, old, new uint64) (swapped bool, err error) {
 	b.with(func(m map[string][]byte) {
 		var n uint64
+		if _, ok := m[key]; !ok {
+			return
+		}
 		if n, err = number(m, key); err == nil && n == old {
 			m[key] = strconv.AppendUint(nil, new, 10)
 			swapped = true

@@ -98,7 +98,7 @@ func (b *Bucket) Increment(key string, delta uint64) (uint64, error) {
 	return sum, b.failed("increment", key, err)
 }
 
-// CompareAndSwap sets the number under a key if it is old, and tells whether it was.
+// CompareAndSwap sets the number under a key if it is old, and tells whether it was. Without a value it does nothing.
 func (b *Bucket) CompareAndSwap(key string, old, new uint64) (bool, error) {
 	swapped, err := b.bucket.swap(key, old, new)
 	return swapped, b.failed("swap", key, err)

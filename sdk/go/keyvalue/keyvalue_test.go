@@ -94,6 +94,9 @@ func TestNumbersAreCountedByManyAtOnce(t *testing.T) {
 	if swapped, err := b.CompareAndSwap("n", 100, 1); !swapped || err != nil {
 		t.Error(swapped, err)
 	}
+	if swapped, err := b.CompareAndSwap("none", 0, 1); swapped || err != nil {
+		t.Error(swapped, err)
+	}
 	if err := b.Set("n", []byte("many")); err != nil {
 		t.Error(err)
 	}

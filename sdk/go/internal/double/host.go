@@ -200,11 +200,7 @@ func init() {
 	}
 	workerhost.FakeSubscribePromise = func(apihost.PromiseID) *poll.Pollable { return &poll.Pollable{} }
 	apihost.FakeGetSelfURI = func(function string) apihost.URI {
-		uri := "urn:worker:00000000-0000-0000-0000-000000000000/test"
-		if function != "" {
-			uri += "/" + function
-		}
-		return apihost.URI{Value: uri}
+		return apihost.URI{Value: "urn:worker:00000000-0000-0000-0000-000000000000/test/" + function}
 	}
 	initLog()
 	initWorkers()
