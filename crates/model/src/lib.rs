@@ -17,6 +17,7 @@ pub mod public_oplog;
 pub mod query;
 pub mod recording;
 mod signature;
+pub mod size;
 pub mod suggest;
 pub mod timer;
 pub mod types;
