@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE SHELVES / appends: measures durable appends through the committer on the embedded store. In: a directory and a
 //! number of seconds. Out: one line per number of concurrent tasks, then the time to open what was written.
-//! Not a test: numbers depend on the disk. Run: `cargo run --release -p golem-storage --example appends -- DIR [SECONDS]`.
+//! Not a test: numbers depend on the disk. Run: `cargo run --release -p golem-storage --example appends -- DIR [SECONDS]`;
+//! with 0 seconds it only opens what is there, for instance what a process left that was killed.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -24,6 +25,13 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let directory = args.next().unwrap_or_else(|| "appends-data".into());
     let seconds = args.next().map_or(2, |text| text.parse().unwrap());
+    if seconds == 0 {
+        // What a process left that was killed.
+        let begin = Instant::now();
+        let store = FjallStore::open(&directory).unwrap();
+        println!("open {:?}", begin.elapsed());
+        return drop(store);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     for tasks in [1, 16, 64, 256] {
         let store = Arc::new(FjallStore::open(&directory).unwrap());

@@ -23,7 +23,7 @@ impl Op {
                 Self::DropWorker { worker, .. } | Self::SetRunning { worker, .. } => {
                     worker.worker_name.len()
                 }
-                Self::PutResult { key, .. } => key.0.len(),
+                Self::PutResult { key, .. } | Self::DelResult { key, .. } => key.0.len(),
                 Self::AddTimer { timer } => timer.worker.worker_name.len() + timer.payload.len(),
                 Self::PutKv { key, value, .. } => key.len() + value.len(),
                 Self::DelKv { key, .. } => key.len(),
@@ -40,7 +40,8 @@ impl Op {
             | Self::DropWorker { log, .. }
             | Self::SetRunning { log, .. }
             | Self::ClearRunning { log }
-            | Self::PutResult { log, .. } => Some(*log),
+            | Self::PutResult { log, .. }
+            | Self::DelResult { log, .. } => Some(*log),
             Self::AddTimer { .. }
             | Self::DelTimer { .. }
             | Self::PutKv { .. }
@@ -54,7 +55,7 @@ impl Op {
             Self::PutWorker { worker, .. }
             | Self::DropWorker { worker, .. }
             | Self::SetRunning { worker, .. } => worker.worker_name.len(),
-            Self::PutResult { key, .. } => key.0.len(),
+            Self::PutResult { key, .. } | Self::DelResult { key, .. } => key.0.len(),
             Self::AddTimer { timer } => timer.worker.worker_name.len(),
             Self::PutKv { key, .. } | Self::DelKv { key, .. } => key.len(),
             Self::Append { .. } | Self::ClearRunning { .. } | Self::DelTimer { .. } => 0,

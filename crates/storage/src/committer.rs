@@ -381,6 +381,7 @@ impl Lane {
                 return;
             }
         }
+        self.store.settle();
         // `Drop` closes.
     }
 

@@ -7,6 +7,7 @@ mod cases;
 mod damage;
 mod histories;
 mod kill;
+mod settled;
 mod sync;
 
 use golem_model::{ComponentId, LogId, OplogIndex, ShardId, WorkerId};

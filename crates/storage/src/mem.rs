@@ -212,6 +212,9 @@ impl MemSnapshot {
                 self.results
                     .insert((log, key), StoredResult { accepted, finished });
             }
+            Op::DelResult { log, key } => {
+                self.results.remove(&(log, key));
+            }
             Op::AddTimer { timer } => {
                 let shard = ShardId::of(&timer.worker, SHARDS);
                 self.timers.insert((shard, timer.due, timer.id), timer);

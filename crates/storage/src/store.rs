@@ -83,6 +83,13 @@ pub enum Op {
         /// Index of the `Completed` or final `Failed` entry.
         finished: OplogIndex,
     },
+    /// Forgets the outcome of a key; fine when there is none.
+    DelResult {
+        /// The log of the worker.
+        log: LogId,
+        /// The key.
+        key: IdempotencyKey,
+    },
     /// Arms a timer. Writing the same `(shard, due, id)` again replaces it.
     AddTimer {
         /// The timer.
@@ -411,4 +418,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Entries and bytes on disk, for `/metrics` and `idle` benchmarks.
     fn disk_bytes(&self) -> Result<u64, StoreError>;
+
+    /// Nothing will be written for now: makes the next open fast. What is durable is so without it.
+    fn settle(&self) {}
 }

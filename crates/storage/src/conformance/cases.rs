@@ -425,6 +425,17 @@ pub(super) fn results_belong_to_a_log(bench: &mut impl Bench) {
     assert_eq!(store.result(a, &key("k2")).unwrap(), Some(result(5, 6)));
     assert_eq!(store.result(a, &key("")).unwrap(), None);
     assert_eq!(store.result(b, &key("k2")).unwrap(), None);
+    let forget = |log, text| Op::DelResult {
+        log,
+        key: key(text),
+    };
+    let forgotten = [forget(a, "k"), forget(b, "k2"), put_result(a, "k3", 7, 8)];
+    commit_all(store, &[&forgotten]);
+    bench.restart();
+    let store = bench.store();
+    assert_eq!(store.result(a, &key("k")).unwrap(), None);
+    assert_eq!(store.result(a, &key("k3")).unwrap(), Some(result(7, 8)));
+    assert_eq!(store.result(b, &key("k")).unwrap(), Some(result(3, 4)));
 }
 
 pub(super) fn timers_come_in_order_of_time(bench: &mut impl Bench) {

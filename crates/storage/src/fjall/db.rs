@@ -10,20 +10,24 @@ use std::path::{Path, PathBuf};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice};
 
 use crate::fjall::layout::{CHECKSUM_BYTES, Space, corrupt, seal, unseal};
+use crate::fjall::settled::Settler;
 use crate::store::{CommitError, StoreError};
 
-/// Bytes that a keyspace keeps in memory before it writes a table. Small, because all of it is read back from the
-/// journal after a kill, and that is most of the time to open.
+/// Bytes that a keyspace keeps in memory before it writes a table by itself; `settled.rs` lets all of them write theirs.
 const MEMTABLE_BYTES: u64 = 8 << 20;
 /// Bytes of journals at which the library writes out the keyspaces that hold back the oldest one: its smallest setting.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of blocks kept in memory for reading.
 const CACHE_BYTES: u64 = 32 << 20;
+/// Bytes of a journal's item beside key and content, about.
+const ITEM_BYTES: usize = 25;
 /// Threads for writing tables and merging them: one of each can go on at a time.
 const BACKGROUND_THREADS: usize = 2;
 
 /// An open database.
 pub(crate) struct Db {
+    /// Ends before the database does.
+    settler: Settler,
     database: Database,
     spaces: Vec<Keyspace>,
     path: PathBuf,
@@ -38,6 +42,7 @@ pub(crate) struct Row {
 /// Changes that happen all or not at all.
 pub(crate) struct Batch<'a> {
     batch: OwnedWriteBatch,
+    bytes: u64,
     db: &'a Db,
 }
 
@@ -64,8 +69,9 @@ impl Db {
             let spaces = Space::ALL
                 .iter()
                 .map(|space| database.keyspace(space.name(), options));
-            let spaces = spaces.collect::<fjall::Result<_>>()?;
+            let spaces = spaces.collect::<fjall::Result<Vec<_>>>()?;
             Ok(Self {
+                settler: Settler::start(path.to_owned(), spaces.clone())?,
                 database,
                 spaces,
                 path: path.to_owned(),
@@ -136,8 +142,14 @@ impl Db {
     pub(crate) fn batch(&self) -> Batch<'_> {
         Batch {
             batch: self.database.batch(),
+            bytes: 0,
             db: self,
         }
+    }
+
+    /// Brings everything to tables, so that the next open has nothing to read back. Nothing depends on it.
+    pub(crate) fn settle(&self) {
+        self.settler.settle_now();
     }
 
     /// Bytes of journals and tables. Errors: `Io`.
@@ -189,6 +201,7 @@ impl Batch<'_> {
     /// Writes `content` under `key`.
     pub(crate) fn insert(&mut self, space: Space, key: impl AsRef<[u8]>, content: Vec<u8>) {
         if let Ok(keyspace) = self.db.space(space) {
+            self.bytes += (ITEM_BYTES + key.as_ref().len() + content.len()) as u64;
             self.batch
                 .insert(keyspace, key.as_ref(), seal(key.as_ref(), content));
         }
@@ -197,6 +210,7 @@ impl Batch<'_> {
     /// Removes `key`.
     pub(crate) fn remove(&mut self, space: Space, key: impl AsRef<[u8]>) {
         if let Ok(keyspace) = self.db.space(space) {
+            self.bytes += (ITEM_BYTES + key.as_ref().len()) as u64;
             self.batch.remove(keyspace, key.as_ref());
         }
     }
@@ -207,7 +221,9 @@ impl Batch<'_> {
         self.batch
             .durability(Some(PersistMode::SyncData))
             .commit()
-            .map_err(|e| CommitError::Poisoned(describe(&e)))
+            .map_err(|e| CommitError::Poisoned(describe(&e)))?;
+        self.db.settler.wrote(self.bytes);
+        Ok(())
     }
 }
 

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE SHELVES / journal: looks at the journals of the database library before the library does. In: the database's
 //! directory. Out: yes, or which journal is damaged where. Changes a file only to cut off a last batch that a power cut
-//! tore. Bound: one journal in memory at a time. Read next: `mod.rs`. Format: docs/formats/store.md.
+//! tore, and what tables have already. Bound: one journal in memory at a time. Read next: `settled.rs`. Format:
+//! docs/formats/store.md.
 //!
 //! Why: where a batch does not parse, the library takes it for the torn end of a crash and cuts the journal there. After
 //! a flipped bit in the middle that would throw away everything later, acknowledged or not, without a word. A crash can
 //! only tear the last batch, because each one is synced before the next is begun: anything else is damage.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fjall::layout::corrupt;
+use crate::fjall::settled;
 use crate::store::StoreError;
 
 /// Ends every batch.
-const TRAILER: &[u8; 4] = b"FJL\x03";
+pub(crate) const TRAILER: &[u8; 4] = b"FJL\x03";
 const TAG_START: u8 = 1;
 const TAG_ITEM: u8 = 2;
 const TAG_END: u8 = 3;
@@ -28,6 +30,18 @@ const VALUE_TYPES: [u8; 4] = [0, 1, 2, 4];
 const SECTOR: usize = 512;
 /// Read at once. Journals are made 64 MiB long and mostly zeros.
 const CHUNK: usize = 64 << 10;
+
+/// Bytes of a batch before its items: tag, count, number.
+pub(crate) const BATCH_HEAD: usize = 13;
+
+/// A journal of the library.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Journal {
+    /// Journals are numbered in the order in which they are written.
+    pub(crate) number: u64,
+    /// The file.
+    pub(crate) path: PathBuf,
+}
 
 /// Where the journal ends that will be written to.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,28 +78,18 @@ pub(crate) fn check(database: &Path) -> Result<Option<JournalEnd>, StoreError> {
     {
         return Ok(None);
     }
-    let mut journals = Vec::new();
-    for entry in std::fs::read_dir(database).map_err(|e| io(database, e))? {
-        let path = entry.map_err(|e| io(database, e))?.path();
-        if path.extension().is_some_and(|extension| extension == "jnl") {
-            let number = path
-                .file_stem()
-                .and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-            let number = number
-                .ok_or_else(|| corrupt(path.display().to_string(), "not the name of a journal"))?;
-            journals.push((number, path));
-        }
-    }
-    journals.sort();
-    let Some((_, active)) = journals.last().cloned() else {
+    settled::cut(database).map_err(|e| io(database, e))?;
+    let journals = list(database).map_err(|e| io(database, e))?;
+    let Some(active) = journals.last().map(|journal| journal.path.clone()) else {
         return Err(corrupt(
             database.display().to_string(),
             "the journal is missing",
         ));
     };
     let mut end = None;
-    for (_, path) in journals {
-        let bytes = read_written(&path).map_err(|e| io(&path, e))?;
+    for Journal { path, .. } in journals {
+        let bytes = File::open(&path).and_then(read_written);
+        let bytes = bytes.map_err(|e| io(&path, e))?;
         let is_active = path == active;
         let good = check_bytes(&bytes, is_active)
             .map_err(|detail| corrupt(path.display().to_string(), detail))?;
@@ -103,15 +107,59 @@ pub(crate) fn check(database: &Path) -> Result<Option<JournalEnd>, StoreError> {
     Ok(end)
 }
 
-fn cut(path: &Path, bytes: u64) -> std::io::Result<()> {
+fn cut(path: &Path, bytes: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(bytes)?;
     file.sync_all()
 }
 
-/// The bytes of a file without the zeros at its end.
-fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+/// The journals in `database` in the order in which they were written. A file with another name is an error.
+pub(crate) fn list(database: &Path) -> io::Result<Vec<Journal>> {
+    let mut journals = Vec::new();
+    for entry in std::fs::read_dir(database)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            let number = path
+                .file_stem()
+                .and_then(|stem| stem.to_str()?.parse().ok());
+            let number = number.ok_or_else(|| {
+                let text = format!("{} is not the name of a journal", path.display());
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            })?;
+            journals.push(Journal { number, path });
+        }
+    }
+    journals.sort();
+    Ok(journals)
+}
+
+/// The number in the first bytes of a batch; `None` when they begin none.
+pub(crate) fn batch_number(head: &[u8; BATCH_HEAD]) -> Option<u64> {
+    let [TAG_START, _, _, _, _, number @ ..] = head else {
+        return None;
+    };
+    Some(u64::from_le_bytes(*number))
+}
+
+/// Whether a batch may begin where `bytes` do.
+pub(crate) fn may_begin_batch(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&TAG_START)
+}
+
+/// Length of the whole batches at the beginning of `bytes`, and whether more bytes could make it more.
+pub(crate) fn whole_batches(bytes: &[u8]) -> (usize, bool) {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match batch(rest) {
+            Ok((length, _)) => at += length,
+            Err(broken) => return (at, broken == Broken::Early),
+        }
+    }
+}
+
+/// The bytes of a file from its position on, without the zeros at its end.
+pub(crate) fn read_written(mut file: File) -> io::Result<Vec<u8>> {
     let zeros = vec![0; CHUNK];
     let (mut bytes, mut pending, mut chunk) = (Vec::new(), 0, vec![0; CHUNK]);
     loop {
@@ -352,6 +400,9 @@ mod tests {
         let mut text = vec![0; CHUNK];
         text.extend(b"x");
         std::fs::write(file.path(), [text.as_slice(), &[0; 3 * CHUNK]].concat()).unwrap();
-        assert_eq!(read_written(file.path()).unwrap(), text);
+        assert_eq!(
+            read_written(File::open(file.path()).unwrap()).unwrap(),
+            text
+        );
     }
 }

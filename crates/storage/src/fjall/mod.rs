@@ -5,8 +5,9 @@
 
 mod db;
 mod home;
-mod journal;
+pub(crate) mod journal;
 mod layout;
+mod settled;
 mod store;
 mod sweep;
 mod tails;

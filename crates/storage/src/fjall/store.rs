@@ -223,6 +223,9 @@ impl FjallStore {
                         layout::result_row(result),
                     );
                 }
+                Op::DelResult { log, key } => {
+                    batch.remove(Space::Result, layout::result_key(*log, key))
+                }
                 Op::AddTimer { timer } => {
                     let shard = ShardId::of(&timer.worker, self.shards);
                     let key = layout::timer_key(shard, timer.due, timer.id);
@@ -523,6 +526,10 @@ impl Store for FjallStore {
 
     fn disk_bytes(&self) -> Result<u64, StoreError> {
         self.db.disk_bytes()
+    }
+
+    fn settle(&self) {
+        self.db.settle();
     }
 }
 
