@@ -21,9 +21,18 @@ const BLOBS_DIR: &str = "blobs";
 const CODE_DIR: &str = "code";
 /// Where large files of workers are: emptied at every start, made again from the logs.
 const FILES_DIR: &str = "worker-files";
+/// Where images of workers are: a cache, made again from the logs.
+const CHECKPOINTS_DIR: &str = "checkpoints";
 /// What `--clean` removes, in this order: [`FORMAT_FILE`] last, so that a clean that is killed is begun again and never
 /// mistaken for a new directory. Files of other names stay: whoever put them there wants them.
-const OURS: [&str; 5] = ["fjall", BLOBS_DIR, CODE_DIR, FILES_DIR, FORMAT_FILE];
+const OURS: [&str; 6] = [
+    "fjall",
+    BLOBS_DIR,
+    CODE_DIR,
+    FILES_DIR,
+    CHECKPOINTS_DIR,
+    FORMAT_FILE,
+];
 
 /// An open data directory. The lock on it is the store's, and ends with it.
 pub(crate) struct DataDir {

@@ -43,6 +43,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Idle instances that stay in memory; the engine's default when absent.
     pub resident_max: Option<usize>,
+    /// Bytes of the process above which instances without work leave memory; the engine's default when absent.
+    pub memory_bytes: Option<u64>,
     /// Hosts that guests may connect to; none by default.
     pub allow_network: Vec<HostRule>,
     /// Addresses that guests may listen on; none by default.
@@ -119,6 +121,7 @@ pub async fn run(
     let owner_token = first_token(&access, &options.data_dir)?;
     let audit = audit(&access, &options.data_dir)?;
     let tls = options.tls.clone().map(Tls::open).transpose()?;
+    config.memory_bytes = options.memory_bytes;
     let node = Node::start(&config, store, blobs, end_process)?;
     let asks = access.is_required();
     let door = Arc::new(Door::new(Arc::clone(&node), access, audit));

@@ -4,7 +4,11 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use crate::{error::Outcome, output::Out};
+use golem_model::size::parse_size;
+
+use crate::error::{Failure, Outcome};
+use crate::exit;
+use crate::output::Out;
 
 /// Options of `server`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +57,10 @@ struct Run {
     /// Idle instances that stay in memory
     #[arg(long, value_name = "N")]
     resident_max: Option<usize>,
+    /// Memory of the whole server above which workers without work leave it, those that were left alone longest first:
+    /// `512MiB`, `2GiB` [default: 70 % of the machine, or of its control group]
+    #[arg(long, value_name = "SIZE", env = "GOLEM_MEMORY_MAX")]
+    memory_max: Option<String>,
     /// A host that workers may send requests to: `api.example.com`, `*.example.com:443`, `127.0.0.1:8080`, `*`; may be
     /// given several times. Without one, workers reach nothing
     #[arg(
@@ -79,6 +87,12 @@ struct Run {
 /// Runs the server until SIGINT or SIGTERM.
 pub(crate) fn run(args: Args, out: &Out) -> Outcome {
     let Verb::Run(run) = args.verb;
+    let memory_bytes = run
+        .memory_max
+        .as_deref()
+        .map(parse_size)
+        .transpose()
+        .map_err(Failure::exit_with(exit::USAGE))?;
     let options = golem_server::Options {
         data_dir: run.data_dir.unwrap_or_else(default_data_dir),
         host: run.host,
@@ -91,6 +105,7 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
             .zip(run.tls_key)
             .map(|(cert, key)| golem_server::TlsFiles { cert, key }),
         resident_max: run.resident_max,
+        memory_bytes,
         allow_network: run.allow_network,
         allow_listen: run.allow_listen,
         crash_at: run.crash_at,

@@ -79,6 +79,12 @@ fn slips_are_told_before_a_server_is_asked() {
     ] {
         fails(home.path(), &format!("{verb} {urn}"), 2, &[part]);
     }
+    fails(
+        home.path(),
+        "server run --memory-max plenty",
+        2,
+        &["error[VAL-056]", "hint: write for instance 512MiB"],
+    );
     let missing = format!("promise complete {urn} --oplog-idx 3 --file absent");
     fails(
         home.path(),

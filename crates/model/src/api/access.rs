@@ -54,7 +54,7 @@ pub struct BadRole(pub String);
 
 impl Coded for BadRole {
     fn code(&self) -> &'static str {
-        "VAL-056"
+        "VAL-057"
     }
 
     fn hint(&self) -> Option<String> {
