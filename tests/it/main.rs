@@ -16,6 +16,7 @@ mod go_style;
 mod host;
 mod invocations;
 mod matrix;
+mod memory;
 mod multi_rpc;
 mod promises;
 mod replay;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE EXAM / memory: a server keeps to the memory it is given and answers right all the same; a worker that is only known costs
+//! next to nothing. Judged by ratios of what the kernel counts, never by absolute figures. Source: runtime spec §2.6.
+
+use anyhow::{Context, Result, ensure};
+use golem_testkit::{Rest, Server};
+use serde_json::{Value, json};
+
+use crate::support::{name, needs_go, probe};
+
+/// Workers with an instance each: several times what fits.
+const WORKERS: u64 = 160;
+/// Bytes of memory for them, beside what the server has without any: room for some forty Go guests.
+const ROOM: u64 = 48 << 20;
+/// What the server may have above its bound, as a part of the room: instances that come between two measurements.
+const OVER: u64 = 2;
+/// Workers that a server knows at first, and later.
+const FEW: u64 = 2_000;
+const MANY: u64 = 12_000;
+/// What one more known worker may cost. Source: reliability spec F19.
+const KNOWN_BYTES: u64 = 1 << 10;
+/// Clients at once that create workers, so that they share commits.
+const CLIENTS: u64 = 16;
+/// A component that has nothing: its workers can be made, and do nothing.
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A number in kB of `/proc/PID/status`, in bytes.
+fn proc_bytes(server: &Server, field: &str) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()))?;
+    let line = status.lines().find(|line| line.starts_with(field));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    Ok(number.context("no such field")?.parse::<u64>()? << 10)
+}
+
+/// Workers of a component that have an instance in memory.
+fn in_memory(rest: &Rest, component: &str) -> Result<u64> {
+    let mut count = 0;
+    for at in 0..WORKERS {
+        let (_, view) = rest.get(&format!("/v1/components/{component}/workers/w{at}"))?;
+        let bytes = view["totalLinearMemorySize"].as_u64();
+        count += u64::from(bytes.context("no size in the view")? > 0);
+    }
+    Ok(count)
+}
+
+#[test]
+fn a_server_keeps_to_its_memory_and_every_worker_answers() -> Result<()> {
+    if needs_go("a_server_keeps_to_its_memory_and_every_worker_answers") {
+        return Ok(());
+    }
+    let data = tempfile::tempdir()?;
+    let server = Server::start(data.path())?;
+    let component = server.rest().create_component("probe", &probe()?.wasm)?;
+    // What compiling needed does not count: the next one finds the code.
+    server.stop()?;
+    let add = |rest: &Rest, worker: u64, n: u64| {
+        rest.call(&component, &format!("w{worker}"), &name("add"), &[json!(n)])
+    };
+    let server = Server::start(data.path())?;
+    add(&server.rest(), 0, 0)?;
+    let base = proc_bytes(&server, "VmRSS:")?;
+    server.stop()?;
+    let limit = base + ROOM;
+    let server = Server::start_with(data.path(), &["--memory-max", &limit.to_string()])?;
+    let rest = server.rest();
+    let mut most = 0;
+    for round in 1..=2 {
+        for worker in 0..WORKERS {
+            assert_eq!(add(&rest, worker, worker)?, json!(worker * round));
+            most = most.max(proc_bytes(&server, "VmRSS:")?);
+        }
+    }
+    let resident = in_memory(&rest, &component)?;
+    println!(
+        "{WORKERS} workers in {} MiB over {} MiB: {} MiB at most, {resident} instances at the end",
+        ROOM >> 20,
+        base >> 20,
+        most >> 20
+    );
+    ensure!(most <= limit + ROOM / OVER, "{most} bytes of {limit}");
+    ensure!(resident > 0, "none stays");
+    ensure!(resident < WORKERS, "none had to go");
+    Ok(())
+}
+
+/// Creates workers `from..to`, many at once.
+fn create(server: &Server, component: &str, from: u64, to: u64) -> Result<()> {
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let rest = server.rest();
+                scope.spawn(move || -> Result<()> {
+                    let mut at = from + client;
+                    while at < to {
+                        let body = json!({ "name": format!("known-{at}"), "args": [], "env": {} });
+                        let path = format!("/v1/components/{component}/workers");
+                        let (status, body) = rest.post(&path, &body, None)?;
+                        ensure!(status == 200, "{status}: {body}");
+                        at += CLIENTS;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().ok().context("a client ended")??;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_worker_that_is_only_known_costs_next_to_nothing() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let server = Server::start(data.path())?;
+    let component = server.rest().create_component("empty", EMPTY)?;
+    create(&server, &component, 0, FEW)?;
+    let few = proc_bytes(&server, "RssAnon:")?;
+    create(&server, &component, FEW, MANY)?;
+    let many = proc_bytes(&server, "RssAnon:")?;
+    let each = many.saturating_sub(few) / (MANY - FEW);
+    println!(
+        "{each} bytes for each known worker, {} MiB in all",
+        many >> 20
+    );
+    ensure!(each <= KNOWN_BYTES, "{each} bytes for each known worker");
+    let restarted = {
+        server.kill()?;
+        Server::start(data.path())?
+    };
+    let again = proc_bytes(&restarted, "RssAnon:")?;
+    println!("{} MiB after a start", again >> 20);
+    ensure!(again <= many, "{again} bytes after a start, {many} before");
+    let (status, view) = restarted.rest().get(&format!(
+        "/v1/components/{component}/workers/known-{}",
+        MANY - 1
+    ))?;
+    assert_eq!((status, &view["status"]), (200, &Value::from("Idle")));
+    Ok(())
+}
