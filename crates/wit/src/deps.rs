@@ -8,9 +8,11 @@
     reason = "arenas are indexed by the ids that they handed out"
 )]
 
+mod dependency;
 mod error;
 mod manifest;
 mod plan;
+mod world;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,7 @@ use crate::stub::{
 };
 use crate::tolerant;
 
+pub use self::dependency::{Dependency, DependencyRequest, add_dependency};
 pub use self::error::DepError;
 
 /// What was done to the caller's directory. Paths are relative to it.
@@ -70,41 +73,7 @@ pub fn add_stub_dependency(
 ) -> Result<Report, DepError> {
     let stub = load(stub_wit_root)?;
     let dest = load_caller(dest_wit_root)?;
-    let (target, interface) = stub_names(&stub, stub_wit_root)?;
-    let caller = dest.name().clone();
-    let own_stub = format!("{}{PACKAGE_SUFFIX}", caller.name);
-    let is_own = |name: &PackageName, wanted: &str| {
-        name.namespace == caller.namespace && name.name == wanted
-    };
-    if is_own(stub.name(), &own_stub) && !is_stub_of(&stub, &dest, &interface)? {
-        return Err(DepError::SamePackage {
-            package: format!("{}:{target}", caller.namespace),
-        });
-    }
-    // What the stub directory means once nothing in it calls the caller any more.
-    let offered = without_callers(&stub, &caller)?;
-    let mut plan = Plan::new(&dest, overwrite);
-    plan.report.stub = stub.name().to_string();
-    plan.report.import = format!("import {};", names::path(stub.name(), &interface));
-    for (index, source) in offered.sources.iter().enumerate() {
-        if is_own(&source.name, &caller.name) {
-            plan.report
-                .skipped
-                .push(format!("`{}` is the caller's own package", source.name));
-        } else if is_own(&source.name, &own_stub) {
-            let interface =
-                stub_interface_of(&offered, source).unwrap_or_else(|| interface.clone());
-            let flavour = flavour_of(&offered, source, &interface);
-            plan.own_stub(source, &interface, flavour)?;
-        } else {
-            plan.package(&offered, source, index == 0);
-        }
-    }
-    if !plan.conflicts.is_empty() {
-        return Err(DepError::Conflict {
-            files: plan.conflicts.into_iter().collect(),
-        });
-    }
+    let plan = planned(&stub, stub_wit_root, &dest, overwrite)?;
     plan.tree.clone().link().map_err(|cause| DepError::Broken {
         dest: dest_wit_root.to_path_buf(),
         cause,
@@ -130,6 +99,51 @@ pub fn add_stub_dependency(
     Ok(report)
 }
 
+/// What adding `stub` to `dest` changes; `stub_root` names the stub in errors. The result is not linked yet.
+fn planned<'a>(
+    stub: &Loaded,
+    stub_root: &Path,
+    dest: &'a Loaded,
+    overwrite: bool,
+) -> Result<Plan<'a>, DepError> {
+    let (target, interface) = stub_names(stub, stub_root)?;
+    let caller = dest.name().clone();
+    let own_stub = format!("{}{PACKAGE_SUFFIX}", caller.name);
+    let is_own = |name: &PackageName, wanted: &str| {
+        name.namespace == caller.namespace && name.name == wanted
+    };
+    if is_own(stub.name(), &own_stub) && !is_stub_of(stub, dest, &interface)? {
+        return Err(DepError::SamePackage {
+            package: format!("{}:{target}", caller.namespace),
+        });
+    }
+    // What the stub directory means once nothing in it calls the caller any more.
+    let offered = without_callers(stub, &caller)?;
+    let mut plan = Plan::new(dest, overwrite);
+    plan.report.stub = stub.name().to_string();
+    plan.report.import = format!("import {};", names::path(stub.name(), &interface));
+    for (index, source) in offered.sources.iter().enumerate() {
+        if is_own(&source.name, &caller.name) {
+            plan.report
+                .skipped
+                .push(format!("`{}` is the caller's own package", source.name));
+        } else if is_own(&source.name, &own_stub) {
+            let interface =
+                stub_interface_of(&offered, source).unwrap_or_else(|| interface.clone());
+            let flavour = flavour_of(&offered, source, &interface);
+            plan.own_stub(source, &interface, flavour)?;
+        } else {
+            plan.package(&offered, source, index == 0);
+        }
+    }
+    if !plan.conflicts.is_empty() {
+        return Err(DepError::Conflict {
+            files: plan.conflicts.into_iter().collect(),
+        });
+    }
+    Ok(plan)
+}
+
 /// Checks that the calls of the stub in `stub_wit_root` return typed errors.
 ///
 /// Errors: [`DepError::NoErrorResults`] when they do not, [`DepError::NotAStub`], [`DepError::Resolve`].
@@ -150,11 +164,15 @@ pub fn require_error_results(stub_wit_root: &Path) -> Result<(), DepError> {
 
 /// Reads the caller's directory; imports of stubs that are not there yet are looked past.
 fn load_caller(root: &Path) -> Result<Loaded, ResolveError> {
-    let error = match load(root) {
+    link_caller(Tree::read(root)?)
+}
+
+/// The same for files that are read already.
+fn link_caller(mut tree: Tree) -> Result<Loaded, ResolveError> {
+    let error = match tree.clone().link() {
         Err(error @ ResolveError::Parse { .. }) => error,
         other => return other,
     };
-    let mut tree = Tree::read(root)?;
     let own = |path: &Path| path.parent().is_none_or(|dir| dir.as_os_str().is_empty());
     let changed: Vec<(PathBuf, String)> = tree
         .files()

@@ -62,6 +62,16 @@ pub enum DepError {
         /// Why.
         reason: String,
     },
+    /// No file of the caller has its world where an import can be added.
+    #[error("found no place for `{import}` in the world `{world}` of `{}`", dest.display())]
+    NoWorldText {
+        /// The caller's directory.
+        dest: PathBuf,
+        /// The world.
+        world: String,
+        /// The line.
+        import: String,
+    },
     /// A file could not be written; everything is as before.
     #[error("failed to write `{}`: {source}", path.display())]
     Write {
@@ -101,6 +111,7 @@ impl Coded for DepError {
             Self::CargoToml { .. } => "DEP-005",
             Self::Write { .. } => "DEP-006",
             Self::NoErrorResults { .. } => "DEP-007",
+            Self::NoWorldText { .. } => "DEP-008",
         }
     }
 
@@ -113,7 +124,8 @@ impl Coded for DepError {
             Self::Conflict { .. } => "use --overwrite to force overwrite".to_owned(),
             Self::Broken { .. } => "run `golem-cli stubgen build` for the target again, and look at the package that is named".to_owned(),
             Self::CargoToml { .. } => "leave out --update-cargo-toml; only cargo-component projects need it".to_owned(),
-            Self::Write { .. } => return None,
+            Self::Write { .. } => "check free disk space and the permissions, then run the same command again".to_owned(),
+            Self::NoWorldText { .. } => "add the line to the world by hand, then run the same command again".to_owned(),
             Self::NoErrorResults { .. } => "build the stub again with `golem-cli stubgen build --error-results`".to_owned(),
         })
     }

@@ -52,6 +52,40 @@ pub struct Built {
 /// Errors: [`StubError`], nothing is written then.
 /// Source: client specification §3.1, §3.3; decision D6 for the component.
 pub fn build(request: BuildRequest<'_>) -> Result<Built, StubError> {
+    let prepared = prepare(request)?;
+    let mut change = Change::default();
+    for (path, text) in prepared.linked.tree.files() {
+        change.write(request.dest_wit_root.join(path), text.as_bytes());
+    }
+    for path in &prepared.removed {
+        change.remove(request.dest_wit_root.join(path));
+    }
+    let wasm_bytes = prepared.component.len();
+    change.write(request.dest_wasm, prepared.component);
+    change.apply()?;
+    Ok(Built {
+        files: prepared.linked.tree.files().keys().cloned().collect(),
+        removed: prepared.removed,
+        wasm_bytes,
+        notes: prepared.notes,
+        stub: prepared.stub,
+    })
+}
+
+/// A stub that is made and not written yet.
+pub(crate) struct Prepared {
+    pub(crate) stub: StubInterface,
+    /// The stub directory as it will be; its tree has the files to write.
+    pub(crate) linked: Loaded,
+    /// The stub component.
+    pub(crate) component: Vec<u8>,
+    /// Leftovers of an earlier run that have to leave the destination.
+    pub(crate) removed: Vec<PathBuf>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Makes a stub without writing it. Errors as [`build`].
+pub(crate) fn prepare(request: BuildRequest<'_>) -> Result<Prepared, StubError> {
     for dest in [request.dest_wit_root, request.dest_wasm] {
         refuse_inside(dest, request.source_wit_root)?;
     }
@@ -69,23 +103,13 @@ pub fn build(request: BuildRequest<'_>) -> Result<Built, StubError> {
     })?;
     let component = pass_through(&linked.resolve, interface)?;
     let removed = leftovers(&planned, request.dest_wit_root)?;
-    let mut change = Change::default();
-    for (path, text) in planned.files() {
-        change.write(request.dest_wit_root.join(path), text.as_bytes());
-    }
-    for path in &removed {
-        change.remove(request.dest_wit_root.join(path));
-    }
-    let wasm_bytes = component.len();
-    change.write(request.dest_wasm, component);
-    change.apply()?;
     let notes = loaded.notes.iter().chain(&stub.notes).cloned().collect();
-    Ok(Built {
-        files: planned.files().keys().cloned().collect(),
-        removed,
-        wasm_bytes,
-        notes,
+    Ok(Prepared {
         stub,
+        linked,
+        component,
+        removed,
+        notes,
     })
 }
 

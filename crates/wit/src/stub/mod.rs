@@ -13,7 +13,7 @@ mod types;
 mod workspace;
 
 pub use build::{BuildRequest, Built, build};
-pub(crate) use build::{own_stub_removed, plan};
+pub(crate) use build::{own_stub_removed, plan, prepare};
 pub use component::pass_through;
 pub use error::StubError;
 pub use generate::{GenerateRequest, Generated, generate};
