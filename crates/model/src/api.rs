@@ -14,9 +14,11 @@ use crate::json::TypeAnnotatedValue;
 use crate::worker::WorkerStatus;
 
 mod access;
+mod events;
 mod travel;
 
 pub use access::{BadRole, Role, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
+pub use events::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
 pub use travel::{
     BadScheduleId, CancelResponse, DryRunRequest, DryRunResponse, ForkRequest, ForkResponse,
     Replay, ReplayOutcome, ReplayStep, RevertRequest, ScheduleId, ScheduleResponse, VerifyResponse,
@@ -403,56 +405,6 @@ impl std::str::FromStr for OplogCursor {
     }
 }
 
-/// What a worker says while a client watches it. JSON: externally tagged, one text frame each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WorkerEvent {
-    /// Bytes on standard output.
-    StdOut {
-        /// When.
-        timestamp: Timestamp,
-        /// As an array of numbers: clients of version 1.1 know no other form.
-        bytes: Vec<u8>,
-    },
-    /// Bytes on standard error.
-    StdErr {
-        /// When.
-        timestamp: Timestamp,
-        /// As an array of numbers.
-        bytes: Vec<u8>,
-    },
-    /// A line of `wasi:logging`.
-    Log {
-        /// When.
-        timestamp: Timestamp,
-        /// `Trace`, `Debug`, `Info`, `Warn`, `Error` or `Critical`.
-        level: String,
-        /// Where the guest says that it comes from.
-        context: String,
-        /// The text.
-        message: String,
-    },
-    /// An invocation began.
-    InvocationStart {
-        /// When.
-        timestamp: Timestamp,
-        /// Its function.
-        function: String,
-        /// Its key, as a plain string.
-        idempotency_key: String,
-    },
-    /// An invocation ended.
-    InvocationFinished {
-        /// When.
-        timestamp: Timestamp,
-        /// Its function.
-        function: String,
-        /// Its key, as a plain string.
-        idempotency_key: String,
-    },
-    /// The server ends the stream.
-    Close,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,19 +456,5 @@ mod tests {
         for text in ["101", "101-", "-1", "a-b", "1-2-3"] {
             assert!(text.parse::<OplogCursor>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn events_are_tagged_outside() {
-        let event = WorkerEvent::StdOut {
-            timestamp: Timestamp(0),
-            bytes: vec![104, 105],
-        };
-        let json = json!({"StdOut": {"timestamp": "1970-01-01T00:00:00Z", "bytes": [104, 105]}});
-        assert_eq!(serde_json::to_value(&event).unwrap(), json);
-        assert_eq!(
-            serde_json::to_value(WorkerEvent::Close).unwrap(),
-            json!("Close")
-        );
     }
 }

@@ -24,6 +24,7 @@ pub mod types;
 pub mod urn;
 pub mod value;
 pub mod wave;
+pub mod websocket;
 pub mod worker;
 
 pub use error::{Coded, Problem};

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod background;
 mod data_dir;
 mod error;
 mod http;
@@ -12,6 +13,7 @@ mod listen;
 mod serve;
 mod tls;
 
+pub use background::{Background, on_signal};
 pub use error::ServeError;
 pub use serve::{CrashPoint, HostRule, ListenRule, Options, Started, run, run_until_signal};
 pub use tls::TlsFiles;

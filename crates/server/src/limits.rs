@@ -50,6 +50,15 @@ pub const CURSORS_MAX: usize = 1024;
 /// Entries in a page of an oplog when the client does not say: what clients of 1.1 ask for.
 pub const OPLOG_PAGE: usize = 100;
 
+/// Listeners of workers at once: each reads a log ten times a second while nothing happens there.
+pub const LISTENERS_MAX: usize = 256;
+/// How long a listener waits before it looks again whether its worker has done something: people do not see less.
+pub const LISTEN_PAUSE: Duration = Duration::from_millis(100);
+/// How often a listener gets a ping, as from the servers of 1.1.
+pub const PING_EVERY: Duration = Duration::from_secs(30);
+/// A listener that does not take what it is told within this time is cut off; it can go on where it was.
+pub const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a stopping server waits for the replies of running requests before it stops the engine.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it then waits for the replies that the stopping engine gave.

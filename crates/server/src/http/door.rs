@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::cursor::Cursors;
 use super::extract::JsonBodies;
 use super::routes::Routes;
-use super::{component, health, oplog, serve, token, travel, worker};
+use super::{component, connect, health, oplog, serve, token, travel, worker};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::limits;
@@ -31,6 +31,8 @@ pub(crate) struct Door {
     pub(crate) access: Access,
     /// Who did what.
     pub(super) audit: Audit,
+    /// Places for those who listen to workers.
+    pub(super) listeners: Arc<Semaphore>,
     stopping: AtomicBool,
 }
 
@@ -44,6 +46,7 @@ impl Door {
             uploads: Semaphore::new(limits::UPLOADS_AT_ONCE),
             access,
             audit,
+            listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
             stopping: AtomicBool::new(false),
         }
     }
@@ -70,6 +73,7 @@ pub(super) fn all_routes() -> Routes {
         .merge(health::routes())
         .merge(component::routes())
         .merge(worker::routes())
+        .merge(connect::routes())
         .merge(serve::routes())
         .merge(oplog::routes())
         .merge(travel::routes())

@@ -189,6 +189,15 @@ pub(crate) enum RequestError {
     /// The server stops.
     #[error("the server is stopping")]
     Stopping,
+    /// A plain request where a WebSocket is meant.
+    #[error("this path is a WebSocket, and the request does not ask for one")]
+    NotAWebSocket,
+    /// As many as there may be listen to workers.
+    #[error(
+        "{} connections listen to workers already, which is the limit",
+        limits::LISTENERS_MAX
+    )]
+    TooManyListeners,
 }
 
 impl Coded for RequestError {
@@ -221,6 +230,8 @@ impl Coded for RequestError {
             Self::NoSuchToken { .. } => "API-035",
             Self::LastOwner { .. } => "API-036",
             Self::TooManyTokens => "API-037",
+            Self::NotAWebSocket => "API-020",
+            Self::TooManyListeners => "API-021",
         }
     }
 
@@ -257,6 +268,8 @@ impl Coded for RequestError {
             Self::LastOwner { .. } => "make another first: golem-cli token add --name NAME --role owner".into(),
             Self::TooManyTokens => "use one token for each program, not for each call".into(),
             Self::Stopping => "try again when it is back, with the same idempotency key".into(),
+            Self::NotAWebSocket => "golem-cli worker connect --component-name NAME --worker-name NAME".into(),
+            Self::TooManyListeners => "close some of them, or read the lines later: golem-cli worker oplog --query log".into(),
         })
     }
 }
@@ -273,7 +286,7 @@ impl RequestError {
             Self::NoSuchToken { .. } => StatusCode::NOT_FOUND,
             Self::LastOwner { .. } | Self::TooManyTokens => StatusCode::CONFLICT,
             Self::Encode { .. } | Self::GivenUp { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::TooManyListeners => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadPath { .. }
             | Self::BadQuery { .. }
             | Self::MissingQuery { .. }
@@ -285,6 +298,7 @@ impl RequestError {
             | Self::MissingPart { .. }
             | Self::BadPart { .. }
             | Self::Unsupported { .. }
+            | Self::NotAWebSocket
             | Self::BadKey => StatusCode::BAD_REQUEST,
         }
     }

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod access_tests;
 mod component;
+mod connect;
 mod cursor;
 mod door;
 mod error;
