@@ -9,6 +9,7 @@
 )]
 
 mod bad_inputs;
+mod dev;
 mod docs;
 mod faults;
 mod front_door;

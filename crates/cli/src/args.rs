@@ -23,7 +23,13 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-const EXAMPLES: &str = "Examples:
+const EXAMPLES: &str = "From nothing to a worker that answers:
+  golem-cli new hello --lang go
+  cd hello
+  golem-cli dev
+  golem-cli invoke add 3            (in another terminal)
+
+Examples:
   golem-cli new --example go-default --package-name demo:counter counter
   golem-cli new --example go-multi-rpc --package-name golem:demo go-example
   golem-cli build
@@ -106,12 +112,20 @@ impl Global {
 pub(crate) enum Command {
     /// Make a new component, or a whole project, from a template
     New(cmd::new::Args),
-    /// List the templates that `new` knows
+    /// List the templates that `new --template` knows
+    ListTemplates(cmd::list_examples::TemplateArgs),
+    /// List the templates of Golem 1.1, which `new --example` knows
     ListExamples(cmd::list_examples::Args),
+    /// Build, serve, deploy; and again after every change of a file
+    Dev(cmd::dev::Args),
+    /// Call a function of a worker of this project and wait for its result
+    Invoke(cmd::invoke::Args),
     /// Build the component of this directory, or all components of the manifest
     Build(cmd::build::Args),
     /// Upload every component of the manifest: add it, or update it
     Deploy(cmd::deploy::Args),
+    /// Let one component call another one: stub, WIT, import and golem.yaml in one step
+    AddDependency(cmd::add_dependency::Args),
     /// Generate guest-language bindings from WIT
     Bindings(cmd::bindings::Args),
     /// Put the Go SDK into a project, or refresh it

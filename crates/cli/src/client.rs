@@ -2,6 +2,7 @@
 //! THE DESK / client: the REST API of a server as functions. In ids and values, out bodies of the API or a failure with
 //! its exit code. Never prints, never asks. Read next: `client/transport.rs`, `cmd/worker.rs`. Source: client spec §6.6.
 
+mod connect;
 mod error;
 mod multipart;
 mod transport;
@@ -9,13 +10,14 @@ mod travel;
 
 use golem_model::api::{
     Empty, IDEMPOTENCY_KEY_HEADER, InvokeParameters, InvokeResult, ScanCursor, TokenCreated,
-    TokenId, TokenInfo, TokenRequest, WhoAmI, WorkerCreationRequest, WorkerCreationResponse,
-    WorkerMetadata, WorkersMetadataResponse,
+    TokenId, TokenInfo, TokenRequest, VersionInfo, WhoAmI, WorkerCreationRequest,
+    WorkerCreationResponse, WorkerMetadata, WorkersMetadataResponse,
 };
 use golem_model::component::{Component, ComponentType};
 use golem_model::urn::{ComponentRef, percent_encode};
 use golem_model::{ComponentId, ComponentVersion, WorkerId, suggest};
 
+pub(crate) use self::connect::Begin;
 use self::error::ClientError;
 use self::multipart::Form;
 pub(crate) use self::transport::DEFAULT_URL;
@@ -103,6 +105,25 @@ impl Client {
     /// Whom the server sees.
     pub(crate) fn who_am_i(&self) -> Result<WhoAmI, Failure> {
         self.transport.json(Request::get("/v1/whoami"))
+    }
+
+    /// The version that the server says it is of. Errors: nobody answers (exit code `UNREACHABLE`), or something else does.
+    pub(crate) fn version(&self) -> Result<String, Failure> {
+        let VersionInfo { version } = self.transport.json(Request::get("/version"))?;
+        Ok(version)
+    }
+
+    /// The address of the server.
+    pub(crate) fn url(&self) -> &str {
+        self.transport.url()
+    }
+
+    /// The port of the server, when its address is of this machine and has no path.
+    pub(crate) fn local_port(&self) -> Option<u16> {
+        let (authority, prefix) = self.transport.address();
+        let (host, port) = authority.rsplit_once(':')?;
+        let local = matches!(host, "localhost" | "127.0.0.1");
+        (local && prefix.is_empty()).then(|| port.parse().ok())?
     }
 
     /// All versions of all components, or of the one with this name.

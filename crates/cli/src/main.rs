@@ -12,9 +12,9 @@ mod error;
 mod exit;
 mod manifest;
 mod output;
-mod sdk;
 #[cfg(test)]
 mod reference;
+mod sdk;
 mod template;
 mod view;
 
@@ -52,9 +52,13 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
     let Args { global, command } = args;
     match command {
         Command::New(a) => cmd::new::run(a, out),
+        Command::ListTemplates(a) => cmd::list_examples::run_templates(&a, out),
+        Command::Dev(a) => cmd::dev::run(a, &global, out),
+        Command::Invoke(a) => cmd::invoke::run(a, &global, out),
         Command::ListExamples(a) => cmd::list_examples::run(&a, out),
         Command::Build(a) => cmd::build::run(a, out),
         Command::Deploy(a) => cmd::deploy::run(a, &global, out),
+        Command::AddDependency(a) => cmd::add_dependency::run(&a, out),
         Command::Bindings(a) => cmd::bindings::run(a, out),
         Command::Sdk(a) => cmd::sdk::run(a, out),
         Command::Stubgen(a) => cmd::stubgen::run(a, out),

@@ -11,6 +11,10 @@ use serde::Serialize;
 
 use crate::error::Failure;
 
+mod progress;
+
+pub(crate) use progress::Progress;
+
 /// How data is printed on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -62,6 +66,9 @@ impl Out {
 
     /// Prints a bare text on standard output, the same in every format. A missing final newline is added.
     pub(crate) fn data(&self, text: &str) {
+        if self.colour_err {
+            progress::clear(&mut std::io::stderr().lock());
+        }
         let mut lock = std::io::stdout().lock();
         // A reader that closed the pipe (`| head`) is no failure of the command.
         let _ = lock.write_all(text.as_bytes());
@@ -76,6 +83,12 @@ impl Out {
         if !self.quiet {
             write_err(text);
         }
+    }
+
+    /// Shows on standard error that something takes its time, until what is returned is dropped. Only at a terminal, only without
+    /// `--quiet`, and only after a moment.
+    pub(crate) fn progress(&self, text: &str) -> Progress {
+        Progress::start(!self.quiet && std::io::stderr().is_terminal(), text)
     }
 
     /// Says on standard error what may surprise, also with `--quiet`.
@@ -135,5 +148,18 @@ fn yaml<T: Serialize>(value: &T) -> String {
 
 fn write_err(text: &str) {
     let mut lock = std::io::stderr().lock();
+    progress::clear(&mut lock);
     let _ = writeln!(lock, "{}", text.trim_end_matches('\n'));
+}
+
+/// Writes what a tool said on standard error, as it is.
+pub(crate) fn raw_err(bytes: &[u8]) {
+    let mut lock = std::io::stderr().lock();
+    progress::clear(&mut lock);
+    let _ = lock.write_all(bytes);
+}
+
+/// Whether standard error is a terminal, so that a line of progress may be on it.
+pub(crate) fn err_is_terminal() -> bool {
+    std::io::stderr().is_terminal()
 }

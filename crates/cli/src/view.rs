@@ -3,12 +3,14 @@
 //! (JSON and YAML keys of client spec §6.2, §6.3) and text. Never prints. Read next: `output.rs`.
 
 mod component;
+mod event;
 mod oplog;
 mod result;
 mod travel;
 mod worker;
 
 pub(crate) use self::component::{ComponentView, component_table};
+pub(crate) use self::event::{EventLine, Parts};
 pub(crate) use self::oplog::oplog_text;
 pub(crate) use self::result::ResultView;
 pub(crate) use self::travel::{

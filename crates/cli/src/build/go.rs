@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::BuildError;
+use crate::output;
 
 /// The oldest Go that knows `go:wasmexport` and c-shared for wasip1.
 pub(crate) const OLDEST: Version = Version {
@@ -138,15 +139,29 @@ pub(super) fn run(
     dir: &Path,
     go: bool,
 ) -> Result<(), BuildError> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(std::io::stderr()))
-        .stderr(Stdio::inherit());
-    let status = command.status().map_err(|source| BuildError::Start {
+    let failed = |source| BuildError::Start {
         command: shown.to_owned(),
         dir: dir.to_owned(),
         source,
-    })?;
+    };
+    command.stdin(Stdio::null());
+    let status = if go && output::err_is_terminal() {
+        // A line of progress is on the terminal: what Go says comes through here, so that it does not begin in that line.
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(failed)?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        std::thread::scope(|scope| {
+            scope.spawn(|| out.map(pass_on));
+            scope.spawn(|| err.map(pass_on));
+            child.wait()
+        })
+        .map_err(failed)?
+    } else {
+        command
+            .stdout(Stdio::from(std::io::stderr()))
+            .stderr(Stdio::inherit());
+        command.status().map_err(failed)?
+    };
     if status.success() {
         return Ok(());
     }
@@ -156,6 +171,14 @@ pub(super) fn run(
         status: status.to_string(),
         go,
     })
+}
+
+/// Copies what a tool says to standard error as it comes.
+fn pass_on(mut from: impl std::io::Read) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        output::raw_err(bytes.get(..count).unwrap_or_default());
+    }
 }
 
 #[cfg(test)]

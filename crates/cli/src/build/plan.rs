@@ -122,7 +122,8 @@ fn flavour(component: &Component, target: &str) -> Flavour {
     }
 }
 
-fn stub_dir(manifest: &Manifest, name: &str, flavour: Flavour) -> PathBuf {
+/// Where the stub of a component goes.
+pub(crate) fn stub_dir(manifest: &Manifest, name: &str, flavour: Flavour) -> PathBuf {
     let name = name.replace(':', "_");
     // No component has this name: `+` is not allowed there.
     let name = match flavour {

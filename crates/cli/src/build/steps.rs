@@ -6,7 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use golem_wit::{compose, deps, encode, resolve, stub};
@@ -37,6 +37,7 @@ pub(super) fn add_stubs(
         }
         lines.push(report.import);
     }
+    let lines = lines.into_iter().zip(&component.calls);
     let loaded = resolve::load(&component.wit)?;
     let world = loaded.world(component.world.as_deref())?;
     let imports: Vec<String> = loaded
@@ -51,16 +52,17 @@ pub(super) fn add_stubs(
                 .map(|key| loaded.resolve.name_world_key(key))
         })
         .collect();
-    for line in lines {
+    for (line, target) in lines {
         let wanted = line
             .trim_start_matches("import ")
             .trim_end_matches(';')
             .trim();
         if !imports.iter().any(|import| import == wanted) {
             out.warn(&format!(
-                "{}: its world does not use the stub; to call it, add this line to the world in {}: {line}",
+                "{}: its world does not use the stub; to call it, add this line to the world in {}: {line} (or run: golem-cli add-dependency {target} --to {})",
                 component.name,
                 short(&component.wit),
+                component.name,
             ));
         }
     }
@@ -92,24 +94,26 @@ pub(super) fn build_stub(
 /// Builds one component.
 pub(crate) fn build(unit: &Unit, options: Options, out: &Out) -> Result<Summary, Failure> {
     let start = Instant::now();
-    if unit.commands.is_empty() {
-        compile(unit, options, out)?;
+    let go = if unit.commands.is_empty() {
+        let go = compile(unit, options, out)?;
         encode_module(unit, &unit.module, out)?;
+        go
     } else {
         run_commands(unit, out)?;
-    }
-    finish(unit, start, out)
+        start.elapsed()
+    };
+    finish(unit, start, go, out)
 }
 
 /// Encodes a core module that is there already.
 pub(crate) fn build_from_module(unit: &Unit, module: &Path, out: &Out) -> Result<Summary, Failure> {
     let start = Instant::now();
     encode_module(unit, module, out)?;
-    finish(unit, start, out)
+    finish(unit, start, Duration::ZERO, out)
 }
 
-/// Bindings, then Go.
-fn compile(unit: &Unit, options: Options, out: &Out) -> Result<(), Failure> {
+/// Bindings, then Go; how long Go took.
+fn compile(unit: &Unit, options: Options, out: &Out) -> Result<Duration, Failure> {
     let go = go::Go::find(&unit.dir).map_err(BuildError::failure)?;
     let made = bindings(&Bindings {
         wit: &unit.wit,
@@ -139,8 +143,11 @@ fn compile(unit: &Unit, options: Options, out: &Out) -> Result<(), Failure> {
     out.note(&format!("{}: compiling with {}", unit.name, go.version));
     let module = std::path::absolute(&unit.module).map_err(io("write", &unit.module))?;
     make_parent(&module)?;
+    let _progress = out.progress(&format!("{}: go build", unit.name));
+    let start = Instant::now();
     go.build(&unit.dir, &module, options.debug, options.offline)
-        .map_err(BuildError::failure)
+        .map_err(BuildError::failure)?;
+    Ok(start.elapsed())
 }
 
 /// Where the bindings go: as planned, or next to `package main`.
@@ -201,7 +208,7 @@ fn run_commands(unit: &Unit, out: &Out) -> Result<(), Failure> {
 }
 
 /// Composes when that is asked for, and looks at what came out.
-fn finish(unit: &Unit, start: Instant, out: &Out) -> Result<Summary, Failure> {
+fn finish(unit: &Unit, start: Instant, go: Duration, out: &Out) -> Result<Summary, Failure> {
     let artefact = match &unit.linked {
         Some((linked, stubs)) => {
             let composed = compose::compose_to(&unit.component_wasm, stubs, linked)?;
@@ -217,7 +224,7 @@ fn finish(unit: &Unit, start: Instant, out: &Out) -> Result<Summary, Failure> {
         None => &unit.component_wasm,
     };
     let bytes = fs::read(artefact).map_err(io("read", artefact))?;
-    summary::summary(&unit.name, artefact, &bytes, start.elapsed())
+    summary::summary(&unit.name, artefact, &bytes, start.elapsed(), go)
 }
 
 /// Writes next to the target and renames, so that readers see the old file or the new one.

@@ -28,6 +28,8 @@ pub(crate) struct Summary {
     pub(crate) imports: Vec<String>,
     /// How long it took.
     pub(crate) build_ms: u128,
+    /// How much of that was `go build`, or the commands of the manifest.
+    pub(crate) go_ms: u128,
 }
 
 /// Looks at the component.
@@ -36,6 +38,7 @@ pub(super) fn summary(
     wasm: &Path,
     bytes: &[u8],
     took: Duration,
+    go: Duration,
 ) -> Result<Summary, Failure> {
     let seen = describe::describe(bytes)?;
     Ok(Summary {
@@ -45,6 +48,7 @@ pub(super) fn summary(
         exports: seen.exports,
         imports: seen.imports,
         build_ms: took.as_millis(),
+        go_ms: go.as_millis(),
     })
 }
 
@@ -52,11 +56,12 @@ impl Summary {
     /// Several lines for people.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
-            "{}: {} ({}, {} ms)\n",
+            "{}: {} ({}, {} ms, of which Go {} ms)\n",
             self.component,
             short(&self.wasm),
             size(self.wasm_bytes),
-            self.build_ms
+            self.build_ms,
+            self.go_ms
         );
         for export in &self.exports {
             let _ = writeln!(text, "  export {export}");

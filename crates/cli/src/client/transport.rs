@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::error::Failure;
 
 /// A server that does not take a connection within this time is down; one on the same machine needs microseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer that is read: a listing of 10 000 workers has about 8 MB.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// The variable with a token.
@@ -209,6 +209,40 @@ impl Transport {
             );
         }
         serde_json::from_slice(&body).map_err(|error| unclear(error.to_string()))
+    }
+
+    /// The address, as it was given.
+    pub(super) fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// `host:port`, and what stands before every path.
+    pub(super) fn address(&self) -> (String, String) {
+        let rest = self.base.trim_start_matches("http://");
+        let (authority, prefix) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        // The last colon of `[::1]` belongs to the address.
+        let has_port = authority
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.chars().all(|c| c.is_ascii_digit()));
+        let authority = if has_port {
+            authority.to_owned()
+        } else {
+            format!("{authority}:80")
+        };
+        (authority, prefix.to_owned())
+    }
+
+    /// The failure of a connection that the system refused.
+    pub(super) fn unreachable(&self, reason: String) -> Failure {
+        ClientError::Unreachable {
+            url: self.base.clone(),
+            origin: self.origin.clone(),
+            reason,
+        }
+        .failure()
     }
 
     fn failed(&self, error: &ureq::Error) -> Failure {

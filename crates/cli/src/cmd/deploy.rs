@@ -4,7 +4,7 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
-use golem_model::component::ComponentType;
+use golem_model::{ComponentId, component::ComponentType};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -34,11 +34,15 @@ pub(crate) struct Args {
 /// What happened to one component.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+pub(super) struct Row {
     component_name: String,
     component_urn: String,
-    component_version: u64,
+    /// The version that the server keeps now.
+    pub(super) component_version: u64,
     change: Change,
+    /// The component.
+    #[serde(skip)]
+    pub(super) component_id: ComponentId,
 }
 
 /// How a component came to the server.
@@ -48,6 +52,16 @@ enum Change {
     Added,
     Updated,
     Unchanged,
+}
+
+impl Change {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+        }
+    }
 }
 
 /// Uploads what is not on the server yet. All files are read before the first upload, so that a component that was not
@@ -69,12 +83,27 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     Ok(())
 }
 
+/// Brings one component that is built to the server.
+pub(super) fn deploy(client: &Client, component: &Component, out: &Out) -> Result<Row, Failure> {
+    let wasm =
+        std::fs::read(component.artefact()).map_err(|source| not_built(component, source))?;
+    upload(client, component, &wasm, out)
+}
+
+impl Row {
+    /// What happened, in two or three words.
+    pub(super) fn short(&self) -> String {
+        format!("{}, version {}", self.change.word(), self.component_version)
+    }
+}
+
 fn upload(client: &Client, component: &Component, wasm: &[u8], out: &Out) -> Result<Row, Failure> {
     let kind = match component.kind {
         ComponentKind::Durable => ComponentType::Durable,
         ComponentKind::Ephemeral => ComponentType::Ephemeral,
     };
     out.note(&format!("{}: {}", component.name, build::size(wasm.len())));
+    let _progress = out.progress(&format!("{}: upload and compile", component.name));
     let (deployed, change) = match client.component_named(&component.name)? {
         Some(old) if old.wasm_hash == hash(wasm) && old.component_type == kind => {
             (old, Change::Unchanged)
@@ -92,18 +121,16 @@ fn upload(client: &Client, component: &Component, wasm: &[u8], out: &Out) -> Res
         ),
         component_version: deployed.versioned_component_id.version,
         change,
+        component_id: deployed.versioned_component_id.component_id,
     })
 }
 
 fn text(row: &Row) -> String {
-    let change = match row.change {
-        Change::Added => "added",
-        Change::Updated => "updated",
-        Change::Unchanged => "unchanged",
-    };
     format!(
-        "{}: {change}, version {}, {}\n",
-        row.component_name, row.component_version, row.component_urn
+        "{}: {}, {}\n",
+        row.component_name,
+        row.short(),
+        row.component_urn
     )
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / list-examples: shows the templates. In filters, out a table. Never reads the disk. Why: client specification §2.1.
+//! THE DESK / list-examples, list-templates: shows the templates of Golem 1.1, and our own. In filters, out a table. Never reads the disk. Why: client specification §2.1.
 
 use serde::Serialize;
 
@@ -32,7 +32,24 @@ struct Row {
 pub(crate) fn run(args: &Args, out: &Out) -> Outcome {
     // Go is tier 1, the best, so that every bound lets it pass.
     let _ = (args.min_tier, &args.language);
-    let rows: Vec<Row> = template::CATALOGUE
+    list(template::Kind::Example, out);
+    Ok(())
+}
+
+/// Options of `list-templates`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  golem-cli list-templates")]
+pub(crate) struct TemplateArgs {}
+
+/// Prints our own.
+pub(crate) fn run_templates(_: &TemplateArgs, out: &Out) -> Outcome {
+    list(template::Kind::Template, out);
+    Ok(())
+}
+
+fn list(kind: template::Kind, out: &Out) {
+    let rows: Vec<Row> = kind
+        .list()
         .iter()
         .map(|t| Row {
             name: t.name,
@@ -52,7 +69,6 @@ pub(crate) fn run(args: &Args, out: &Out) -> Outcome {
         }
         text
     });
-    Ok(())
 }
 
 /// Reads a language, in any case; for clap.

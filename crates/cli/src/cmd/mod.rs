@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / cmd: one file per verb, each with its `Args` and its `run`. Never prints but through `output.rs`.
 
+pub(crate) mod add_dependency;
 pub(crate) mod bindings;
 pub(crate) mod build;
 mod classic;
 pub(crate) mod completion;
 pub(crate) mod component;
 pub(crate) mod deploy;
+pub(crate) mod dev;
 pub(crate) mod diagnose;
 pub(crate) mod get;
+pub(crate) mod invoke;
 pub(crate) mod list_examples;
 pub(crate) mod new;
 pub(crate) mod profile;

@@ -2,9 +2,10 @@
 //! THE DESK / worker: creates, calls, watches and ends workers. In options, out views. Never knows what a worker does.
 //! Read next: `worker/invoke.rs`, `client.rs`, `view/worker.rs`. Source: client spec §6.3, §6.4.
 
-mod invoke;
+mod connect;
+pub(super) mod invoke;
 mod oplog;
-mod params;
+pub(super) mod params;
 mod travel;
 mod update;
 
@@ -66,6 +67,11 @@ enum Verb {
     #[command(after_help = "Example:
   golem-cli worker invoke --component-name counter --worker-name w1 --function 'demo:counter/api.{add}' --arg 3")]
     Invoke(invoke::Args),
+    /// Print what a worker writes and logs, for as long as one listens
+    #[command(after_help = "Examples:
+  golem-cli worker connect --component-name counter --worker-name w1
+  golem-cli worker connect --component-name counter --worker-name w1 --from latest --show-level")]
+    Connect(connect::Args),
     /// Show a worker
     #[command(after_help = "Example:
   golem-cli worker get --component-name counter --worker-name w1")]
@@ -213,6 +219,7 @@ fn dispatch(verb: Verb, global: &Global, out: &Out) -> Outcome {
         Verb::IdempotencyKey => Ok(()),
         Verb::InvokeAndAwait(args) => invoke::invoke_and_await(&args, &client, out),
         Verb::Invoke(args) => invoke::invoke(&args, &client, out),
+        Verb::Connect(args) => connect::connect(&args, &client, out),
         Verb::Get(args) => show(&args.worker(&client)?, &client, out),
         Verb::List(args) => list(args, &client, out),
         Verb::Interrupt(args) => done(

@@ -77,6 +77,22 @@ pub(crate) enum ManifestError {
         /// The circle; the first name comes again at the end.
         path: Vec<String>,
     },
+    /// The text is of a form that is not edited by line.
+    #[error("{file} is written in a form that cannot be changed line by line")]
+    NotEditable {
+        /// The file.
+        file: String,
+        /// The lines to add by hand.
+        lines: String,
+    },
+    /// The dependency is there, and its calls do not return typed errors.
+    #[error("`{caller}` calls `{target}` already, and these calls do not return typed errors")]
+    OtherFlavour {
+        /// The component that calls.
+        caller: String,
+        /// The component that is called.
+        target: String,
+    },
 }
 
 impl Coded for ManifestError {
@@ -90,6 +106,8 @@ impl Coded for ManifestError {
             Self::Value { .. } => "MAN-006",
             Self::UnknownComponent { .. } => "MAN-007",
             Self::Circle { .. } => "MAN-008",
+            Self::NotEditable { .. } => "MAN-009",
+            Self::OtherFlavour { .. } => "MAN-010",
         }
     }
 
@@ -99,6 +117,10 @@ impl Coded for ManifestError {
             Self::Read { .. } => "check the path and its permissions".to_owned(),
             Self::Syntax { .. } => "see docs/formats/manifest.md; a template has an example: golem-cli new -e go-multi-rpc x".to_owned(),
             Self::UnknownKey { help, .. } | Self::Value { help, .. } | Self::UnknownComponent { help, .. } => help.clone(),
+            Self::NotEditable { lines, .. } => format!("add this by hand, then run the same command again:\n{lines}"),
+            Self::OtherFlavour { target, .. } => {
+                format!("write `errorResults: true` behind `target: {target}` in golem.yaml; the code that makes the calls changes with it")
+            }
             Self::Version { .. } => "use a newer golem-cli, or write `manifestVersion: 1`".to_owned(),
             Self::Circle { .. } => {
                 "remove one dependency of the circle, and call back with a worker URN that is passed as an argument".to_owned()

@@ -19,8 +19,10 @@ use super::{
 const FILE: &str = "golem.yaml";
 
 /// A manifest that was understood; all paths start from its directory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Manifest {
+    /// The file.
+    pub(crate) file: PathBuf,
     /// Where everything goes that can be made again.
     pub(crate) temp_dir: PathBuf,
     /// The components, each after the ones that it calls.
@@ -28,7 +30,7 @@ pub(crate) struct Manifest {
 }
 
 /// A component of a manifest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Component {
     /// Its name, also on the server.
     pub(crate) name: String,
@@ -59,7 +61,7 @@ pub(crate) struct Component {
 }
 
 /// A command of a build.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExternalCommand {
     /// Its words; run without a shell.
     pub(crate) words: Vec<String>,
@@ -90,6 +92,11 @@ fn load(path: &Path) -> Result<Manifest, ManifestError> {
         path: path.to_owned(),
         source,
     })?;
+    read_text(path, &text)
+}
+
+/// Reads `text` as the content of the manifest at `path`. Errors: all of [`ManifestError`] but `Missing` and `Read`.
+pub(super) fn read_text(path: &Path, text: &str) -> Result<Manifest, ManifestError> {
     let root = path
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
@@ -98,7 +105,7 @@ fn load(path: &Path) -> Result<Manifest, ManifestError> {
         || FILE.to_owned(),
         |name| name.to_string_lossy().into_owned(),
     );
-    Reader { file: shown }.read(&text, root)
+    Reader { file: shown }.read(text, root, path)
 }
 
 struct Reader {
@@ -106,7 +113,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&self, text: &str, root: &Path) -> Result<Manifest, ManifestError> {
+    fn read(&self, text: &str, root: &Path, path: &Path) -> Result<Manifest, ManifestError> {
         let options = serde_saphyr::options! { with_snippet: false };
         let raw: Raw = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| self.syntax(&error))?;
@@ -139,6 +146,7 @@ impl Reader {
             components.push(component);
         }
         Ok(Manifest {
+            file: path.to_owned(),
             temp_dir: root.join(temp_dir),
             components,
         })
@@ -355,7 +363,6 @@ impl Reader {
     }
 }
 
-/// "did you mean", or the names there are.
 /// The components that `caller` calls with typed errors.
 fn typed(raw: &Raw, caller: &str) -> BTreeSet<String> {
     let of_caller = raw.dependencies.get(caller);
@@ -367,7 +374,11 @@ fn typed(raw: &Raw, caller: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn known_help<'a>(name: &str, known: impl Iterator<Item = &'a String> + Clone) -> String {
+/// "did you mean", or the names there are.
+pub(super) fn known_help<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a String> + Clone,
+) -> String {
     match golem_model::suggest::closest(name, known.clone().map(String::as_str)) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!(
@@ -399,6 +410,36 @@ impl Manifest {
         // Paths are shown to people: those below the current directory stay short.
         let path = path.strip_prefix(&here).map(Path::to_owned).unwrap_or(path);
         load(&path).map(Some)
+    }
+
+    /// The directory of the project.
+    pub(crate) fn root(&self) -> &Path {
+        let parent = self.file.parent();
+        parent
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+    }
+
+    /// The component whose directory holds the current one. A component in the directory of the manifest itself holds nothing
+    /// but itself, or it would hold every other one.
+    pub(crate) fn here(&self) -> Option<&Component> {
+        let here = std::env::current_dir().ok()?.canonicalize().ok()?;
+        let root = self.root().canonicalize().ok();
+        let holds = |dir: &Path| {
+            let dir = dir.canonicalize().ok();
+            dir != root && dir.is_some_and(|dir| here.starts_with(dir))
+        };
+        self.components.iter().find(|component| {
+            let dirs = [Some(component.dir.as_path()), component.wit.parent()];
+            dirs.into_iter().flatten().any(holds)
+        })
+    }
+
+    /// The component called `name`.
+    pub(crate) fn component(&self, name: &str) -> Option<&Component> {
+        self.components
+            .iter()
+            .find(|component| component.name == name)
     }
 
     /// The same, but a manifest there must be. Errors: `Missing` too.
@@ -473,7 +514,7 @@ mod tests {
         Reader {
             file: FILE.to_owned(),
         }
-        .read(text, Path::new("root"))
+        .read(text, Path::new("root"), Path::new("root/golem.yaml"))
     }
 
     const THREE: &str = "components:

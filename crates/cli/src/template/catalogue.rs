@@ -21,6 +21,8 @@ pub(crate) struct Template {
     pub(crate) instructions: &'static str,
     /// Whether the package's name and version are used, or only its namespace.
     pub(crate) uses_package: bool,
+    /// Whether the adapter lies in it, for the tools of Golem 1.1.
+    pub(crate) has_adapter: bool,
 }
 
 macro_rules! text {
@@ -64,8 +66,8 @@ pub(crate) const fn adapter() -> &'static [u8] {
     wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
 }
 
-/// All templates, in the order of the listing.
-pub(crate) const CATALOGUE: &[Template] = &[
+/// The templates of Golem 1.1, for `--example`, in the order of the listing: its names, its layout, its style of bindings.
+pub(crate) const EXAMPLES: &[Template] = &[
     Template {
         name: "go-default",
         description: "A component in Go with access to worker-to-worker calls, WASI polling and clocks",
@@ -82,6 +84,7 @@ pub(crate) const CATALOGUE: &[Template] = &[
         sdk: false,
         instructions: text!("go-default/INSTRUCTIONS"),
         uses_package: true,
+        has_adapter: true,
     },
     Template {
         name: "go-default-minimal",
@@ -98,6 +101,7 @@ pub(crate) const CATALOGUE: &[Template] = &[
         sdk: false,
         instructions: text!("go-default-minimal/INSTRUCTIONS"),
         uses_package: true,
+        has_adapter: true,
     },
     Template {
         name: "go-multi-rpc",
@@ -126,22 +130,71 @@ pub(crate) const CATALOGUE: &[Template] = &[
         sdk: false,
         instructions: text!("go-multi-rpc/INSTRUCTIONS"),
         uses_package: false,
+        has_adapter: true,
     },
 ];
 
-/// The template called `name`. Errors: `Unknown`, with the nearest name.
-pub(crate) fn find(name: &str) -> Result<&'static Template, TemplateError> {
-    CATALOGUE
-        .iter()
-        .find(|template| template.name == name)
-        .ok_or_else(|| TemplateError::Unknown {
+/// Our own templates, for `--template`, in the order of the listing: style `go`, a manifest, a test.
+pub(crate) const TEMPLATES: &[Template] = &[Template {
+    name: "minimal",
+    description: "One component in Go: a durable counter, with a test",
+    files: files!["minimal":
+        ".gitignore._",
+        "README.md",
+        "go.mod._",
+        "golem.yaml",
+        "main.go",
+        "main_test.go",
+        "wit/component-name.wit",
+    ],
+    wit_deps: &[],
+    instructions: text!("minimal/INSTRUCTIONS"),
+    uses_package: true,
+    has_adapter: false,
+}];
+
+/// What `new --lang go` makes.
+pub(crate) const DEFAULT_TEMPLATE: &str = "minimal";
+
+/// Which of the two lists a name is looked for in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// [`EXAMPLES`].
+    Example,
+    /// [`TEMPLATES`].
+    Template,
+}
+
+impl Kind {
+    /// The list.
+    pub(crate) const fn list(self) -> &'static [Template] {
+        match self {
+            Self::Example => EXAMPLES,
+            Self::Template => TEMPLATES,
+        }
+    }
+}
+
+/// The template called `name` in one of the lists. Errors: `Unknown`, with the nearest name of both.
+pub(crate) fn find(kind: Kind, name: &str) -> Result<&'static Template, TemplateError> {
+    let known = kind.list().iter().find(|template| template.name == name);
+    known.ok_or_else(|| {
+        let both = [(Kind::Example, EXAMPLES), (Kind::Template, TEMPLATES)];
+        let all = || {
+            both.iter()
+                .flat_map(|(_, list)| list.iter())
+                .map(|t| t.name)
+        };
+        let nearest = golem_model::suggest::closest(name, all()).map(|nearest| {
+            let example = EXAMPLES.iter().any(|template| template.name == nearest);
+            let option = if example { "--example" } else { "--template" };
+            format!("{option} {nearest}")
+        });
+        TemplateError::Unknown {
             name: name.to_owned(),
-            nearest: golem_model::suggest::closest(
-                name,
-                CATALOGUE.iter().map(|template| template.name),
-            )
-            .map(str::to_owned),
-        })
+            nearest,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -175,7 +228,7 @@ mod tests {
             .iter()
             .map(|(path, _)| format!("wit-deps/{path}"))
             .collect();
-        for template in CATALOGUE {
+        for template in EXAMPLES.iter().chain(TEMPLATES) {
             known.extend(
                 template
                     .files

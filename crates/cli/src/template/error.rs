@@ -13,7 +13,7 @@ pub(crate) enum TemplateError {
     Unknown {
         /// As given.
         name: String,
-        /// The nearest name there is.
+        /// The option with the nearest name there is.
         nearest: Option<String>,
     },
     /// The component name is no identifier and cannot be made one.
@@ -79,9 +79,9 @@ impl Coded for TemplateError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unknown { nearest: Some(nearest), .. } => {
-                format!("did you mean `{nearest}`? `golem-cli list-examples` shows all")
+                format!("did you mean `{nearest}`? See them all: golem-cli list-templates, golem-cli list-examples")
             }
-            Self::Unknown { nearest: None, .. } => "see them all: golem-cli list-examples".to_owned(),
+            Self::Unknown { nearest: None, .. } => "see them all: golem-cli list-templates, golem-cli list-examples".to_owned(),
             Self::Name { nearest: Some(nearest), .. } => format!("use another name, for example `{nearest}`"),
             Self::Name { nearest: None, .. } => {
                 "use lower-case words joined by `-`, each starting with a letter, for example `shopping-cart`".to_owned()

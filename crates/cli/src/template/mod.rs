@@ -8,7 +8,7 @@ mod names;
 mod render;
 mod write;
 
-pub(crate) use catalogue::{CATALOGUE, Template, find};
+pub(crate) use catalogue::{DEFAULT_TEMPLATE, Kind, Template, find};
 pub(crate) use error::TemplateError;
 pub(crate) use names::{Names, PackageSpec, bindings_dir, check, component_word, package_spec};
 pub(crate) use render::{File, render};

@@ -42,10 +42,12 @@ pub(crate) fn render(template: &Template, names: &Names) -> (Vec<File>, String) 
             bytes: text.as_bytes().to_vec(),
         }));
     }
-    files.push(File {
-        path: catalogue::ADAPTER_PATH.to_owned(),
-        bytes: catalogue::adapter().to_vec(),
-    });
+    if template.has_adapter {
+        files.push(File {
+            path: catalogue::ADAPTER_PATH.to_owned(),
+            bytes: catalogue::adapter().to_vec(),
+        });
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     (files, fill(template.instructions, &placeholders))
 }

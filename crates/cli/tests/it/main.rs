@@ -3,6 +3,7 @@
 //! Needs no server; what needs Go says `SKIP` when there is none. Read next: `support.rs`, `client.rs`.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod add_dependency;
 mod build;
 mod client;
 mod new;

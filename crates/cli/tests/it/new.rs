@@ -79,6 +79,63 @@ fn a_language_means_its_default_template() {
 }
 
 #[test]
+fn the_short_form_makes_a_project_in_style_go_with_a_test() {
+    let desk = Desk::new();
+    let ran = desk.ok("new hello --lang go");
+    assert!(
+        ran.stdout.contains("golem-cli dev") && ran.stderr.is_empty(),
+        "{ran:?}"
+    );
+    let made: Vec<String> = desk.files("hello").into_keys().collect();
+    assert_eq!(
+        made,
+        [
+            ".gitignore",
+            "README.md",
+            "go.mod",
+            "golem.yaml",
+            "main.go",
+            "main_test.go",
+            "wit/hello.wit"
+        ]
+    );
+    let wit = desk.read("hello/wit/hello.wit");
+    assert!(wit.contains("package demo:hello;"), "{wit}");
+    // The long form, with a name that is a trap in Go.
+    desk.ok("new --template minimal --package-name net:http@1.2.3 my-test");
+    for (name, text) in desk.files("hello").into_iter().chain(desk.files("my-test")) {
+        let text = String::from_utf8(text)
+            .unwrap()
+            .replace("--component-name", "");
+        for left in [
+            "component-name",
+            "pack:name",
+            "go_module",
+            "{{}}",
+            "target_dir",
+        ] {
+            assert!(!text.contains(left), "`{left}` in {name}");
+        }
+    }
+    let unknown = desk.run("new x --template minimial");
+    assert!(
+        unknown.code == 1 && unknown.stderr.contains("--template minimal"),
+        "{unknown:?}"
+    );
+    let listed = desk.ok("--format json list-templates");
+    assert!(listed.stdout.contains("minimal") && !listed.stdout.contains("go-default"));
+    if !has_go("the_short_form_makes_a_project_in_style_go_with_a_test") {
+        return;
+    }
+    for dir in ["hello", "my-test"] {
+        let built = desk.run_in(dir, &["build", "--offline"], &[]);
+        assert_eq!(built.code, 0, "{built:?}");
+        desk.go(dir, &["vet", "./..."]);
+        desk.go(dir, &["test", "./..."]);
+    }
+}
+
+#[test]
 fn refused_names_leave_nothing_behind() {
     let desk = Desk::new();
     let name = |name: &str| {
@@ -166,7 +223,7 @@ fn an_unknown_template_is_answered_with_the_nearest() {
     assert!(
         ran.code == 1
             && ran.stderr.contains("error[NEW-001]")
-            && ran.stderr.contains("`go-default`"),
+            && ran.stderr.contains("`--example go-default`"),
         "{ran:?}"
     );
     assert!(desk.is_empty());

@@ -117,7 +117,8 @@ fn items<'a>(body: &[Token<'a>]) -> Vec<Item<'a>> {
 fn line_indent(text: &str, at: usize) -> &str {
     let line = text.get(..at).unwrap_or("");
     let line = line.rsplit('\n').next().unwrap_or("");
-    line.get(..line.len() - line.trim_start().len()).unwrap_or("")
+    line.get(..line.len() - line.trim_start().len())
+        .unwrap_or("")
 }
 
 /// The white space before `at` when nothing else stands before it on its line; else two blanks.

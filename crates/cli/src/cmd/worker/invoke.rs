@@ -35,7 +35,7 @@ pub(crate) struct Args {
 }
 
 /// A call that is ready to be sent.
-pub(super) struct Call {
+pub(crate) struct Call {
     pub(super) target: Target,
     pub(super) function: String,
     pub(super) parameters: InvokeParameters,
@@ -44,15 +44,25 @@ pub(super) struct Call {
 /// Calls and waits.
 pub(super) fn invoke_and_await(args: &Args, client: &Client, out: &Out) -> Outcome {
     let call = prepare(args, client)?;
-    let key = args.idempotency_key.as_deref();
+    await_call(
+        &call,
+        args.idempotency_key.as_deref(),
+        args.timeout.as_deref(),
+        client,
+        out,
+    )
+}
+
+/// Sends a call, waits and prints the result.
+pub(crate) fn await_call(
+    call: &Call,
+    key: Option<&str>,
+    timeout: Option<&str>,
+    client: &Client,
+    out: &Out,
+) -> Outcome {
     let result = client
-        .invoke_and_await(
-            &call.target,
-            &call.function,
-            key,
-            args.timeout.as_deref(),
-            &call.parameters,
-        )?
+        .invoke_and_await(&call.target, &call.function, key, timeout, &call.parameters)?
         .result;
     let view = ResultView::of(&result);
     if out.format == Format::Text && matches!(view, ResultView::Json(_)) {
@@ -87,7 +97,7 @@ fn prepare(args: &Args, client: &Client) -> Result<Call, Failure> {
 }
 
 /// The call of `function` with `params`, checked against its signature.
-pub(super) fn prepare_for(
+pub(crate) fn prepare_for(
     target: Target,
     function: &str,
     params: &ParamArgs,

@@ -59,6 +59,11 @@ impl Coded for ParamError {
 }
 
 impl ParamArgs {
+    /// Parameters as WAVE, or all of them as JSON.
+    pub(crate) const fn new(arg: Vec<String>, parameters: Option<String>) -> Self {
+        Self { parameters, arg }
+    }
+
     /// The JSON array of `--parameters`, if that is there. Errors: `NoJson` (exit code `USAGE`), `NoArray`.
     pub(crate) fn json(&self) -> Result<Option<Vec<Json>>, Failure> {
         let Some(text) = &self.parameters else {
