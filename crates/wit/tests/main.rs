@@ -14,4 +14,5 @@ mod junk;
 mod oracle;
 mod sdk;
 mod stubs;
+mod suite;
 mod support;

@@ -458,7 +458,7 @@ impl Printer<'_> {
                     });
                 }
             }
-            let future = self.names.future(function).cloned();
+            let future = self.names.future(group, function).cloned();
             self.function(function, &name, future.as_deref());
             client.functions.push(ClientFunction {
                 remote: group.remote(&display_name(function)),
@@ -510,12 +510,19 @@ impl Printer<'_> {
     }
 
     fn params(&self, function: &Function) -> String {
-        let param = |param: &wit_parser::Param| {
-            format!("{}: {}", escape(&param.name), self.types.text(&param.ty))
+        let own = own_params(function);
+        // A method of a client has a `self` already, which a plain function may call one of its parameters.
+        let name = |param: &wit_parser::Param| {
+            if param.name != "self" {
+                return escape(&param.name).into_owned();
+            }
+            (1u32..)
+                .map(|n| format!("self-arg{n}"))
+                .find(|name| own.iter().all(|other| other.name != *name))
+                .unwrap_or_default()
         };
-        own_params(function)
-            .iter()
-            .map(param)
+        own.iter()
+            .map(|param| format!("{}: {}", name(param), self.types.text(&param.ty)))
             .collect::<Vec<_>>()
             .join(", ")
     }

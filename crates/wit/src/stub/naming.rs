@@ -13,8 +13,8 @@ use crate::stub::interface::{CALL_ERROR, Flavour, Group, POLLABLE, URI, display_
 pub(super) struct Naming {
     /// Name in lower case → what has it. WIT names are unique without regard to case.
     pub(super) taken: HashMap<String, String>,
-    /// Function (by address in the model) → future.
-    futures: HashMap<*const Function, String>,
+    /// Label of the group and function (by address in the model; a world may export one interface twice) → future.
+    futures: HashMap<(String, *const Function), String>,
 }
 
 impl Naming {
@@ -96,12 +96,14 @@ impl Naming {
                     second: what,
                 });
             }
-            self.futures.insert(std::ptr::from_ref(function), name);
+            self.futures
+                .insert((group.label.clone(), std::ptr::from_ref(function)), name);
         }
         Ok(())
     }
 
-    pub(super) fn future(&self, function: &Function) -> Option<&String> {
-        self.futures.get(&std::ptr::from_ref(function))
+    pub(super) fn future(&self, group: &Group<'_>, function: &Function) -> Option<&String> {
+        self.futures
+            .get(&(group.label.clone(), std::ptr::from_ref(function)))
     }
 }

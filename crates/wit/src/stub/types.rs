@@ -15,6 +15,9 @@ use wit_parser::{Handle, InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOw
 use crate::names::{self, escape};
 use crate::stub::error::StubError;
 
+/// The most flags that the binary form of a component can hold in one type.
+const MAX_FLAGS: usize = 32;
+
 /// How a type gets into the stub interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Origin {
@@ -74,8 +77,10 @@ impl<'a> Types<'a> {
     ) -> Result<(), StubError> {
         for (name, id) in &self.resolve.interfaces[interface].types {
             let root = self.root(*id);
+            // What cannot travel is no matter as long as no function uses it.
             if matches!(self.resolve.types[root].kind, TypeDefKind::Resource)
                 || self.foreign(&Type::Id(*id)).is_some()
+                || self.check(&Type::Id(*id), label).is_err()
             {
                 continue;
             }
@@ -185,22 +190,17 @@ impl<'a> Types<'a> {
             });
         }
         let root = self.root(*id);
-        match &self.resolve.types[root].kind {
+        let kind = &self.resolve.types[root].kind;
+        if let Some(what) = cannot_travel(kind) {
+            return Err(unsupported(function, &what));
+        }
+        match kind {
             TypeDefKind::Resource | TypeDefKind::Handle(_) => Ok(()),
             TypeDefKind::Option(_)
             | TypeDefKind::List(_)
             | TypeDefKind::Tuple(_)
             | TypeDefKind::Result(_) => self.demand_parts(root, function),
-            kind @ (TypeDefKind::Map(..)
-            | TypeDefKind::FixedLengthList(..)
-            | TypeDefKind::Future(_)
-            | TypeDefKind::Stream(_)
-            | TypeDefKind::Unknown) => Err(unsupported(function, kind.as_str())),
-            TypeDefKind::Record(_)
-            | TypeDefKind::Flags(_)
-            | TypeDefKind::Variant(_)
-            | TypeDefKind::Enum(_)
-            | TypeDefKind::Type(_) => {
+            _ => {
                 if self.entry(*id).is_some() {
                     return self.demand_parts(root, function);
                 }
@@ -276,14 +276,8 @@ impl<'a> Types<'a> {
             };
         };
         let kind = &self.resolve.types[self.root(*id)].kind;
-        if matches!(
-            kind,
-            TypeDefKind::Map(..)
-                | TypeDefKind::FixedLengthList(..)
-                | TypeDefKind::Future(_)
-                | TypeDefKind::Stream(_)
-        ) {
-            return Err(unsupported(function, kind.as_str()));
+        if let Some(what) = cannot_travel(kind) {
+            return Err(unsupported(function, &what));
         }
         let mut result = Ok(());
         each_part(kind, &mut |part| {
@@ -452,6 +446,26 @@ pub(super) fn path(resolve: &Resolve, interface: InterfaceId) -> Option<String> 
     let interface = &resolve.interfaces[interface];
     let package = &resolve.packages[interface.package?].name;
     Some(names::path(package, interface.name.as_ref()?))
+}
+
+/// What a type is that no component can pass on, or that the values of calls cannot hold.
+fn cannot_travel(kind: &TypeDefKind) -> Option<String> {
+    Some(match kind {
+        TypeDefKind::Map(..)
+        | TypeDefKind::FixedLengthList(..)
+        | TypeDefKind::Future(_)
+        | TypeDefKind::Stream(_)
+        | TypeDefKind::Unknown => kind.as_str().to_owned(),
+        TypeDefKind::Flags(list) if list.flags.len() > MAX_FLAGS => {
+            format!("{} flags (at most {MAX_FLAGS})", list.flags.len())
+        }
+        TypeDefKind::Flags(list) if list.flags.is_empty() => "flags without members".to_owned(),
+        TypeDefKind::Record(record) if record.fields.is_empty() => {
+            "a record without fields".to_owned()
+        }
+        TypeDefKind::Tuple(tuple) if tuple.types.is_empty() => "a tuple without members".to_owned(),
+        _ => return None,
+    })
 }
 
 fn unsupported(function: &str, what: &str) -> StubError {

@@ -86,6 +86,7 @@ fn doc_lines(docs: &str) -> Vec<String> {
             continue;
         }
         let text = plain(text.replace("``", "\"").replace("''", "\"").trim());
+        let text = unconditional(&text);
         if text.is_empty() && lines.last().is_none_or(String::is_empty) {
             continue;
         }
@@ -94,7 +95,23 @@ fn doc_lines(docs: &str) -> Vec<String> {
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
+    // A line between empty ones that ends like a title is a heading to gofmt; with a full stop it is none.
+    for at in 1..lines.len().saturating_sub(1) {
+        let empty = |at: usize| lines.get(at).is_some_and(String::is_empty);
+        if empty(at - 1)
+            && empty(at + 1)
+            && let Some(line) = lines.get_mut(at)
+            && line.ends_with(char::is_alphanumeric)
+        {
+            line.push('.');
+        }
+    }
     lines
+}
+
+/// `text` without what Go takes for a build condition wherever it stands in a comment.
+pub(super) fn unconditional(text: &str) -> String {
+    text.replace("+build", "+ build")
 }
 
 fn plain(line: &str) -> String {
@@ -199,5 +216,7 @@ mod tests {
             &["(link): http://x", "code"],
         );
         check("``quoted''", &["\"quoted\""]);
+        check("a\n\nA title\n\nb", &["a", "", "A title.", "", "b"]);
+        check("+build linux", &["+ build linux"]);
     }
 }

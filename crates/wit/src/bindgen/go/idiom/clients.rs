@@ -27,9 +27,21 @@ pub(super) fn clients(plan: &Plan, s: &mut Source, scope: ScopeId) {
     for func in &funcs {
         match func.kind {
             FuncKind::Constructor(id) => constructor(plan, s, func, id),
-            FuncKind::Free | FuncKind::Static(_) => calls::import(plan, s, func),
-            FuncKind::Method(_) => {}
+            FuncKind::Free => calls::import(plan, s, func),
+            FuncKind::Static(_) | FuncKind::Method(_) => {}
         }
+    }
+    let mut used: Vec<String> = plan
+        .decls
+        .iter()
+        .map(|decl| &decl.go)
+        .chain(plan.funcs.iter().map(|f| &f.go))
+        .map(|go| bare(go).to_owned())
+        .collect();
+    for id in 0..plan.resources.len() {
+        let own = |f: &&&Func| f.kind == FuncKind::Static(id);
+        let statics: Vec<&Func> = funcs.iter().filter(own).copied().collect();
+        pairs(plan, s, &statics, &funcs, &mut used);
     }
     for (id, resource) in plan.resources.iter().enumerate() {
         if resource.scope == scope && resource.side == Side::Import && !is_future(plan, id) {
@@ -102,12 +114,26 @@ fn client(plan: &Plan, s: &mut Source, id: ResourceId, funcs: &[&Func]) {
         .copied()
         .filter(|f| f.kind == FuncKind::Method(id))
         .collect();
-    let mut answers = Vec::new();
     let mut used: Vec<String> = ["Close", "Handle", "Golem"].map(str::to_owned).into();
     used.extend(methods.iter().map(|f| f.go.clone()));
+    let answers = pairs(plan, s, &methods, funcs, &mut used);
+    double(plan, s, id, &answers);
+}
+
+/// The methods of a client, or its static functions: a function and its blocking twin become two functions in Go's terms.
+/// Returns what a double has to answer. `used` are the names that stand beside them.
+fn pairs<'p>(
+    plan: &Plan,
+    s: &mut Source,
+    methods: &[&'p Func],
+    funcs: &[&Func],
+    used: &mut Vec<String>,
+) -> Vec<(&'p Func, String)> {
+    let mut answers = Vec::new();
     let item = |f: &Func| f.wit.rsplit('.').next().unwrap_or_default().to_owned();
-    for func in &methods {
+    for func in methods.iter().copied() {
         let name = item(func);
+        let go = bare(&func.go);
         let base = name
             .strip_prefix("blocking-")
             .and_then(|base| methods.iter().find(|f| item(f) == base));
@@ -119,20 +145,20 @@ fn client(plan: &Plan, s: &mut Source, id: ResourceId, funcs: &[&Func]) {
             .find(|f| item(f).strip_prefix("blocking-") == Some(&name));
         match (blocking, future_of(plan, func)) {
             (Some(_), Some(future)) => {
-                let asynchronous = unique_with("", &mut used, format!("{}Async", func.go));
+                let asynchronous = unique_with("", used, format!("{go}Async"));
                 later(plan, s, func, &asynchronous, future, funcs);
                 let returned = answer_of(plan, future, funcs);
-                answers.push((*func, results(plan, &returned, true)));
+                answers.push((func, results(plan, &returned, true)));
             }
             (Some(blocking), None) => {
-                let trigger = unique_with("", &mut used, format!("{}Trigger", func.go));
+                let trigger = unique_with("", used, format!("{go}Trigger"));
                 sent(plan, s, func, &trigger, blocking);
-                answers.push((*func, " error".to_owned()));
+                answers.push((func, " error".to_owned()));
             }
             (None, _) => calls::import(plan, s, func),
         }
     }
-    double(plan, s, id, &answers);
+    answers
 }
 
 /// The interface of a double: what the worker answers.
@@ -240,10 +266,10 @@ fn later(
     plan.mention("context");
     plan.mention("rpc");
 
-    docs(s, func, &func.go, "waits for the result");
+    let go = bare(&func.go);
+    docs(s, func, go, "waits for the result");
     s.open(format!(
-        "func {start}{}({}){} {{",
-        func.go,
+        "func {start}{go}({}){} {{",
         with_context(&params),
         results(plan, &returned, true)
     ));
@@ -258,9 +284,10 @@ fn later(
     }
     s.line(format!("return {none}err"));
     s.close("}");
-    let who = receiver.join(", ");
+    let who = receiver.first();
+    let dot = who.map_or_else(String::new, |who| format!("{who}."));
     let call = format!(
-        "{who}.{asynchronous}({}).Result(ctx)",
+        "{dot}{asynchronous}({}).Result(ctx)",
         argument_names(func).join(", ")
     );
     if returned.value.is_some() {
@@ -272,22 +299,25 @@ fn later(
     s.close("}");
     s.line("");
 
-    s.line(format!("// {asynchronous} is {} without waiting.", func.go));
+    s.line(format!("// {asynchronous} is {go} without waiting."));
     s.open(format!(
         "func {start}{asynchronous}({}) *rpc.Future[{value}] {{",
         params.join(", ")
     ));
-    s.open(format!("if {who}.double != nil {{"));
-    s.open(format!("return rpc.Go(func() ({value}, error) {{"));
-    s.line(format!("defer {who}.turn.Take()()"));
-    let ask = format!("{who}.double.{}({})", func.go, background(func));
-    if returned.value.is_some() {
-        s.line(format!("return {ask}"));
-    } else {
-        s.line(format!("return struct{{}}{{}}, {ask}"));
+    // A static function has no worker that a double could stand for.
+    if let Some(who) = who {
+        s.open(format!("if {who}.double != nil {{"));
+        s.open(format!("return rpc.Go(func() ({value}, error) {{"));
+        s.line(format!("defer {who}.turn.Take()()"));
+        let ask = format!("{who}.double.{go}({})", background(func));
+        if returned.value.is_some() {
+            s.line(format!("return {ask}"));
+        } else {
+            s.line(format!("return struct{{}}{{}}, {ask}"));
+        }
+        s.close("})");
+        s.close("}");
     }
-    s.close("})");
-    s.close("}");
     let all: Vec<String> = receiver.into_iter().chain(argument_names(func)).collect();
     s.line(format!("x0 := import{}({})", func.stem, all.join(", ")));
     s.open("return rpc.NewFuture(");
@@ -349,56 +379,51 @@ fn background(func: &Func) -> String {
 fn sent(plan: &Plan, s: &mut Source, func: &Func, trigger: &str, blocking: &Func) {
     let (start, receiver) = start(plan, func);
     let params = parameters(plan, func);
-    let who = receiver.join(", ");
+    let who = receiver.first().cloned();
+    let go = bare(&func.go);
     let args: Vec<String> = receiver.into_iter().chain(argument_names(func)).collect();
     plan.mention("context");
     plan.mention("rpc");
     docs(
         s,
         func,
-        &func.go,
+        go,
         "waits until it is done. All goroutines wait with it: there is no result to wait for beside others",
     );
     s.open(format!(
-        "func {start}{}({}) error {{",
-        func.go,
+        "func {start}{go}({}) error {{",
         with_context(&params)
     ));
     s.open("if err := rpc.Check(ctx); err != nil {");
     s.line("return err");
     s.close("}");
-    s.open(format!("if {who}.double != nil {{"));
-    s.line(format!("defer {who}.turn.Take()()"));
-    let given: Vec<String> = std::iter::once("ctx".to_owned())
-        .chain(argument_names(func))
-        .collect();
-    s.line(format!(
-        "return {who}.double.{}({})",
-        func.go,
-        given.join(", ")
-    ));
-    s.close("}");
+    if let Some(who) = &who {
+        s.open(format!("if {who}.double != nil {{"));
+        s.line(format!("defer {who}.turn.Take()()"));
+        let given: Vec<String> = std::iter::once("ctx".to_owned())
+            .chain(argument_names(func))
+            .collect();
+        s.line(format!("return {who}.double.{go}({})", given.join(", ")));
+        s.close("}");
+    }
     outcome(plan, s, blocking, &args);
     s.close("}");
     s.line("");
     s.line(format!(
-        "// {trigger} is {} without waiting: it returns when the call is sent.",
-        func.go
+        "// {trigger} is {go} without waiting: it returns when the call is sent."
     ));
     s.open(format!(
         "func {start}{trigger}({}) error {{",
         params.join(", ")
     ));
-    s.open(format!("if {who}.double != nil {{"));
-    s.line(format!("defer {who}.turn.Take()()"));
-    s.line("// Nobody hears how it ends.");
-    s.line(format!(
-        "_ = {who}.double.{}({})",
-        func.go,
-        background(func)
-    ));
-    s.line("return nil");
-    s.close("}");
+    if let Some(who) = &who {
+        s.open(format!("if {who}.double != nil {{"));
+        s.line(format!("defer {who}.turn.Take()()"));
+        s.line("// Nobody hears how it ends.");
+        s.line(format!("_ = {who}.double.{go}({})", background(func)));
+        s.line("return nil");
+        s.close("}");
+    }
     outcome(plan, s, func, &args);
     s.close("}");
     s.line("");

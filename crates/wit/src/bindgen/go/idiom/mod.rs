@@ -13,7 +13,7 @@ pub(super) use calls::answers;
 pub(super) use clients::fakes;
 
 use super::ir::{Plan, Side};
-use super::text::{Source, file_end, file_start};
+use super::text::{Source, file_end, file_start, unconditional};
 use super::{Files, native, wasm};
 
 /// Whether a file needs the run-time.
@@ -122,7 +122,23 @@ fn docs(plan: &Plan, root: bool) -> String {
 
 /// The line that says whose file it is.
 pub(super) fn mark(plan: &Plan) -> String {
-    format!("// World: {}.", plan.world)
+    unconditional(&format!("// World: {}.", plan.world))
+}
+
+/// Whether Go code uses a package; comments and the texts of messages do not count.
+fn uses(code: &str, package: &str) -> bool {
+    let plain = |line: &str| line.split('"').step_by(2).collect::<Vec<_>>().join("\"");
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .any(|line| {
+            let line = plain(line);
+            line.match_indices(package).any(|(at, _)| {
+                let (before, after) = (line.get(..at), line.get(at + package.len()..));
+                before.is_some_and(|text| !text.ends_with(word))
+                    && after.is_some_and(|text| text.starts_with('.'))
+            })
+        })
 }
 
 /// A file of the package being written around its body; imports are what the body mentioned since it was begun.
@@ -137,7 +153,7 @@ pub(super) fn file(
     let mentioned = plan.mentioned.borrow();
     let mut of_go: Vec<&str> = std.to_vec();
     let mut own: Vec<String> = Vec::new();
-    for package in mentioned.iter() {
+    for package in mentioned.iter().filter(|package| uses(body, package)) {
         match package.as_str() {
             name if STD.contains(&name) => of_go.push(name),
             "wit" | "rpc" | "worker" => {

@@ -336,7 +336,7 @@ impl<'a> Planner<'a> {
             self.memo.insert((id, scope), ty.clone());
             return Ok(ty);
         }
-        let hidden = stub && wit.starts_with("future-") && wit.ends_with("-result");
+        let hidden = stub && self.is_future(def, &wit);
         let go = match self.style {
             Style::TinyGo => upper(&wit),
             Style::Go if hidden => idiom::unexported(&wit),
@@ -386,6 +386,19 @@ impl<'a> Planner<'a> {
         };
         self.memo.insert((id, scope), ty.clone());
         Ok(ty)
+    }
+
+    /// Whether a resource of a stub is a result to come: nobody makes those, as one does clients.
+    fn is_future(&self, def: &TypeDef, wit: &str) -> bool {
+        let TypeOwner::Interface(owner) = def.owner else {
+            return false;
+        };
+        let made = self
+            .resolve
+            .interfaces
+            .get(owner)
+            .is_some_and(|i| i.functions.contains_key(&format!("[constructor]{wit}")));
+        wit.starts_with("future-") && wit.ends_with("-result") && !made
     }
 
     fn alias(&mut self, go: String, docs: Option<String>, target: Ty) -> Ty {
