@@ -16,6 +16,7 @@ mod front_door;
 mod go_style;
 mod host;
 mod invocations;
+mod languages;
 mod matrix;
 mod memory;
 mod multi_rpc;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use golem_model::Coded;
-use golem_wit::bindgen::go::{GoOptions, Style, generate};
+use golem_wit::bindgen::go::{GoOptions, Home, Style, generate};
 use golem_wit::bindgen::{GoModule, write_bindings};
 use golem_wit::compose::compose;
 use golem_wit::deps::add_stub_dependency;
@@ -355,6 +355,7 @@ fn walk(root: &Path, list: &[PathBuf]) -> Report {
     let module = GoModule {
         root: out,
         path: "suite".to_owned(),
+        home: Home::Module,
     };
     let mut walk = Walk {
         module: &module,
