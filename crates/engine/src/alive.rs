@@ -336,6 +336,7 @@ impl Alive {
             let accepted = writer.append_with(Event::Accepted(entry), ops);
             (accepted, writer.last())
         };
+        node.metrics().accepted.add();
         self.queue.accept(key.clone(), accepted, call);
         self.queue.pending.push_back(Queued {
             accepted,
@@ -391,6 +392,7 @@ impl Alive {
         let Some(current) = self.current.take() else {
             return;
         };
+        node.metrics().completed.add();
         let seq = {
             let mut writer = self.writer.lock();
             let mut also = vec![Op::PutResult {
@@ -451,6 +453,7 @@ impl Alive {
     }
 
     pub(crate) fn fail(&mut self, node: &Node, id: &WorkerId, failure: Failure, recorded: u64) {
+        node.metrics().failed.add();
         let attempt = self.failures + 1;
         // A second attempt that met nothing new did the same as the first, and so would a third.
         let hopeless = attempt > 1 && recorded == 0;

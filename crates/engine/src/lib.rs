@@ -16,6 +16,7 @@ mod host;
 mod instance;
 pub mod limits;
 mod link;
+mod metrics;
 pub mod node;
 mod oplog;
 mod promises;
@@ -39,6 +40,7 @@ pub use error::{ComponentError, Failure, WorkerError};
 pub use host::{
     BadListenRule, BadRule, HostRule, HttpRequest, HttpResponse, ListenRule, Network, NetworkDouble,
 };
+pub use metrics::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
 pub use node::{
     CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled,
     StartError, WorkerView,

@@ -33,6 +33,7 @@ use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
 use crate::host::{Network, NetworkDouble, Outside};
 use crate::limits::{EXECUTING_MAX, RESIDENT_MAX};
+use crate::metrics::Metrics;
 use crate::oplog::Payloads;
 use crate::promises::Promises;
 use crate::resident::{Resident, machine_bytes};
@@ -290,6 +291,7 @@ pub struct Node {
     clock: Clock,
     /// Work on other threads that somebody here waits for.
     jobs: AtomicUsize,
+    metrics: Metrics,
     sweeping: AtomicBool,
     outside: Outside,
     ticker: Ticker,
@@ -337,6 +339,7 @@ impl Node {
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             clock: config.clock.clone(),
             jobs: AtomicUsize::new(0),
+            metrics: Metrics::default(),
             sweeping: AtomicBool::new(false),
             outside: Outside::open(
                 config.files_dir.clone(),
@@ -458,6 +461,19 @@ impl Node {
 
     /// How often checkpoints were taken, used and refused since the start.
     #[must_use]
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Workers that have a task.
+    pub(crate) fn active_workers(&self) -> u64 {
+        self.registry
+            .iter()
+            .map(|part| part.lock().len() as u64)
+            .sum()
+    }
+
+    /// See [`CheckpointStats`].
     pub fn checkpoint_stats(&self) -> CheckpointStats {
         self.checkpoints.stats()
     }

@@ -116,8 +116,13 @@ impl Node {
         data: Vec<u8>,
     ) -> Result<bool, WorkerError> {
         check_bytes("promise", data.len(), PAYLOAD_BYTES_MAX)?;
-        self.change_promise(worker, index, PromiseChange::Complete(data))
-            .await
+        let first = self
+            .change_promise(worker, index, PromiseChange::Complete(data))
+            .await?;
+        if first {
+            self.metrics().promises.add();
+        }
+        Ok(first)
     }
 
     /// Deletes a promise; who waits for it fails. `false`: there was none. Durable on return.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use golem_model::oplog::{Event, FailureKind, JumpReason, Started, UpdateMode};
 use golem_model::{OplogIndex, Value};
@@ -128,8 +129,12 @@ impl Worker {
             let link = Arc::clone(&parts.link);
             node.make_room();
             link.enter().await;
+            let begin = Instant::now();
             let outcome = activate(parts).await;
             link.leave();
+            if let Ok((_, None)) = &outcome {
+                node.metrics().activations.add(begin.elapsed());
+            }
             match outcome {
                 Ok((instance, None)) => Ran::Activated(Box::new(instance)),
                 Ok((instance, Some(resumed))) => Ran::Ended {
@@ -182,10 +187,12 @@ impl Worker {
             key: next.key.clone(),
             deadline: next.deadline,
         });
-        let link = Arc::clone(&alive.link);
+        let (link, node) = (Arc::clone(&alive.link), Arc::clone(&self.node));
         self.running = Some(Box::pin(async move {
             link.enter().await;
+            let begin = Instant::now();
             let ran = invoke(instance, next, started, now).await;
+            node.metrics().invocations.add(begin.elapsed());
             link.leave();
             ran
         }));

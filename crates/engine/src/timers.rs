@@ -160,6 +160,7 @@ impl Node {
 
     /// Notes that a timer which fired is gone once the submit that removes it is durable.
     pub(crate) fn timer_done(self: &Arc<Self>, timer: &Timer, seq: Seq) {
+        self.metrics().timers.add();
         let shard = self.shard_of(&timer.worker);
         let (node, due, id) = (Arc::clone(self), timer.due, timer.id);
         tokio::spawn(async move {

@@ -438,6 +438,7 @@ impl Worker {
                 return;
             }
             self.instance = None;
+            self.node.metrics().evicted.add();
             self.node.instance_gone(&self.id);
             return;
         }
@@ -448,6 +449,7 @@ impl Worker {
         self.running = None;
         alive.link.instance_gone();
         alive.link.keep(&sources);
+        self.node.metrics().evicted.add();
         self.node.instance_gone(&self.id);
         let parked = alive.link.unpark().is_some();
         alive.suspended = Some(parked);

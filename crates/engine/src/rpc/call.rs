@@ -589,6 +589,7 @@ impl Rpc {
         };
         self.node
             .deliver(guest, &outgoing.call, Some(sender), reply)?;
+        self.node.metrics().calls.add();
         outgoing.accepted = Some(receiver);
         Ok(())
     }

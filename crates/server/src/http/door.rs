@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::cursor::Cursors;
 use super::extract::JsonBodies;
+use super::metrics::{self, Requests};
 use super::routes::Routes;
 use super::{component, connect, health, oplog, serve, token, travel, worker};
 use crate::access::Access;
@@ -33,6 +34,8 @@ pub(crate) struct Door {
     pub(super) audit: Audit,
     /// Places for those who listen to workers.
     pub(super) listeners: Arc<Semaphore>,
+    /// How long requests took.
+    pub(super) requests: Requests,
     stopping: AtomicBool,
 }
 
@@ -47,6 +50,7 @@ impl Door {
             access,
             audit,
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
+            requests: Requests::default(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -78,4 +82,5 @@ pub(super) fn all_routes() -> Routes {
         .merge(oplog::routes())
         .merge(travel::routes())
         .merge(token::routes())
+        .merge(metrics::routes())
 }

@@ -13,6 +13,7 @@ mod extract;
 mod guard;
 mod health;
 mod listing;
+mod metrics;
 mod moment;
 mod oplog;
 mod params;

@@ -9,6 +9,8 @@ use axum::response::Response;
 use serde::Serialize;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const PROMETHEUS: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Room for the answer of a usual invocation, so that writing it does not grow the buffer.
@@ -35,6 +37,11 @@ pub(crate) fn ok<T: Serialize>(value: &T) -> Response {
 /// JSON text that is known beforehand, with status 200.
 pub(crate) fn fixed(text: &'static str) -> Response {
     with(StatusCode::OK, JSON, Body::from(text))
+}
+
+/// Text of Prometheus with status 200.
+pub(crate) fn text(text: String) -> Response {
+    with(StatusCode::OK, PROMETHEUS, Body::from(text))
 }
 
 /// Bytes with status 200.

@@ -19,6 +19,7 @@ use golem_model::api::Role;
 use super::Door;
 use super::error::{ApiError, RequestError};
 use super::extract::short;
+use super::metrics::counted;
 use crate::access::{Caller, Stranger};
 
 /// Who may take a route.
@@ -160,8 +161,9 @@ impl Routes {
             .router
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_verb);
+        let counted = axum::middleware::from_fn_with_state(Arc::clone(&door), counted);
         if !door.access.is_required() {
-            return router.with_state(door);
+            return router.layer(counted).with_state(door);
         }
         let mut needs: HashMap<String, Verbs> = HashMap::new();
         for route in self.table {
@@ -173,7 +175,7 @@ impl Routes {
             needs: Arc::new(needs),
         };
         let layer = axum::middleware::from_fn_with_state(check, checked);
-        router.layer(layer).with_state(door)
+        router.layer(layer).layer(counted).with_state(door)
     }
 }
 

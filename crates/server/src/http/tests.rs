@@ -42,6 +42,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub(super) fn status(&self) -> u16 {
         self.status
     }
@@ -106,6 +110,10 @@ impl Gym {
     pub(super) fn token(&self, role: Role) -> String {
         let made = self.door.access.add(role.name().to_owned(), role, None);
         made.unwrap().token
+    }
+
+    pub(super) fn figures(&self) -> golem_engine::Figures {
+        self.door.node.figures()
     }
 
     pub(super) fn audit_text(&self) -> String {
