@@ -3,7 +3,7 @@
 //! Never handles a request. Read next: `data_dir.rs` (what is opened), `listen.rs` (what is accepted).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +51,27 @@ pub struct Options {
     pub allow_listen: Vec<ListenRule>,
     /// A commit at which the process dies. For tests of recovery.
     pub crash_at: Option<CrashPoint>,
+}
+
+impl Options {
+    /// A server of this machine on `data_dir` and a free port, for whoever is on this machine, whose guests reach nothing.
+    #[must_use]
+    pub fn local(data_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            clean: false,
+            auth: false,
+            insecure_bind: false,
+            tls: None,
+            resident_max: None,
+            memory_bytes: None,
+            allow_network: Vec::new(),
+            allow_listen: Vec::new(),
+            crash_at: None,
+        }
+    }
 }
 
 /// A server that takes requests.

@@ -536,7 +536,8 @@ fn refused(wit: &str, expected: &str, error: Option<&dyn Coded>) {
     let Some((code, words)) = expected.split_once(' ') else {
         return assert!(error.is_none(), "{wit}");
     };
-    let error = error.unwrap_or_else(|| panic!("not refused:\n{wit}"));
+    assert!(error.is_some(), "not refused:\n{wit}");
+    let Some(error) = error else { return };
     let text = error.to_string();
     assert_eq!(error.code(), code, "{text}");
     assert!(text.contains(words), "`{words}` is not in `{text}`");

@@ -148,6 +148,7 @@ pub(crate) const TEMPLATES: &[Template] = &[Template {
         "wit/component-name.wit",
     ],
     wit_deps: &[],
+    sdk: false,
     instructions: text!("minimal/INSTRUCTIONS"),
     uses_package: true,
     has_adapter: false,

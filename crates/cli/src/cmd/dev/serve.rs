@@ -2,7 +2,6 @@
 //! THE DESK / dev serve: a server of the project's own while dev runs, and Ctrl-C. In an address, out a running server.
 //! Never starts one beside another. Read next: crates/server/src/background.rs.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,14 +42,9 @@ pub(super) fn start_if_needed(
     };
     let data_dir = manifest.root().join(DATA_DIR);
     let server = Background::start(Options {
-        data_dir: data_dir.clone(),
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port,
-        clean: false,
-        insecure_bind: false,
-        resident_max: None,
         allow_network,
-        crash_at: None,
+        ..Options::local(data_dir.clone())
     })?;
     out.note(&format!(
         "dev: running a server at http://{}, its data is in {}",
