@@ -108,6 +108,49 @@ fn values_of_every_kind_go_to_a_worker_and_back() -> Result<()> {
 }
 
 #[test]
+fn an_upload_tells_when_a_stub_does_not_fit_its_target() -> Result<()> {
+    if needs_go("an_upload_tells_when_a_stub_does_not_fit_its_target") {
+        return Ok(());
+    }
+    let built = built()?;
+    let data = tempfile::tempdir()?;
+    let server = Server::start(data.path())?;
+    let rest = server.rest();
+    let upload = |name: &str, wasm: &[u8]| -> Result<Value> {
+        let (status, body) = rest.upload("/v1/components", Some(name), "Durable", wasm)?;
+        assert_eq!(status, 200, "{body}");
+        Ok(body["warnings"].clone())
+    };
+    // No target yet: nothing is known.
+    assert_eq!(upload("early", &built["reader"])?, Value::Null);
+    // A target of an older day.
+    let old = wat::parse_str(OLD_SHELF)?;
+    assert_eq!(upload("old-shelf", &old)?, Value::Null);
+    let warnings = upload("late", &built["reader"])?;
+    let text = warnings[0].as_str().unwrap_or_default();
+    for part in [
+        "`library:shelf-stub/stub-shelf`",
+        "`old-shelf` version 0",
+        "`books.count` takes other parameters",
+        "`books.take` is not there",
+    ] {
+        assert!(text.contains(part), "no {part} in {warnings}");
+    }
+    // One that fits is enough.
+    assert_eq!(upload("shelf", &built["shelf"])?, Value::Null);
+    assert_eq!(upload("later", &built["reader"])?, Value::Null);
+    Ok(())
+}
+
+/// Exports `library:shelf/books` with one function that the shelf of today has as well, with another parameter.
+const OLD_SHELF: &str = r#"(component
+  (core module $m (func (export "count") (param i32) (result i32) local.get 0))
+  (core instance $i (instantiate $m))
+  (func $count (param "title" u32) (result u32) (canon lift (core func $i "count")))
+  (instance $books (export "count" (func $count)))
+  (export "library:shelf/books" (instance $books)))"#;
+
+#[test]
 fn a_caller_gets_the_failure_of_a_call_as_a_value_and_lives_on() -> Result<()> {
     if needs_go("a_caller_gets_the_failure_of_a_call_as_a_value_and_lives_on") {
         return Ok(());

@@ -53,6 +53,17 @@ pub struct Component {
     pub wasm_hash: String,
 }
 
+/// Answer of an upload: the component, and what whoever uploads should know of it. The second is an addition to 1.1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Uploaded {
+    /// The component.
+    #[serde(flatten)]
+    pub component: Component,
+    /// Sentences: a stub that does not fit the target that is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
 /// What was found in the wasm of a component.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ComponentMetadata {

@@ -2,14 +2,21 @@
 //! THE STAGE / node/components: uploads and what is known of components. In: wasm. Out: versions, names, code.
 //! Read next: `../component/catalog.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use golem_model::component::{Component, ComponentType};
+use golem_model::types::Export;
 use golem_model::{ComponentId, ComponentVersion};
 
 use super::Node;
+use crate::component::catalog::Catalog;
 use crate::component::loaded::Loaded;
 use crate::error::ComponentError;
+use crate::rpc::{ExpectedStub, expected_stubs};
+
+/// Components of one package that a stub is compared with: there is usually one.
+const TARGETS_MAX: usize = 8;
 
 impl Node {
     /// Takes a new component. Durable on return.
@@ -30,6 +37,29 @@ impl Node {
         wasm: Vec<u8>,
     ) -> Result<Arc<Component>, ComponentError> {
         self.catalog.update(id, kind, wasm).await
+    }
+
+    /// The stubs of a component that fit none of the targets that are here, one sentence each. A target that is not here says
+    /// nothing. Bound: [`TARGETS_MAX`] targets of one package are looked at. Errors: `VersionNotFound`, and those of reading.
+    pub async fn stale_stubs(
+        &self,
+        id: ComponentId,
+        version: ComponentVersion,
+    ) -> Result<Vec<String>, ComponentError> {
+        if self
+            .catalog
+            .get(id, Some(version))?
+            .metadata
+            .stubs
+            .is_empty()
+        {
+            return Ok(Vec::new());
+        }
+        let catalog = Arc::clone(&self.catalog);
+        // Code of targets may have to be read from the disk.
+        let look = tokio::task::spawn_blocking(move || stale_stubs(&catalog, id, version));
+        look.await
+            .map_err(|error| ComponentError::Io(error.to_string()))?
     }
 
     /// A version of a component, the newest by default.
@@ -82,4 +112,49 @@ impl Node {
     ) -> Result<Arc<Loaded>, ComponentError> {
         self.catalog.loaded(id, Some(version))
     }
+}
+
+fn stale_stubs(
+    catalog: &Catalog,
+    id: ComponentId,
+    version: ComponentVersion,
+) -> Result<Vec<String>, ComponentError> {
+    let caller = catalog.loaded(id, Some(version))?;
+    let component = caller.pre.component();
+    let mut newest = BTreeMap::new();
+    for info in catalog.list(None) {
+        // Of one component the oldest version comes first.
+        newest.insert(info.versioned_component_id.component_id, info);
+    }
+    let mut found = Vec::new();
+    for stub in expected_stubs(component.engine(), component) {
+        let targets = newest.values().filter(|info| is_target(&stub, info));
+        let mut misfit = None;
+        for info in targets.take(TARGETS_MAX) {
+            let at = info.versioned_component_id;
+            let target = catalog.loaded(at.component_id, Some(at.version))?;
+            let misfits = stub.misfits(&target);
+            if misfits.is_empty() {
+                misfit = None;
+                break;
+            }
+            misfit = Some(format!(
+                "the stub `{}` does not fit component `{}` version {}: {}; such a call will fail, so make the stub again and build: golem-cli add-dependency, golem-cli build",
+                stub.import(),
+                info.component_name,
+                at.version,
+                misfits.join(", ")
+            ));
+        }
+        found.extend(misfit);
+    }
+    Ok(found)
+}
+
+/// Whether a component exports something of the package that a stub is for.
+fn is_target(stub: &ExpectedStub, info: &Component) -> bool {
+    info.metadata.exports.iter().any(|export| match export {
+        Export::Instance { name, .. } => stub.is_of(name),
+        Export::Function(_) => false,
+    })
 }

@@ -4,6 +4,7 @@
 mod call;
 mod future;
 mod golem_rpc;
+mod stale;
 mod stub;
 mod wait_graph;
 mod wit_value;
@@ -13,6 +14,7 @@ pub(crate) use future::CallFuture;
 pub(crate) use golem_rpc::{
     RpcClient, bindings, decode_params, link_golem_rpc, new_rpc_client, wit_error,
 };
+pub(crate) use stale::{ExpectedStub, expected_stubs};
 pub(crate) use stub::{link_stub, new_stub_client};
 pub(crate) use wait_graph::{WaitGraph, WaitGuard};
 pub(crate) use wit_value::encode;

@@ -47,7 +47,7 @@ struct Method {
 }
 
 /// What a call gives the guest.
-struct Returns {
+pub(super) struct Returns {
     /// Type of the target's result; `None` when it has none.
     value: Option<WitType>,
     /// The call returns a `result` whose error is `call-error`; else a failure ends the caller.
@@ -69,7 +69,7 @@ const CALL_ERROR_CASES: [&str; 7] = [
 
 /// The type of the errors that the calls of a stub return, if it is of that flavour: told by the type, which no other
 /// stub has under this name.
-fn error_type(engine: &Engine, instance: &ComponentInstance) -> Option<Type> {
+pub(super) fn error_type(engine: &Engine, instance: &ComponentInstance) -> Option<Type> {
     instance
         .exports(engine)
         .find_map(|(name, item)| match item.ty {
@@ -85,7 +85,7 @@ fn error_type(engine: &Engine, instance: &ComponentInstance) -> Option<Type> {
 
 impl Returns {
     /// What a function of type `result` gives; `errors` is the type of the errors, in a stub that has it.
-    fn of(result: Option<&Type>, errors: Option<&Type>) -> Self {
+    pub(super) fn of(result: Option<&Type>, errors: Option<&Type>) -> Self {
         let mut kinds = ResourceNumbers::default();
         if let (Some(Type::Result(both)), Some(errors)) = (result, errors)
             && both.err().as_ref() == Some(errors)
@@ -99,6 +99,11 @@ impl Returns {
             value: result.map(|ty| wit_type(ty, &mut kinds)),
             typed_errors: false,
         }
+    }
+
+    /// The type of the target's result; `None` when it has none.
+    pub(super) fn into_value(self) -> Option<WitType> {
+        self.value
     }
 
     /// The outcome of a call as the guest gets it; `None` for a function without a result.
@@ -213,7 +218,7 @@ fn resource_of(function: &str) -> Option<&str> {
 }
 
 /// A resource `future-…-result` with no other methods than `get` and `subscribe`.
-fn is_future(resource: &str, functions: &[(String, ComponentFunc)]) -> bool {
+pub(super) fn is_future(resource: &str, functions: &[(String, ComponentFunc)]) -> bool {
     let mut methods = functions
         .iter()
         .filter(|(function, _)| resource_of(function) == Some(resource));

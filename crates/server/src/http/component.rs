@@ -11,7 +11,7 @@ use axum::http::Method;
 use axum::response::Response;
 use axum::routing::post;
 use golem_engine::ComponentError;
-use golem_model::component::{Component, ComponentType};
+use golem_model::component::{Component, ComponentType, Uploaded};
 use golem_model::{ComponentId, ComponentVersion, names};
 use tokio::sync::SemaphorePermit;
 
@@ -63,7 +63,7 @@ async fn create(State(door): State<Arc<Door>>, request: Request) -> Answer {
     let (kind, wasm) = (upload.kind.unwrap_or_default(), upload.take_wasm()?);
     let component = door.node.create_component(&name, kind, wasm).await?;
     tracing::info!(component = %component.versioned_component_id.component_id, name, "component created");
-    Ok(reply::ok(&*component))
+    taken(&door, &component).await
 }
 
 /// `POST …/updates`: the next version, by form.
@@ -103,7 +103,24 @@ async fn next_version(
     let component = door.node.update_component(id, kind, wasm).await?;
     let version = component.versioned_component_id.version;
     tracing::info!(component = %id, version, "component updated");
-    Ok(reply::ok(&*component))
+    taken(door, &component).await
+}
+
+/// The component with what is suspicious about it, for whoever uploads.
+async fn taken(door: &Door, component: &Component) -> Answer {
+    let id = component.versioned_component_id;
+    let warnings = match door.node.stale_stubs(id.component_id, id.version).await {
+        Ok(warnings) => warnings,
+        // The component is taken, whatever can be said of its stubs.
+        Err(error) => {
+            tracing::warn!(%error, component = %id.component_id, "its stubs were not compared");
+            Vec::new()
+        }
+    };
+    Ok(reply::ok(&Uploaded {
+        component: component.clone(),
+        warnings,
+    }))
 }
 
 /// `GET /v1/components/{component}`: all versions.
