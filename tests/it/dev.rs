@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use golem_testkit::{golem_cli, run};
+use golem_testkit::{golem_cli, run, run_failing};
 use tempfile::TempDir;
 
 use crate::support::needs_go;
@@ -78,6 +78,13 @@ impl Dev {
         Ok(answer["value"][0].to_string())
     }
 
+    fn cli(&self, words: &[&str]) -> Result<String> {
+        run(
+            &self.project,
+            &[&["--url", self.url.as_str()], words].concat(),
+        )
+    }
+
     /// Presses Ctrl-C and waits for the end.
     fn end(mut self) -> Result<()> {
         let interrupted = Command::new("kill")
@@ -138,6 +145,13 @@ fn an_edit_reaches_a_running_worker_and_what_it_writes_is_seen() -> Result<()> {
     let dev = Dev::start(&[])?;
     assert_eq!(dev.invoke(&["add", "3"])?, "3");
     dev.until("main | added 3")?;
+    assert!(dev.cli(&["logs"])?.ends_with("] added 3\n"));
+    assert!(dev.cli(&["doctor"])?.contains("ok    server version"));
+    let words = [
+        "--url", &dev.url, "worker", "get", "-c", "hello", "-w", "mian",
+    ];
+    let (code, told) = run_failing(&dev.project, &words)?;
+    assert!(code == 1 && told.contains("did you mean `main`?"), "{told}");
 
     // New code that repeats the history: the worker keeps its state.
     dev.edit(

@@ -126,6 +126,8 @@ pub(crate) enum Command {
     Deploy(cmd::deploy::Args),
     /// Let one component call another one: stub, WIT, import and golem.yaml in one step
     AddDependency(cmd::add_dependency::Args),
+    /// Print what a worker of this project has written and logged
+    Logs(cmd::logs::Args),
     /// Generate guest-language bindings from WIT
     Bindings(cmd::bindings::Args),
     /// Put the Go SDK into a project, or refresh it
@@ -148,6 +150,8 @@ pub(crate) enum Command {
     Init(cmd::profile::InitArgs),
     /// Print a completion script for a shell
     Completion(cmd::completion::Args),
+    /// Check everything that building and calling need: server, Go, project, disk, limits
+    Doctor(cmd::doctor::Args),
     /// Check the tools that building needs
     Diagnose(cmd::diagnose::Args),
     /// Run a server on this machine

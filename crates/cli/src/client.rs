@@ -13,7 +13,7 @@ use golem_model::api::{
     TokenId, TokenInfo, TokenRequest, VersionInfo, WhoAmI, WorkerCreationRequest,
     WorkerCreationResponse, WorkerMetadata, WorkersMetadataResponse,
 };
-use golem_model::component::{Component, ComponentType};
+use golem_model::component::{Component, ComponentType, Uploaded};
 use golem_model::urn::{ComponentRef, percent_encode};
 use golem_model::{ComponentId, ComponentVersion, WorkerId, suggest};
 
@@ -118,6 +118,11 @@ impl Client {
         self.transport.url()
     }
 
+    /// `host:port` of the server, and what stands before every path.
+    pub(crate) fn address(&self) -> (String, String) {
+        self.transport.address()
+    }
+
     /// The port of the server, when its address is of this machine and has no path.
     pub(crate) fn local_port(&self) -> Option<u16> {
         let (authority, prefix) = self.transport.address();
@@ -208,7 +213,7 @@ impl Client {
         name: &str,
         kind: ComponentType,
         wasm: &[u8],
-    ) -> Result<Component, Failure> {
+    ) -> Result<Uploaded, Failure> {
         let form = Form::new()
             .text("name", name)
             .text("componentType", kind_text(kind))
@@ -223,7 +228,7 @@ impl Client {
         id: ComponentId,
         kind: Option<ComponentType>,
         wasm: &[u8],
-    ) -> Result<Component, Failure> {
+    ) -> Result<Uploaded, Failure> {
         let mut form = Form::new();
         if let Some(kind) = kind {
             form = form.text("componentType", kind_text(kind));
@@ -241,7 +246,7 @@ impl Client {
         name: &str,
         kind: ComponentType,
         wasm: &[u8],
-    ) -> Result<(Component, bool), Failure> {
+    ) -> Result<(Uploaded, bool), Failure> {
         match self.component_named(name)? {
             None => self
                 .add_component(name, kind, wasm)

@@ -23,6 +23,12 @@ pub(crate) enum CliError {
     /// A broken invariant; what it says is above.
     #[error("this is a bug of golem-cli")]
     Bug,
+    /// `doctor` found something that does not work.
+    #[error("not well: {}", failed.join(", "))]
+    Unwell {
+        /// The checks that failed.
+        failed: Vec<&'static str>,
+    },
     /// The words of the command line make no command.
     #[error("{message}")]
     Usage {
@@ -38,6 +44,7 @@ impl Coded for CliError {
         match self {
             Self::Bug => "CLI-001",
             Self::Usage { .. } => "CLI-002",
+            Self::Unwell { .. } => "CLI-003",
         }
     }
 
@@ -47,6 +54,9 @@ impl Coded for CliError {
                 Some("please report it with the lines above and the command line".to_owned())
             }
             Self::Usage { more, .. } => more.clone(),
+            Self::Unwell { .. } => {
+                Some("do what the hints above say, then run `golem-cli doctor` again".to_owned())
+            }
         }
     }
 }

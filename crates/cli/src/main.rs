@@ -53,6 +53,7 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
     match command {
         Command::New(a) => cmd::new::run(a, out),
         Command::ListTemplates(a) => cmd::list_examples::run_templates(&a, out),
+        Command::Logs(a) => cmd::logs::run(a, &global, out),
         Command::Dev(a) => cmd::dev::run(a, &global, out),
         Command::Invoke(a) => cmd::invoke::run(a, &global, out),
         Command::ListExamples(a) => cmd::list_examples::run(&a, out),
@@ -70,6 +71,7 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Profile(a) => cmd::profile::run(a, out),
         Command::Init(a) => cmd::profile::init(a, out),
         Command::Completion(a) => cmd::completion::run(&a, out),
+        Command::Doctor(a) => cmd::doctor::run(&a, &global, out),
         Command::Diagnose(a) => cmd::diagnose::run(&a, out),
         #[cfg(feature = "server")]
         Command::Server(a) => cmd::server::run(a, out),

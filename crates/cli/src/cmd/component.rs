@@ -5,7 +5,7 @@
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use golem_model::component::{Component, ComponentType};
+use golem_model::component::{Component, ComponentType, Uploaded};
 use golem_model::urn::ComponentRef;
 use golem_model::{Coded, ComponentVersion};
 
@@ -229,15 +229,24 @@ fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
             let old = client.find(&ComponentRef::Name(name.to_owned()))?;
             let component =
                 client.update_component(old.versioned_component_id.component_id, kind, &wasm)?;
-            added(&component, out);
+            added(component, out);
         }
-        component => added(&component?, out),
+        component => added(component?, out),
     }
     Ok(())
 }
 
-fn added(component: &Component, out: &Out) {
-    out.view(&ComponentView::from(component), |view| {
+/// What was uploaded; says what is suspicious about it.
+pub(super) fn warned(uploaded: Uploaded, out: &Out) -> Component {
+    for warning in &uploaded.warnings {
+        out.warn(warning);
+    }
+    uploaded.component
+}
+
+fn added(uploaded: Uploaded, out: &Out) {
+    let component = warned(uploaded, out);
+    out.view(&ComponentView::from(&component), |view| {
         view.added(|text| out.bold(text))
     });
 }
@@ -258,7 +267,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
     };
     match (old, name) {
         (Some(id), _) => {
-            let component = client.update_component(id, kind, &wasm)?;
+            let component = warned(client.update_component(id, kind, &wasm)?, out);
             let view = ComponentView::from(&component);
             if !args.try_update_workers {
                 out.view(&view, |view| view.updated(|text| out.bold(text)));
@@ -277,7 +286,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
                 return Err(client.no_component(name));
             }
             added(
-                &client.add_component(name, kind.unwrap_or_default(), &wasm)?,
+                client.add_component(name, kind.unwrap_or_default(), &wasm)?,
                 out,
             );
         }

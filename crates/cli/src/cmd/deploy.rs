@@ -8,6 +8,7 @@ use golem_model::{ComponentId, component::ComponentType};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::component::warned;
 use crate::{
     args::Global,
     build::{self, BuildError},
@@ -109,8 +110,8 @@ fn upload(client: &Client, component: &Component, wasm: &[u8], out: &Out) -> Res
             (old, Change::Unchanged)
         }
         _ => match client.deploy_component(&component.name, kind, wasm)? {
-            (deployed, true) => (deployed, Change::Updated),
-            (deployed, false) => (deployed, Change::Added),
+            (deployed, true) => (warned(deployed, out), Change::Updated),
+            (deployed, false) => (warned(deployed, out), Change::Added),
         },
     };
     Ok(Row {

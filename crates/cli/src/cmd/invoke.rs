@@ -21,7 +21,7 @@ use crate::manifest::Manifest;
 use crate::output::Out;
 
 /// The worker that is called when nobody names one.
-const DEFAULT_WORKER: &str = "main";
+pub(super) const DEFAULT_WORKER: &str = "main";
 
 /// Options of `invoke`.
 #[derive(Debug, clap::Args)]
@@ -114,7 +114,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
 }
 
 /// The name of the component that is meant when nobody names one.
-fn of_project() -> Result<String, Failure> {
+pub(super) fn of_project() -> Result<String, Failure> {
     let Some(manifest) = Manifest::discover(None)? else {
         return Ok(build::of_directory(
             Path::new("."),

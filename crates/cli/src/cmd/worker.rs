@@ -12,11 +12,13 @@ mod update;
 pub(crate) use self::update::{Mode as UpdateMode, try_all as update_workers};
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use golem_model::api::{ScanCursor, WorkerCreationRequest, WorkersMetadataResponse};
 use golem_model::filter::Filter;
 use golem_model::urn::WorkerUrn;
-use golem_model::{IdempotencyKey, WorkerId};
+use golem_model::{ComponentId, IdempotencyKey, WorkerId, suggest};
 
 use super::classic::classic;
 use super::promise;
@@ -25,7 +27,7 @@ use crate::args::Global;
 use crate::client::{Client, Page};
 use crate::error::{Failure, Outcome};
 use crate::exit;
-use crate::output::Out;
+use crate::output::{Format, Out};
 use crate::view::{WorkerMetadataView, WorkersView, created_worker_text};
 
 /// Options of `worker`.
@@ -81,7 +83,8 @@ enum Verb {
         visible_alias = "ls",
         after_help = "Examples:
   golem-cli worker list --component-name counter
-  golem-cli worker list --component-name counter --filter 'status = Failed' --count 10"
+  golem-cli worker list --component-name counter --filter 'status = Failed' --count 10
+  golem-cli worker list --component-name counter --watch"
     )]
     List(List),
     /// Stop a worker; `resume` lets it go on
@@ -191,7 +194,13 @@ struct List {
     /// Compute the status of each worker anew
     #[arg(long, value_name = "BOOL")]
     precise: Option<bool>,
+    /// Show the list again whenever it has changed, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
 }
+
+/// Pause between two looks of `worker list --watch`.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// Workers that are asked for at a time when all are wanted, as the original does.
 const PAGE: u64 = 50;
@@ -214,37 +223,73 @@ fn dispatch(verb: Verb, global: &Global, out: &Out) -> Outcome {
         return Ok(());
     }
     let client = Client::new(global)?;
+    with_client(verb, &client, out).map_err(|failure| suggested(failure, &client))
+}
+
+/// Workers that are looked through for one with a name like the one that is not there.
+const SUGGEST_AMONG: u64 = 1000;
+
+/// A worker that is not there gets the name that was perhaps meant.
+fn suggested(failure: Failure, client: &Client) -> Failure {
+    let Some(missing) = failure.problem.message.strip_prefix("Worker not found: ") else {
+        return failure;
+    };
+    let Some((component, name)) = missing.split_once('/') else {
+        return failure;
+    };
+    let Ok(component) = component.parse::<ComponentId>() else {
+        return failure;
+    };
+    let page = Page {
+        count: Some(SUGGEST_AMONG),
+        ..Page::default()
+    };
+    // Without an answer there is no suggestion, and the first failure is the one to tell.
+    let Ok(found) = client.workers(component, &page) else {
+        return failure;
+    };
+    let names = found
+        .workers
+        .iter()
+        .map(|worker| worker.worker_id.worker_name.as_str());
+    match suggest::closest(name, names) {
+        Some(nearest) => params::hinted(failure.clone(), &format!("did you mean `{nearest}`?")),
+        None => failure,
+    }
+}
+
+fn with_client(verb: Verb, client: &Client, out: &Out) -> Outcome {
     match verb {
-        Verb::Add(args) => add(args, &client, out),
+        Verb::Add(args) => add(args, client, out),
         Verb::IdempotencyKey => Ok(()),
-        Verb::InvokeAndAwait(args) => invoke::invoke_and_await(&args, &client, out),
-        Verb::Invoke(args) => invoke::invoke(&args, &client, out),
-        Verb::Connect(args) => connect::connect(&args, &client, out),
-        Verb::Get(args) => show(&args.worker(&client)?, &client, out),
-        Verb::List(args) => list(args, &client, out),
+        Verb::InvokeAndAwait(args) => invoke::invoke_and_await(&args, client, out),
+        Verb::Invoke(args) => invoke::invoke(&args, client, out),
+        Verb::Connect(args) => connect::connect(&args, client, out),
+        Verb::Get(args) => show(&args.worker(client)?, client, out),
+        Verb::List(args) => list(args, client, out),
         Verb::Interrupt(args) => done(
-            client.interrupt_worker(&args.worker(&client)?, false),
+            client.interrupt_worker(&args.worker(client)?, false),
             "Interrupted",
             out,
         ),
-        Verb::Resume(args) => done(client.resume_worker(&args.worker(&client)?), "Resumed", out),
+        Verb::Resume(args) => done(client.resume_worker(&args.worker(client)?), "Resumed", out),
         Verb::SimulatedCrash(args) => done(
-            client.interrupt_worker(&args.worker(&client)?, true),
+            client.interrupt_worker(&args.worker(client)?, true),
             "Done",
             out,
         ),
-        Verb::Oplog(args) => oplog::oplog(&args, &client, out),
-        Verb::Update(args) => update::update(&args, &client, out),
-        Verb::UpdateMany(args) => update::update_many(args, &client, out),
-        Verb::Cancel(args) => travel::cancel(&args, &client, out),
-        Verb::Revert(args) => travel::revert(&args, &client, out),
-        Verb::Fork(args) => travel::fork(&args, &client, out),
-        Verb::Promise(args) => promise::dispatch(args, &client, out),
-        Verb::Schedule(args) => travel::schedule(&args, &client, out),
-        Verb::Unschedule(args) => travel::unschedule(&args, &client, out),
-        Verb::Replay(args) => travel::replay(&args, &client, out),
-        Verb::Verify(args) => travel::verify(&args, &client, out),
-        Verb::Delete(args) => done(client.delete_worker(&args.worker(&client)?), "Deleted", out),
+        Verb::Oplog(args) => oplog::oplog(&args, client, out),
+        Verb::Update(args) => update::update(&args, client, out),
+        Verb::UpdateMany(args) => update::update_many(args, client, out),
+        Verb::Cancel(args) => travel::cancel(&args, client, out),
+        Verb::Revert(args) => travel::revert(&args, client, out),
+        Verb::Fork(args) => travel::fork(&args, client, out),
+        Verb::Promise(args) => promise::dispatch(args, client, out),
+        Verb::Schedule(args) => travel::schedule(&args, client, out),
+        Verb::Unschedule(args) => travel::unschedule(&args, client, out),
+        Verb::Replay(args) => travel::replay(&args, client, out),
+        Verb::Verify(args) => travel::verify(&args, client, out),
+        Verb::Delete(args) => done(client.delete_worker(&args.worker(client)?), "Deleted", out),
     }
 }
 
@@ -292,8 +337,33 @@ fn list(args: List, client: &Client, out: &Out) -> Outcome {
             .map_err(Failure::exit_with(exit::USAGE))?;
     }
     let component = client.find_id(&args.component.urn()?.component)?;
+    let mut shown = None;
+    loop {
+        let view = WorkersView::from(listing(&args, component, client)?);
+        let text = view.text();
+        if shown.as_ref() != Some(&text) {
+            if shown.is_some() && out.format == Format::Text && std::io::stdout().is_terminal() {
+                // Back to the corner of an empty screen.
+                out.data("\u{1b}[H\u{1b}[2J");
+            }
+            out.view(&view, WorkersView::text);
+            shown = Some(text);
+        }
+        if !args.watch {
+            return Ok(());
+        }
+        std::thread::sleep(WATCH_PAUSE);
+    }
+}
+
+/// One page, or all of them when nobody says how many.
+fn listing(
+    args: &List,
+    component: ComponentId,
+    client: &Client,
+) -> Result<WorkersMetadataResponse, Failure> {
     let mut page = Page {
-        filters: args.filter,
+        filters: args.filter.clone(),
         cursor: args.cursor,
         count: Some(args.count.unwrap_or(PAGE)),
         precise: args.precise,
@@ -309,6 +379,5 @@ fn list(args: List, client: &Client, out: &Out) -> Outcome {
         all.cursor = next.filter(|next| *next != cursor);
         all.workers.extend(workers);
     }
-    out.view(&WorkersView::from(all), WorkersView::text);
-    Ok(())
+    Ok(all)
 }

@@ -6,6 +6,7 @@
 mod add_dependency;
 mod build;
 mod client;
+mod doctor;
 mod new;
 mod stubgen;
 mod support;

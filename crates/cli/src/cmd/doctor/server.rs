@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / doctor server: whether a server is there, in the order in which a request goes: name, connection, HTTP, version, clock.
+//! In an address, out checks; behind the first failure the others are skipped. Never changes anything.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::time::{Duration, SystemTime};
+
+use golem_model::api::{COMPATIBLE_VERSION, VersionInfo};
+
+use super::{Check, State};
+use crate::args::Global;
+use crate::client::Client;
+use crate::exit;
+
+/// Longest wait for a connection, and for an answer: a healthy server needs milliseconds.
+const STEP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest answer that is read; that of `/version` has some hundred bytes.
+const ANSWER_BYTES_MAX: u64 = 16 << 10;
+/// Difference of clocks from which schedules and timestamps confuse people.
+const SKEW_MAX: Duration = Duration::from_secs(5);
+const STEPS: &[&str] = &[
+    "server name",
+    "server port",
+    "server http",
+    "server version",
+    "clock",
+];
+
+pub(super) fn checks(global: &Global) -> Vec<Check> {
+    let mut checks = Vec::new();
+    // An error is the step that failed: the last one that is told.
+    if let Err(failed) = steps(global, &mut checks) {
+        checks.push(failed.exit(exit::UNREACHABLE));
+    }
+    for name in STEPS.iter().skip(checks.len()) {
+        checks.push(Check::new(name, State::Skipped, "not looked at"));
+    }
+    checks
+}
+
+fn steps(global: &Global, checks: &mut Vec<Check>) -> Result<(), Check> {
+    let client = Client::new(global).map_err(|failure| Check::of("server name", &failure))?;
+    let (authority, prefix) = client.address();
+    let url = client.url().to_owned();
+    let addresses: Vec<SocketAddr> = match authority.to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(error) => {
+            let found = format!("the name in {url} has no address: {error}");
+            return Err(Check::failed("server name", found)
+                .hint("check the spelling, or pass an address: --url http://127.0.0.1:9881"));
+        }
+    };
+    let list: Vec<String> = addresses
+        .iter()
+        .map(|address| address.ip().to_string())
+        .collect();
+    checks.push(Check::ok(
+        "server name",
+        format!("{url} is {}", list.join(", ")),
+    ));
+
+    let mut refused = String::from("no address");
+    let mut connected = None;
+    for address in &addresses {
+        match TcpStream::connect_timeout(address, STEP_TIMEOUT) {
+            Ok(stream) => {
+                connected = Some((stream, *address));
+                break;
+            }
+            Err(error) => refused = format!("{address}: {error}"),
+        }
+    }
+    let Some((stream, address)) = connected else {
+        let found = format!("nobody takes connections at {refused}");
+        return Err(Check::failed("server port", found)
+            .hint("start a server: golem-cli server run; in a project: golem-cli dev"));
+    };
+    checks.push(Check::ok(
+        "server port",
+        format!("{address} takes connections"),
+    ));
+
+    let before = SystemTime::now();
+    let no_http = |found: String| {
+        Check::failed("server http", found)
+            .hint("another program may listen there: choose another port, or pass --url")
+    };
+    let answer = ask(stream, &authority, &prefix)
+        .map_err(|error| no_http(format!("no answer to GET /version: {error}")))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    if !status.starts_with("HTTP/1.") || !status.contains(" 200") {
+        let start: String = status.chars().take(60).collect();
+        return Err(no_http(format!("GET /version answers `{start}`")));
+    }
+    checks.push(Check::ok("server http", status.trim().to_owned()));
+
+    let said: VersionInfo = serde_json::from_str(body.trim()).map_err(|_| {
+        Check::failed("server version", "the answer is not one of this API")
+            .hint("another program may listen there: choose another port, or pass --url")
+    })?;
+    checks.push(if said.version == COMPATIBLE_VERSION {
+        Check::ok(
+            "server version",
+            format!("speaks the API of {}", said.version),
+        )
+    } else {
+        let found = format!(
+            "speaks the API of {}, this program that of {COMPATIBLE_VERSION}",
+            said.version
+        );
+        Check::new("server version", State::Warning, found)
+            .hint("use a server and a golem-cli of one release")
+    });
+
+    let date = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("date").then(|| value.trim())
+    });
+    checks.push(clock(before, date.and_then(http_date)));
+    Ok(())
+}
+
+fn ask(mut stream: TcpStream, authority: &str, prefix: &str) -> std::io::Result<String> {
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+    let request =
+        format!("GET {prefix}/version HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn clock(here: SystemTime, there_s: Option<u64>) -> Check {
+    let here_s = here
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    match there_s {
+        None => Check::new("clock", State::Skipped, "the server does not say its time"),
+        Some(there_s) if here_s.abs_diff(there_s) > SKEW_MAX.as_secs() => {
+            let found = format!(
+                "the server's clock is {} s away from this one",
+                here_s.abs_diff(there_s)
+            );
+            Check::new("clock", State::Warning, found)
+                .hint("let both set their clocks by NTP: schedules go by the server's")
+        }
+        Some(_) => Check::ok("clock", "as the server's"),
+    }
+}
+
+/// Seconds since 1970 of `Sat, 28 Nov 2026 18:19:09 GMT`.
+fn http_date(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let mut words = text.split_whitespace().skip(1);
+    let day: u64 = words.next()?.parse().ok()?;
+    let name = words.next()?;
+    let month = MONTHS.iter().position(|month| *month == name)? as u64 + 1;
+    let year: u64 = words.next()?.parse().ok()?;
+    let mut time = words.next()?.split(':').map(str::parse::<u64>);
+    let mut next = || time.next()?.ok();
+    let (hours, minutes, seconds) = (next()?, next()?, next()?);
+    // Days since 1970 with years that begin in March, so that leap days come last.
+    let (shifted_year, shifted_month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year.checked_sub(1)?, month + 9)
+    };
+    let of_year = (153 * shifted_month + 2) / 5 + day.checked_sub(1)?;
+    let days =
+        shifted_year * 365 + shifted_year / 4 - shifted_year / 100 + shifted_year / 400 + of_year;
+    Some(days.checked_sub(719_468)? * 86_400 + hours * 3600 + minutes * 60 + seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_http_are_read() {
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(
+            http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(784_111_777)
+        );
+        assert_eq!(
+            http_date("Thu, 29 Feb 2024 00:00:00 GMT"),
+            Some(1_709_164_800)
+        );
+        assert_eq!(http_date("yesterday"), None);
+    }
+}

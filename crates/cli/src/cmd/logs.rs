@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE DESK / logs: what a worker has written and logged so far, and with `--follow` what comes. In a worker, out lines. The short form
+//! of `worker connect` for a project. Read next: `client/connect.rs`, `invoke.rs`. Exit codes: the finer ones.
+
+use std::sync::atomic::AtomicBool;
+
+use golem_model::api::OplogCursor;
+use golem_model::public_oplog::PublicOplogEntry;
+use golem_model::urn::ComponentRef;
+use golem_model::{OplogIndex, WorkerId};
+
+use super::invoke::{DEFAULT_WORKER, of_project};
+use crate::args::Global;
+use crate::client::{Begin, Client};
+use crate::error::Outcome;
+use crate::output::{Format, Out};
+use crate::view::{EventLine, Parts};
+
+/// Entries that are asked for at a time.
+const PAGE: u64 = 500;
+
+/// Options of `logs`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  golem-cli logs
+  golem-cli logs --component-name counter --worker-name w1 --follow")]
+pub(crate) struct Args {
+    /// The component [default: the one of golem.yaml if there is one only, else the one of this directory]
+    #[arg(short = 'c', long, value_name = "NAME")]
+    component_name: Option<String>,
+    /// The worker
+    #[arg(short = 'w', long, value_name = "NAME", default_value = DEFAULT_WORKER)]
+    worker_name: String,
+    /// Go on with what comes, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// Prints the lines.
+pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
+    let name = match args.component_name {
+        Some(name) => name,
+        None => of_project()?,
+    };
+    let client = Client::new(global)?;
+    let component = client.find_id(&ComponentRef::Name(name))?;
+    let worker = WorkerId::new(component, args.worker_name);
+    let mut cursor: Option<OplogCursor> = None;
+    let mut last = OplogIndex(0);
+    loop {
+        let page = client.oplog(&worker, 1, None, cursor, PAGE)?;
+        for entry in page.entries {
+            last = entry.oplog_index;
+            if let Ok(PublicOplogEntry::Log {
+                timestamp,
+                level,
+                context,
+                message,
+            }) = serde_json::from_value(entry.entry)
+            {
+                let line = EventLine {
+                    context,
+                    level: level.to_uppercase(),
+                    message,
+                    timestamp,
+                };
+                show(&line, out);
+            }
+        }
+        // The last page is empty, and has no next one.
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    if !args.follow {
+        return Ok(());
+    }
+    let never = AtomicBool::new(false);
+    client.listen(
+        &worker,
+        Begin::At(OplogIndex(last.0 + 1)),
+        &never,
+        |event| {
+            if let Some(line) = EventLine::of(event) {
+                show(&line, out);
+            }
+        },
+    )
+}
+
+fn show(line: &EventLine, out: &Out) {
+    match out.format {
+        Format::Text => out.data(&line.text(Parts {
+            timestamp: true,
+            level: !matches!(line.level.as_str(), "STDOUT" | "STDERR"),
+        })),
+        Format::Json | Format::Yaml => {
+            out.data(&serde_json::to_string(line).unwrap_or_default());
+        }
+    }
+}
