@@ -34,11 +34,14 @@ func (exports) Handle(ctx context.Context, incoming *httptypes.IncomingRequest, 
 	}
 	ctx, cancel := golemhost.WithDeadline(ctx)
 	defer cancel()
+	w := &answer{ctx: ctx, out: out, header: http.Header{}}
 	request, err := read(ctx, incoming)
 	if err != nil {
-		return err
+		// Whoever sends nonsense must not be able to make the worker fail.
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return w.end()
 	}
-	w := &answer{ctx: ctx, out: out, header: http.Header{}, head: request.Method == http.MethodHead}
+	w.head = request.Method == http.MethodHead
 	serve(handler, w, request)
 	// Some handlers leave the body unread.
 	_ = request.Body.Close()
