@@ -11,14 +11,13 @@ use golem_model::oplog::OplogEntry;
 use golem_model::recording::{RECORDING_BYTES_MAX, Recording, blob_of};
 use golem_model::worker::WorkerRow;
 use golem_model::{ComponentId, OplogIndex, WorkerId};
-use golem_storage::Op;
 
 use super::Node;
 use crate::error::WorkerError;
 use crate::limits::check_bytes;
 use crate::rehearse::Rehearsal;
 
-/// Entries that are written or read at once.
+/// Entries that are read at once.
 const BATCH: usize = 256;
 
 impl Node {
@@ -89,7 +88,7 @@ impl Node {
         if id.0.is_nil() {
             return Err(damaged(&worker, "it has no component".into()));
         }
-        let mut row = WorkerRow::from_bytes(&recording.row)
+        let row = WorkerRow::from_bytes(&recording.row)
             .map_err(|error| damaged(&worker, error.to_string()))?;
         let version = recording.version + 1;
         let versioned = VersionedComponentId {
@@ -105,23 +104,7 @@ impl Node {
         for blob in recording.blobs {
             self.payloads.keep(&blob)?;
         }
-        let log = self.new_log(&worker)?;
-        row.log = log.0;
-        let put = Op::PutWorker {
-            worker: worker.clone(),
-            log,
-            row: row.to_bytes(),
-        };
-        let mut seq = self.committer().submit([put]);
-        for (at, entries) in recording.entries.chunks(BATCH).enumerate() {
-            let append = Op::Append {
-                log,
-                first: OplogIndex((at * BATCH) as u64 + 1),
-                entries: entries.to_vec(),
-            };
-            seq = self.committer().submit([append]);
-        }
-        self.durable(seq).await?;
+        crate::oplog::fork::adopt(self, &worker, row, &recording.entries).await?;
         self.rehearse(&worker, Some(version), None).await
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / fork: a new worker with the history of another one. In: a log and an index. Out: a log with the same entries
+//! THE STAGE / fork: a new worker with the history of another one, of this node or of a recording. In: a log and an index. Out: a log with the same entries
 //! under the same indexes, and a worker that owns it. The worker is there when all of its log is, or not at all.
 //! Read next: `../node/workers.rs`. Source: runtime spec §2.8.
 
@@ -20,6 +20,43 @@ use crate::node::Node;
 const COPY_BATCH: usize = 512;
 /// Bytes that are copied in one operation, about: far below what one commit may hold.
 const COPY_BYTES: usize = 4 << 20;
+
+/// Writes the history of a worker of another node, for a worker that this one does not run. Durable on return.
+pub(crate) async fn adopt(
+    node: &Arc<Node>,
+    worker: &WorkerId,
+    mut row: WorkerRow,
+    entries: &[Vec<u8>],
+) -> Result<(), WorkerError> {
+    let log = node.new_log(worker)?;
+    row.log = log.0;
+    let mut seq = node.committer().submit([Op::PutWorker {
+        worker: worker.clone(),
+        log,
+        row: row.to_bytes(),
+    }]);
+    let (mut first, mut rest) = (OplogIndex(1), entries);
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(COPY_BATCH).take_while(|entry| {
+            bytes += entry.len();
+            bytes <= COPY_BYTES
+        });
+        // One entry that is too large alone goes alone.
+        let (batch, later) = rest.split_at(fits.count().max(1));
+        seq = node.committer().submit([Op::Append {
+            log,
+            first,
+            entries: batch.to_vec(),
+        }]);
+        first = OplogIndex(first.0 + batch.len() as u64);
+        rest = later;
+    }
+    node.committer()
+        .wait(seq)
+        .await
+        .map_err(|_| WorkerError::Stopping)
+}
 
 /// Copies the first `index` entries of `log`, which ends at `tail`, for the new worker `fork`. Durable on return.
 pub(crate) async fn copy(
