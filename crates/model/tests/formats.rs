@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE WORDS / formats: bytes that an earlier version wrote are read as what they meant, and written the same. In: the files
 //! of `golden/v1/`, one `name hex` per line. Out: failed assertions. Never changes a line that is there: a changed line is
-//! a data directory that nobody can read. `BLESS=1` adds lines for new names. Formats: docs/formats/oplog.md, value.md.
+//! a data directory that nobody can read. `BLESS=1` adds lines for new names. Formats: docs/formats/oplog.md, value.md, recording.md.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use golem_model::oplog::{
     PersistenceLevel, PromiseCreated, Read, Restarted, Resumed, RetryPolicy, Sent, Snapshot,
     Started, Suspended, UpdateMode, Updated,
 };
+use golem_model::recording::Recording;
 
 /// One entry of each kind, with every field set, and some with none. A new kind comes at the end.
 fn entries() -> Vec<(&'static str, OplogEntry)> {
@@ -446,6 +447,24 @@ fn values_of_version_1_are_read_and_written_the_same() {
             "{name} is written as something else"
         );
     }
+}
+
+#[test]
+fn recordings_of_version_1_are_read_and_written_the_same() {
+    let recording = Recording {
+        component: (0..16).collect(),
+        component_name: "shop".into(),
+        worker_name: "shop-1".into(),
+        version: 3,
+        row: vec![8, 1],
+        entries: vec![vec![1, 2], Vec::new()],
+        blobs: vec![b"large".to_vec()],
+        at: 1_733_745_600_123_456,
+    };
+    let golden = golden("recording.txt", &[("recording", recording.to_file())]);
+    let file = golden.get("recording").unwrap();
+    assert_eq!(hex(&recording.to_file()), hex(file));
+    assert_eq!(Recording::from_file(file).unwrap(), recording);
 }
 
 #[test]
