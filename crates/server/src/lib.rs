@@ -12,6 +12,7 @@ pub mod limits;
 mod listen;
 mod serve;
 mod tls;
+pub mod trial;
 
 pub use background::{Background, on_signal};
 pub use error::ServeError;

@@ -27,6 +27,7 @@ pub(super) const AREAS: &[(&str, &str)] = &[
     ("SRV", "starting and stopping a server"),
     ("STB", "stubs"),
     ("STO", "storage"),
+    ("TST", "`golem-cli test`"),
     ("URN", "URNs and URLs"),
     ("VAL", "values, types and names"),
     ("WIT", "reading WIT"),
