@@ -33,6 +33,7 @@ Examples:
   golem-cli new --example go-default --package-name demo:counter counter
   golem-cli new --example go-multi-rpc --package-name golem:demo go-example
   golem-cli build
+  golem-cli test
   golem-cli worker invoke-and-await --component-name counter --worker-name w1 \\
       --function 'demo:counter/api.{add}' --arg 3
 
@@ -157,6 +158,9 @@ pub(crate) enum Command {
     /// Run a server on this machine
     #[cfg(feature = "server")]
     Server(cmd::server::Args),
+    /// Run the scenarios of a project: in the real engine, with crashes at every step
+    #[cfg(feature = "server")]
+    Test(cmd::test::Args),
 }
 
 /// Whether the raw words ask for JSON; needed for a usage error, when there are no parsed options.

@@ -14,6 +14,8 @@ mod manifest;
 mod output;
 #[cfg(test)]
 mod reference;
+#[cfg(feature = "server")]
+mod scenario;
 mod sdk;
 mod template;
 mod view;
@@ -75,6 +77,8 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Diagnose(a) => cmd::diagnose::run(&a, out),
         #[cfg(feature = "server")]
         Command::Server(a) => cmd::server::run(a, out),
+        #[cfg(feature = "server")]
+        Command::Test(a) => cmd::test::run(a, out),
     }
 }
 

@@ -163,8 +163,21 @@ impl Transport {
     /// Errors: every variant of [`ClientError`] of the network, and the problem of a server that refuses.
     pub(crate) fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
         let url = format!("{}{}", self.base, request.path);
+        let (status, body) = self.answer(&url, request)?;
+        serde_json::from_slice(&body)
+            .map_err(|error| unclear(&url, status, &error.to_string(), &body))
+    }
+
+    /// Sends a request and reads the answer as it is. Errors: as [`Self::json`].
+    pub(crate) fn bytes(&self, request: Request) -> Result<Vec<u8>, Failure> {
+        let url = format!("{}{}", self.base, request.path);
+        self.answer(&url, request).map(|(_, body)| body)
+    }
+
+    /// Status and body of a request that was not refused.
+    fn answer(&self, url: &str, request: Request) -> Result<(u16, Vec<u8>), Failure> {
         tracing::debug!(method = %request.method, url, bytes = request.body.len(), "request");
-        let mut builder = http::Request::builder().method(request.method).uri(&url);
+        let mut builder = http::Request::builder().method(request.method).uri(url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -173,7 +186,7 @@ impl Transport {
         }
         let bad = |reason: String| {
             ClientError::Answer {
-                url: url.clone(),
+                url: url.to_owned(),
                 status: 0,
                 reason,
             }
@@ -194,21 +207,11 @@ impl Transport {
             .read_to_vec()
             .map_err(|error| self.failed(&error))?;
         tracing::debug!(status, bytes = body.len(), "answer");
-        let unclear = |reason: String| {
-            let start: String = String::from_utf8_lossy(&body).chars().take(120).collect();
-            ClientError::Answer {
-                url: url.clone(),
-                status,
-                reason: format!("{reason}: {start}"),
-            }
-            .failure()
-        };
         if !(200..300).contains(&status) {
-            return Err(
-                refusal(status, &body).unwrap_or_else(|| unclear("no error of the API".to_owned()))
-            );
+            let none = || unclear(url, status, "no error of the API", &body);
+            return Err(refusal(status, &body).unwrap_or_else(none));
         }
-        serde_json::from_slice(&body).map_err(|error| unclear(error.to_string()))
+        Ok((status, body))
     }
 
     /// The address, as it was given.
@@ -324,6 +327,17 @@ fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
         what,
         path: path.to_owned(),
         reason: reason.to_owned(),
+    }
+    .failure()
+}
+
+/// An answer that says something else than it should.
+fn unclear(url: &str, status: u16, reason: &str, body: &[u8]) -> Failure {
+    let start: String = String::from_utf8_lossy(body).chars().take(120).collect();
+    ClientError::Answer {
+        url: url.to_owned(),
+        status,
+        reason: format!("{reason}: {start}"),
     }
     .failure()
 }

@@ -153,6 +153,12 @@ impl Client {
         self.transport.json(request)
     }
 
+    /// The whole history of a worker, as a file.
+    pub(crate) fn export(&self, worker: &WorkerId) -> Result<Vec<u8>, Failure> {
+        self.transport
+            .bytes(Request::get(format!("{}/export", worker_path(worker))))
+    }
+
     /// Compares the newest checkpoint of a worker with a replay.
     pub(crate) fn verify(&self, worker: &WorkerId) -> Result<VerifyResponse, Failure> {
         self.transport

@@ -23,5 +23,7 @@ pub(crate) mod sdk;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 pub(crate) mod stubgen;
+#[cfg(feature = "server")]
+pub(crate) mod test;
 pub(crate) mod token;
 pub(crate) mod worker;

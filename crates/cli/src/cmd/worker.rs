@@ -3,6 +3,7 @@
 //! Read next: `worker/invoke.rs`, `client.rs`, `view/worker.rs`. Source: client spec §6.3, §6.4.
 
 mod connect;
+mod export;
 pub(super) mod invoke;
 mod oplog;
 pub(super) mod params;
@@ -148,6 +149,11 @@ A query has words, \"phrases\", /regular expressions/, field:word, AND, OR, NOT 
     #[command(after_help = "Example:
   golem-cli worker replay --component-name counter --worker-name w1 --at 42")]
     Replay(travel::ReplayArgs),
+    /// Write the whole history of a worker into a file, which `golem-cli test --replay` repeats with other code
+    #[command(after_help = "Example:
+  golem-cli worker export --component-name counter --worker-name w1 --output w1.rec
+  golem-cli test --replay w1.rec")]
+    Export(export::Args),
     /// Compare the checkpoint of a worker with a replay of its history
     #[command(after_help = "Example:
   golem-cli worker verify --component-name counter --worker-name w1")]
@@ -288,6 +294,7 @@ fn with_client(verb: Verb, client: &Client, out: &Out) -> Outcome {
         Verb::Schedule(args) => travel::schedule(&args, client, out),
         Verb::Unschedule(args) => travel::unschedule(&args, client, out),
         Verb::Replay(args) => travel::replay(&args, client, out),
+        Verb::Export(args) => export::export(&args, client, out),
         Verb::Verify(args) => travel::verify(&args, client, out),
         Verb::Delete(args) => done(client.delete_worker(&args.worker(client)?), "Deleted", out),
     }

@@ -77,6 +77,7 @@ pub(crate) const EXAMPLES: &[Template] = &[
             "README.md",
             "go.mod._",
             "main.go",
+            "tests/counter.yaml",
             "tools/wasm-tools",
             "wit/component-name.wit",
         ],
@@ -121,6 +122,7 @@ pub(crate) const EXAMPLES: &[Template] = &[
             "integration/integration_test.go",
             "lib/cfg/cfg.go",
             "lib/cfg/cfg_test.go",
+            "tests/counters.yaml",
         ],
         wit_deps: &[
             "components/component-one/wit/deps",
