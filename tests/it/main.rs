@@ -28,4 +28,5 @@ mod sockets;
 mod support;
 mod travel;
 mod traveller;
+mod trials;
 mod updates;

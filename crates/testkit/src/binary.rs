@@ -61,10 +61,17 @@ fn output(directory: &Path, arguments: &[&str]) -> Result<Output> {
         .current_dir(directory)
         .args(arguments)
         .env("NO_COLOR", "1")
-        .env("GOLEM_CONFIG_DIR", directory.join(".golem"));
+        .env("GOLEM_CONFIG_DIR", directory.join(".golem"))
+        .env("XDG_CACHE_HOME", cache_dir(&program));
     command
         .output()
         .with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// Where `golem-cli test` keeps compiled code: what one test has compiled is there for the next one.
+#[must_use]
+pub fn cache_dir(program: &Path) -> PathBuf {
+    program.with_file_name("test-cache")
 }
 
 fn both(output: &Output) -> String {

@@ -7,7 +7,7 @@ mod guest;
 mod rest;
 mod server;
 
-pub use binary::{golem_cli, run, run_failing};
+pub use binary::{cache_dir, golem_cli, run, run_failing};
 pub use guest::{Guest, copy_tree, go};
 pub use rest::Rest;
 pub use server::Server;

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+//! THE EXAM / trials: `golem-cli test` as a user runs it: scenarios in every mode, what crashes and duplicates find, and histories
+//! that other code repeats or does not. Source: cli-and-console spec §5; docs/testing.md.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use golem_testkit::{Guest, cache_dir, golem_cli};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{guests, needs_go};
+use crate::traveller::{Traveller, Version, guest};
+
+/// A project of one component that is built already.
+struct Project(TempDir);
+
+/// What `golem-cli test` said.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.out).with_context(|| format!("{}{}", self.out, self.err))
+    }
+}
+
+impl Project {
+    fn new(component: &str, wasm: &[u8]) -> Result<Self> {
+        let project = Self(tempfile::tempdir()?);
+        let manifest = format!(
+            "components:\n  {component}: {{ sourceWit: wit, componentWasm: {component}.wasm }}\n"
+        );
+        project.file("golem.yaml", manifest.as_bytes())?;
+        project.file(&format!("{component}.wasm"), wasm)?;
+        Ok(project)
+    }
+
+    fn dir(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.dir().join(name);
+        std::fs::create_dir_all(path.parent().context("no directory")?)?;
+        std::fs::write(&path, bytes)?;
+        Ok(path)
+    }
+
+    /// Runs `golem-cli WORDS --no-build`, with the code that earlier tests have compiled.
+    fn test(&self, words: &[&str]) -> Result<Said> {
+        let program = golem_cli()?;
+        let output = Command::new(&program)
+            .args(words)
+            .arg("--no-build")
+            .current_dir(self.dir())
+            .env("NO_COLOR", "1")
+            .env("XDG_CACHE_HOME", cache_dir(&program))
+            .output()?;
+        Ok(Said {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout)?,
+            err: String::from_utf8(output.stderr)?,
+        })
+    }
+
+    /// Runs the line that a failure says to run, without its first word.
+    fn repeat(&self, line: &str) -> Result<Said> {
+        let mut words = Vec::new();
+        for (at, part) in line.split('\'').enumerate() {
+            if at % 2 == 1 {
+                words.push(part);
+            } else {
+                words.extend(part.split_whitespace());
+            }
+        }
+        ensure!(words.first() == Some(&"golem-cli"), "{line}");
+        self.test(&words[1..])
+    }
+}
+
+/// What the new code does: it adds twice.
+const EVERYTHING: &str = "scenarios:
+- name: time passes, promises are kept, nodes die
+  workers: { w: {} }
+  steps:
+  - { invoke: add, args: [1], expect: 2 }
+  - { invoke: sleep, args: [86400000], expect: 2 }
+  - { start: wait, as: waiting }
+  - { status: running }
+  - { advance: 30s }
+  - { status: suspended }
+  - { complete-promise: four }
+  - { await: waiting, expect: 6 }
+  - { start: sleep, args: [7200000], as: nap }
+  - { schedule: add, args: [10], after: 1h }
+  - { advance: 1h30m }
+  - { crash: true }
+  - { invoke: get, expect: 26 }
+  - { await: nap, expect: 6 }
+  - { oplog: 'exported-function AND function_name:get' }
+  - { status: idle }
+- name: a failure is told and an update keeps what was
+  begins-with: { traveller: old.wasm }
+  workers: { w: { name: other } }
+  steps:
+  - { invoke: add, args: [3], expect: 3 }
+  - { update: snapshot }
+  - { invoke: add, args: [4], expect: 11 }
+  - { invoke: sleep, args: [3600000], timeout: 5s, expect-error: WRK-016 }
+  - { invoke: boom, expect-error: WRK-006 }
+  - { status: failed }
+- name: an update by replay keeps what was
+  begins-with: { traveller: old.wasm }
+  workers: { w: {} }
+  steps:
+  - { invoke: sleep, args: [1000], expect: 0 }
+  - { update: automatic }
+  - { invoke: add, args: [2], expect: 4 }
+";
+
+#[test]
+fn scenarios_go_well_in_every_mode_and_days_pass_in_no_time() -> Result<()> {
+    let project = Project::new("traveller", &guest(Version::Same)?)?;
+    project.file("old.wasm", &guest(Version::First)?)?;
+    project.file("tests/all.yaml", EVERYTHING.as_bytes())?;
+    let said = project.test(&["--format", "json", "test"])?;
+    let report = said.json()?;
+    ensure!(said.code == Some(0), "{}{}", said.out, said.err);
+    assert_eq!(
+        (&report["passed"], &report["failed"]),
+        (&json!(3), &json!(0))
+    );
+    let first = &report["scenarios"][0];
+    let passed = first["plain"]["passedMilliseconds"].as_u64();
+    assert!(passed >= Some(86_400_000 + 7_200_000), "{first}");
+    for scenario in report["scenarios"].as_array().context("a list")? {
+        let crashes = &scenario["crashes"];
+        assert_eq!(crashes["crashes"], crashes["points"], "{scenario}");
+        assert!(crashes["points"].as_u64() >= Some(10), "{scenario}");
+        assert!(scenario["duplicates"].is_object(), "{scenario}");
+    }
+    let listed = project.test(&["test", "--list"])?;
+    assert!(
+        listed.out.starts_with("tests/all.yaml:2  time passes"),
+        "{}",
+        listed.out
+    );
+    Ok(())
+}
+
+#[test]
+fn a_wrong_expectation_is_told_with_its_line_and_what_repeats_it() -> Result<()> {
+    let project = Project::new("traveller", &guest(Version::First)?)?;
+    let text = "scenarios:
+- name: it is wrong
+  workers: { w: {} }
+  steps:
+  - { invoke: add, args: [1] }
+  - { invoke: get, expect: 2 }
+- name: nobody completes the promise
+  workers: { w: {} }
+  steps:
+  - { invoke: wait }
+";
+    project.file("tests/wrong.yaml", text.as_bytes())?;
+    let said = project.test(&["test"])?;
+    assert_eq!(said.code, Some(4), "{}{}", said.out, said.err);
+    for part in [
+        "FAILED  it is wrong  (tests/wrong.yaml:2)",
+        "tests/wrong.yaml:6, step 2 [plain]: error[TST-010]: `get` returned `1`, expected `2`",
+        "repeat: golem-cli test tests/wrong.yaml --scenario 'it is wrong' --quick",
+        "tests/wrong.yaml:10, step 1 [plain]: error[TST-014]",
+        "2 scenarios: 0 passed, 2 failed",
+    ] {
+        assert!(said.out.contains(part), "no `{part}` in:\n{}", said.out);
+    }
+    assert!(said.err.contains("error[TST-036]"), "{}", said.err);
+    let again =
+        project.repeat("golem-cli test tests/wrong.yaml --scenario 'it is wrong' --quick")?;
+    assert_eq!(again.code, Some(4));
+    assert!(again.out.contains("1 scenario: 0 passed"), "{}", again.out);
+    let none = project.test(&["test", "--scenario", "it is rong"])?;
+    assert_eq!(none.code, Some(3));
+    assert!(
+        none.err.contains("did you mean `it is wrong`?"),
+        "{}",
+        none.err
+    );
+    Ok(())
+}
+
+#[test]
+fn a_crash_finds_a_payment_that_is_made_twice() -> Result<()> {
+    if needs_go("a_crash_finds_a_payment_that_is_made_twice") {
+        return Ok(());
+    }
+    let wasm = Guest::build(&guests().join("host-probe"), "host_probe.wasm")?.wasm;
+    let project = Project::new("host-probe", &wasm)?;
+    let text = "scenarios:
+- name: a payment without a key
+  workers: { w: {} }
+  http:
+  - { request: POST http://bank.example/charge, status: 201, body: paid }
+  steps:
+  - { invoke: http, args: [POST, http://bank.example/charge, ten], expect: 201 paid }
+  - { sent: POST http://bank.example/charge }
+  - { http: GET /again, expect-status: 201 }
+";
+    project.file("tests/pay.yaml", text.as_bytes())?;
+    // Nothing goes wrong plainly, and one key is one effect.
+    let calm = project.test(&["test", "--duplicate"])?;
+    ensure!(calm.code == Some(0), "{}{}", calm.out, calm.err);
+    let said = project.test(&["--format", "json", "test", "--crash-at-every-step"])?;
+    assert_eq!(said.code, Some(4), "{}{}", said.out, said.err);
+    let report = said.json()?;
+    let failure = &report["scenarios"][0]["failures"][0];
+    assert_eq!(failure["code"], "TST-019", "{failure}");
+    assert_eq!(failure["at"], "tests/pay.yaml:8", "{failure}");
+    let line = failure["repeat"].as_str().context("no command")?;
+    assert!(line.contains("--crash-at "), "{line}");
+    let again = project.repeat(line)?;
+    assert_eq!(again.code, Some(4), "{line}\n{}{}", again.out, again.err);
+    assert!(
+        again.out.contains("had 2 effects outside, expected 1"),
+        "{}",
+        again.out
+    );
+    // Without a word about it in the scenario it is found as well, and what does no harm is no failure.
+    let silent = text.replace("  - { sent: POST http://bank.example/charge }\n", "");
+    project.file("tests/pay.yaml", silent.as_bytes())?;
+    let said = project.test(&["test", "--crash-at-every-step"])?;
+    assert_eq!(said.code, Some(4), "{}{}", said.out, said.err);
+    assert!(said.out.contains("error[TST-020]"), "{}", said.out);
+    let harmless = silent.replace("body: paid", "body: paid, repeatable: true");
+    project.file("tests/pay.yaml", harmless.as_bytes())?;
+    let said = project.test(&["test", "--crash-at-every-step"])?;
+    ensure!(said.code == Some(0), "{}{}", said.out, said.err);
+    Ok(())
+}
+
+#[test]
+fn a_history_from_a_server_is_repeated_by_code_that_fits_and_by_no_other() -> Result<()> {
+    let traveller = Traveller::start()?;
+    for n in 1..=3 {
+        traveller.call("w", "add", &[json!(n)])?;
+    }
+    let project = Project::new("traveller", &guest(Version::First)?)?;
+    let words = ["worker", "export", "--component-name", "traveller"];
+    let words = [&words[..], &["--worker-name", "w", "--output", "w.rec"]].concat();
+    let exported = Command::new(golem_cli()?)
+        .args(words)
+        .current_dir(project.dir())
+        .env("GOLEM_URL", traveller.server.url())
+        .output()?;
+    let told = String::from_utf8_lossy(&exported.stdout);
+    assert!(told.contains("entries of traveller/w"), "{told}");
+    let replay = |version| -> Result<Said> {
+        project.file("traveller.wasm", &guest(version)?)?;
+        project.test(&["test", "--replay", "w.rec"])
+    };
+    let same = replay(Version::First)?;
+    ensure!(same.code == Some(0), "{}{}", same.out, same.err);
+    assert!(same.out.contains("traveller/w: repeated"), "{}", same.out);
+    let other = replay(Version::Other)?;
+    assert_eq!(other.code, Some(4), "{}{}", other.out, other.err);
+    assert!(other.out.contains("traveller/w: diverged"), "{}", other.out);
+    assert!(
+        other.err.contains("error[TST-037]") && other.err.contains("get-random-u64"),
+        "{}",
+        other.err
+    );
+    let mut damaged = std::fs::read(project.dir().join("w.rec"))?;
+    damaged[40] ^= 1;
+    project.file("w.rec", &damaged)?;
+    let broken = project.test(&["test", "--replay", "w.rec"])?;
+    assert_eq!(broken.code, Some(1));
+    assert!(broken.err.contains("error[TST-003]"), "{}", broken.err);
+    Ok(())
+}
