@@ -3,11 +3,17 @@
 //! Development only; nothing depends on it but tests.
 
 mod binary;
+mod disk;
 mod guest;
+mod preload;
+mod random;
 mod rest;
 mod server;
 
 pub use binary::{cache_dir, golem_cli, run, run_failing};
+pub use disk::{Cut, History, Unsynced};
 pub use guest::{Guest, copy_tree, go};
+pub use preload::{Preload, Word};
+pub use random::Random;
 pub use rest::Rest;
 pub use server::Server;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Rest, golem_cli};
+use crate::{Preload, Rest, golem_cli};
 
 /// How long a server may take to say that it is ready, and to end. Far above what it needs, because tests share two cores.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,23 +29,29 @@ impl Server {
 
     /// The same with more options of `server run`, such as a fault to inject.
     pub fn start_with(data_dir: &Path, options: &[&str]) -> Result<Self> {
-        let mut command = Command::new(golem_cli()?);
-        command
-            .args(["server", "run", "--port", "0", "--data-dir"])
-            .arg(data_dir);
-        command.args(options);
-        command.env(
-            "RUST_LOG",
-            std::env::var("GOLEM_TEST_LOG").unwrap_or_else(|_| "error".into()),
-        );
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+        Self::ready(command(data_dir, options)?)?
+            .map_err(|ended| anyhow::anyhow!("the server ended at once: {ended}"))
+    }
+
+    /// The same under faults of disk and clock; `record`: with the journal of what it does to its files. The inner error
+    /// is how it ended when it ended before it was ready.
+    pub fn start_under(
+        preload: &Preload,
+        record: bool,
+        data_dir: &Path,
+        options: &[&str],
+    ) -> Result<Result<Self, ExitStatus>> {
+        let mut command = command(data_dir, options)?;
+        preload.apply(&mut command, record)?;
+        Self::ready(command)
+    }
+
+    fn ready(mut command: Command) -> Result<Result<Self, ExitStatus>> {
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no output")?;
         match ready_line(stdout) {
-            Ok(url) => Ok(Self { child, url }),
+            Ok(Some(url)) => Ok(Ok(Self { child, url })),
+            Ok(None) => Ok(Err(child.wait()?)),
             Err(error) => {
                 drop(child.kill());
                 drop(child.wait());
@@ -105,8 +111,26 @@ impl Drop for Server {
     }
 }
 
-/// Reads the line with the address, then keeps the pipe open and empty so that the server never blocks on it.
-fn ready_line(stdout: ChildStdout) -> Result<String> {
+fn command(data_dir: &Path, options: &[&str]) -> Result<Command> {
+    let mut command = Command::new(golem_cli()?);
+    command
+        .args(["server", "run", "--port", "0", "--data-dir"])
+        .arg(data_dir);
+    command.args(options);
+    command.env(
+        "RUST_LOG",
+        std::env::var("GOLEM_TEST_LOG").unwrap_or_else(|_| "error".into()),
+    );
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
+    Ok(command)
+}
+
+/// Reads the line with the address, then keeps the pipe open and empty so that the server never blocks on it. `None` when the
+/// server ends without one.
+fn ready_line(stdout: ChildStdout) -> Result<Option<String>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stdout);
@@ -119,15 +143,17 @@ fn ready_line(stdout: ChildStdout) -> Result<String> {
     let line = receiver
         .recv_timeout(READY_TIMEOUT)
         .context("the server did not say that it is ready")??;
+    if line.is_empty() {
+        return Ok(None);
+    }
     let at = line
         .find("http")
         .with_context(|| format!("the server said {line:?} instead of its address"))?;
-    Ok(line
+    let url = line
         .get(at..)
         .unwrap_or_default()
         .split_whitespace()
         .next()
-        .unwrap_or_default()
-        .trim_end_matches('/')
-        .to_owned())
+        .unwrap_or_default();
+    Ok(Some(url.trim_end_matches('/').to_owned()))
 }

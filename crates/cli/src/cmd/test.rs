@@ -117,7 +117,7 @@ impl Source {
     /// The directory that paths in scenarios start from.
     fn root(&self) -> PathBuf {
         match self {
-            Self::Manifest(manifest) => manifest.root.clone(),
+            Self::Manifest(manifest) => manifest.root().to_owned(),
             Self::Single(_) => PathBuf::from("."),
         }
     }
