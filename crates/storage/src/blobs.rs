@@ -2,13 +2,13 @@
 //! THE SHELVES / blobs: large values as files named by their SHA-256. In: bytes. Out: a hash, and the bytes again.
 //! Bound: [`BLOB_BYTES_MAX`]. Durable on return. Never touches the store. Read next: `store.rs`. Source: storage design §2.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::StoreError;
-use crate::files::{TEMPORARY, private_dir, write_durably};
+use crate::files::{TEMPORARY, private_dir, sync_dir, write_durably};
 
 /// Largest blob: a component upload with room to spare.
 pub const BLOB_BYTES_MAX: usize = 64 << 20;
@@ -103,9 +103,7 @@ impl Blobs {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        File::open(&self.directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(|e| io(&self.directory, &e))
+        sync_dir(&self.directory).map_err(|e| io(&self.directory, &e))
     }
 
     fn path(&self, hash: &str) -> Result<PathBuf, StoreError> {

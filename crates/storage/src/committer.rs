@@ -6,12 +6,16 @@
 //!
 //! One thread takes everything that is queued, writes it as one batch, tells the waiters, and starts again. There is no
 //! timer: under load a batch grows by itself, because more is queued while the last one is being synced.
+//!
+//! A store that met a full disk in the middle of a write is of no use any more, so the committer never lets it come to that:
+//! below [`RESERVE_BYTES`] of free space it waits. Nothing fails, nothing is lost, and it goes on by itself.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
@@ -22,6 +26,16 @@ use crate::store::{BATCH_BYTES_MAX, BATCH_OPS_MAX, CommitError, Op, Store, Store
 /// Bytes that may wait for their commit before [`Committer::room`] makes callers wait: a few full batches, so that a
 /// slow disk shows as back-pressure at the door and not as memory.
 pub const QUEUE_BYTES_MAX: usize = 8 << 20;
+
+/// Free bytes below which the committer waits for more: what the store may write without being asked, its memory tables (8 MiB
+/// each) and their merging, and what is left for the last commit of a server that is stopped.
+pub const RESERVE_BYTES: u64 = 32 << 20;
+
+/// Free bytes below which nothing new should be begun: above the reserve by the largest upload and what is running already.
+pub const LOW_BYTES: u64 = 128 << 20;
+
+/// How often a committer that waits for space looks again: soon enough for a person, and it costs a microsecond.
+const SPACE_LOOK: Duration = Duration::from_millis(100);
 
 /// Number of a submit: 1, 2, 3, … in the order of the log. Everything up to a durable number is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -89,6 +103,7 @@ impl std::str::FromStr for CrashPoint {
 
 /// What callers and the thread both touch.
 struct Shared {
+    store: Arc<dyn Store>,
     /// Set at most once, by tests.
     crash: Mutex<Option<CrashPoint>>,
     queue: Mutex<Queue>,
@@ -255,15 +270,26 @@ impl Committer {
         receiver.await.map_err(|_| Stopped)
     }
 
+    /// Whether more waits than [`QUEUE_BYTES_MAX`].
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.shared.queued_bytes.load(Ordering::Acquire) >= QUEUE_BYTES_MAX
+    }
+
+    /// Whether there is space for something new: see [`LOW_BYTES`].
+    #[must_use]
+    pub fn has_space(&self) -> bool {
+        let free = self.shared.store.free_bytes();
+        free.is_none_or(|free| free >= LOW_BYTES)
+    }
+
     /// Returns when fewer than [`QUEUE_BYTES_MAX`] bytes wait, or the committer has ended. Cancel safe.
     pub async fn room(&self) {
         loop {
             let mut notified = pin!(self.shared.room.notified());
             // Registered before the question, so that a notice in between is not missed.
             notified.as_mut().enable();
-            if self.shared.queued_bytes.load(Ordering::Acquire) < QUEUE_BYTES_MAX
-                || self.shared.waiters.lock().stopped
-            {
+            if !self.is_crowded() || self.shared.waiters.lock().stopped {
                 return;
             }
             notified.await;
@@ -341,7 +367,6 @@ impl Shared {
 /// What belongs to the thread alone.
 struct Lane {
     shared: Arc<Shared>,
-    store: Arc<dyn Store>,
     tokens: Vec<Token>,
     marks: Marks,
     on_fatal: Option<OnFatal>,
@@ -356,6 +381,7 @@ impl Lane {
         let marks = Marks::load(store.as_ref(), &tokens)?;
         Ok(Self {
             shared: Arc::new(Shared {
+                store,
                 crash: Mutex::default(),
                 queue: Mutex::default(),
                 filled: Condvar::new(),
@@ -366,7 +392,6 @@ impl Lane {
                 commits: AtomicU64::new(0),
                 bytes: AtomicU64::new(0),
             }),
-            store,
             tokens,
             marks,
             on_fatal: Some(Box::new(on_fatal)),
@@ -442,13 +467,41 @@ impl Lane {
         let batch = self.marks.merge(ops);
         // A batch can be left with nothing to say: a mark that was set and taken away again.
         if !batch.is_empty() {
+            self.wait_for_space();
             self.shared.crash_if(false);
-            self.store.commit(&self.tokens, &batch)?;
+            self.shared.store.commit(&self.tokens, &batch)?;
             self.shared.crash_if(true);
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
         }
         self.shared.advance(seq, bytes);
         Ok(())
+    }
+
+    /// Returns when the disk has its reserve, or when the committer is being stopped: the reserve is for that, too.
+    fn wait_for_space(&self) {
+        let mut told = false;
+        while let Some(free) = self
+            .shared
+            .store
+            .free_bytes()
+            .filter(|free| *free < RESERVE_BYTES)
+        {
+            if !told {
+                tracing::error!(
+                    free,
+                    "the disk is full: nothing is written until there is space"
+                );
+                told = true;
+            }
+            let mut queue = self.shared.queue.lock();
+            if queue.closed {
+                return;
+            }
+            self.shared.filled.wait_for(&mut queue, SPACE_LOOK);
+        }
+        if told {
+            tracing::warn!("there is space on the disk again");
+        }
     }
 
     fn fail(&mut self, error: CommitError) {

@@ -15,5 +15,6 @@ pub mod store;
 pub use crate::fjall::FjallStore;
 pub use blobs::Blobs;
 pub use committer::{Committer, CrashPoint, Seq, Stopped};
+pub use files::{TEMPORARY, write_durably};
 pub use mem::MemStore;
 pub use store::{CommitError, Op, Store, StoreError, Token};

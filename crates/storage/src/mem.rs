@@ -39,6 +39,7 @@ pub struct MemStore {
     faults: Mutex<Faults>,
     commits: AtomicU64,
     gate: Mutex<()>,
+    free_bytes: Mutex<Option<u64>>,
 }
 
 /// Everything that is committed at one moment.
@@ -125,6 +126,11 @@ impl MemStore {
     /// Holds every commit until the guard is dropped: a disk that hangs.
     pub fn hold_commits(&self) -> MutexGuard<'_, ()> {
         self.gate.lock()
+    }
+
+    /// Sets how many bytes the store says may still be written; `None`: no bound.
+    pub fn set_free_bytes(&self, bytes: Option<u64>) {
+        *self.free_bytes.lock() = bytes;
     }
 
     /// Number of commits that were written.
@@ -529,6 +535,10 @@ impl Store for MemStore {
             }
         }
         Ok(!state.dropped.is_empty())
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        *self.free_bytes.lock()
     }
 
     fn disk_bytes(&self) -> Result<u64, StoreError> {

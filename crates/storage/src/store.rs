@@ -416,6 +416,11 @@ pub trait Store: Send + Sync + 'static {
     /// Removes up to `records` records of dropped workers; returns whether some are left. Called by a sweeper.
     fn sweep(&self, records: usize) -> Result<bool, StoreError>;
 
+    /// Bytes that may still be written where the store is; `None` where that is not known or has no bound.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Entries and bytes on disk, for `/metrics` and `idle` benchmarks.
     fn disk_bytes(&self) -> Result<u64, StoreError>;
 

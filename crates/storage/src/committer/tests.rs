@@ -257,3 +257,31 @@ async fn a_driven_committer_writes_one_submit_at_a_time_and_nothing_by_itself() 
     committer.stop();
     assert_eq!(store.commits(), 2);
 }
+
+#[tokio::test]
+async fn a_full_disk_holds_commits_until_there_is_space() {
+    let rig = rig();
+    rig.store.set_free_bytes(Some(LOW_BYTES));
+    assert!(rig.committer.has_space());
+    let seq = rig.committer.submit([append(log(1), 1, b"a")]);
+    rig.committer.wait(seq).await.unwrap();
+    // Low: nothing new should be begun, what runs goes on.
+    rig.store.set_free_bytes(Some(RESERVE_BYTES));
+    assert!(!rig.committer.has_space());
+    let seq = rig.committer.submit([append(log(1), 2, b"b")]);
+    rig.committer.wait(seq).await.unwrap();
+    // Full: it waits, and nothing has failed.
+    rig.store.set_free_bytes(Some(RESERVE_BYTES - 1));
+    let seq = rig.committer.submit([append(log(1), 3, b"c")]);
+    let mut wait = Box::pin(rig.committer.wait(seq));
+    assert!(poll_once(&mut wait).is_pending());
+    assert_eq!(rig.store.commits(), 2);
+    rig.store.set_free_bytes(Some(RESERVE_BYTES));
+    wait.await.unwrap();
+    // A stop does not wait for space: the reserve is for it.
+    rig.store.set_free_bytes(Some(0));
+    let seq = rig.committer.submit([append(log(1), 4, b"d")]);
+    rig.committer.stop();
+    rig.committer.wait(seq).await.unwrap();
+    assert!(rig.fatal.try_recv().is_err());
+}

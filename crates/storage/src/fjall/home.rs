@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use golem_model::ids::SHARDS;
 
-use crate::files::{private_dir, write_durably};
+use crate::files::{private_dir, sync_dir, write_durably};
 use crate::fjall::layout::{Space, corrupt};
 use crate::store::StoreError;
 
@@ -94,6 +94,19 @@ impl Home {
     /// Where the database is.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE_DIR)
+    }
+
+    /// Makes the names of a new database stay, before anything is promised: the library syncs the directory of each keyspace,
+    /// and not the one that they are in. Errors: `Io`.
+    pub(crate) fn keep_names(&self) -> Result<(), StoreError> {
+        if !self.is_new {
+            return Ok(());
+        }
+        let database = self.database();
+        for folder in [&database.join("keyspaces"), &database, &self.path] {
+            sync_dir(folder).map_err(|e| StoreError::Io(format!("{}: {e}", folder.display())))?;
+        }
+        Ok(())
     }
 
     /// Says what the directory is, once the database is there. Errors: `Io`.

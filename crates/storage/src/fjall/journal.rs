@@ -256,13 +256,12 @@ fn has_batch(bytes: &[u8]) -> bool {
     })
 }
 
-/// Whether `bytes`, which stand at position `at` of a file, have a sector of zeros.
+/// Whether `bytes`, which stand at position `at` of a file, have a sector of zeros, or begin with what is left of one.
 fn lacks_sector(bytes: &[u8], at: usize) -> bool {
     let skip = at.next_multiple_of(SECTOR) - at;
-    let sectors = bytes.get(skip..).unwrap_or_default();
-    sectors
-        .chunks_exact(SECTOR)
-        .any(|sector| sector.iter().all(|byte| *byte == 0))
+    let (first, sectors) = bytes.split_at(skip.min(bytes.len()));
+    let is_empty = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
+    (!first.is_empty() && is_empty(first)) || sectors.chunks_exact(SECTOR).any(is_empty)
 }
 
 struct Reader<'a> {
@@ -375,6 +374,28 @@ mod tests {
         let mut whole = [first.clone(), encode(2, &[(b"b", &[7; 4 * SECTOR])])].concat();
         whole[2 * SECTOR..3 * SECTOR].fill(0);
         assert_eq!(check_bytes(&whole, true), Ok(first.len()));
+    }
+
+    #[test]
+    fn a_last_batch_that_lacks_any_of_its_sectors_is_cut_off() {
+        let first = encode(1, &[(b"a", b"1")]);
+        let whole = [first.clone(), encode(2, &[(b"b", &[7; 4 * SECTOR])])].concat();
+        let sectors = whole.len().div_ceil(SECTOR);
+        // Any of them may be there and any missing; of the first one the part behind what was durable.
+        for missing in 1..1 << sectors {
+            let mut torn = whole.clone();
+            for (at, byte) in torn.iter_mut().enumerate().skip(first.len()) {
+                if missing & 1 << (at / SECTOR) != 0 {
+                    *byte = 0;
+                }
+            }
+            let end = torn
+                .iter()
+                .rposition(|byte| *byte != 0)
+                .map_or(0, |at| at + 1);
+            torn.truncate(end);
+            assert_eq!(check_bytes(&torn, true), Ok(first.len()), "{missing:b}");
+        }
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl FjallStore {
         let mut home = Home::take(path.as_ref())?;
         let end = journal::check(&home.database())?;
         let db = Db::open(&home.database())?;
+        home.keep_names()?;
         probe(&db, end)?;
         home.finish()?;
         let epochs = load_epochs(&db, home.shards())?;
@@ -530,6 +531,11 @@ impl Store for FjallStore {
 
     fn settle(&self) {
         self.db.settle();
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let space = rustix::fs::statvfs(self.db.path()).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
 }
 
