@@ -6,6 +6,7 @@
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use golem_storage::{TEMPORARY, write_durably};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Result};
@@ -23,6 +24,13 @@ impl CodeCache {
     /// A cache in `directory`, which is made if it is not there and must not be writable by others.
     pub(crate) fn open(directory: PathBuf, engine: &Engine) -> std::io::Result<Self> {
         std::fs::create_dir_all(&directory)?;
+        for entry in std::fs::read_dir(&directory)? {
+            let entry = entry?;
+            // What an earlier process left half written.
+            if entry.file_name().to_string_lossy().ends_with(TEMPORARY) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
         let mut hasher = Fingerprint(Sha256::new());
         INSTRUMENTATION.hash(&mut hasher);
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -58,14 +66,8 @@ impl CodeCache {
             }
         }
         let compiled = compile(engine, &wasm()?)?;
-        // A name of our own and a rename: a crash never leaves half a file under the final name.
-        let temporary = self.directory.join(format!(
-            "{hash}-{}.{}.tmp",
-            self.compatibility,
-            std::process::id()
-        ));
-        std::fs::write(&temporary, &compiled)?;
-        std::fs::rename(&temporary, &path)?;
+        // Neither a crash nor a power cut leaves half a file under the final name: it would be run without being looked at.
+        write_durably(&path, &compiled)?;
         open_compiled(engine, &path)
     }
 }
