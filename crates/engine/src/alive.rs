@@ -28,6 +28,7 @@ use crate::link::Link;
 use crate::node::Node;
 use crate::oplog::{Base, Ledger, SharedWriter, Writer};
 use crate::queue::{CreateWith, Finished, Invocation, Queue, Queued};
+use crate::retention::next_step;
 use crate::retry;
 
 /// The invocation that runs.
@@ -59,6 +60,8 @@ pub(crate) struct Alive {
     pub(crate) retry_at: Option<u64>,
     /// The current invocation waits outside memory; with `true` the store knows what wakes it.
     pub(crate) suspended: Option<bool>,
+    /// How often its instance has left memory while its guest waited.
+    pub(crate) absences: u64,
     /// Updates that were asked for, oldest first.
     pub(crate) updates: VecDeque<(u64, UpdateMode)>,
     /// The update that is under way.
@@ -69,6 +72,8 @@ pub(crate) struct Alive {
     pub(crate) stale_base: bool,
     /// The newest checkpoint.
     pub(crate) checkpoint: Option<Arc<Summary>>,
+    /// Entry of the log at which old results are looked for again.
+    pub(crate) results_due: u64,
     /// Entry at which the next checkpoint is due; the worker may have told that it can have none.
     pub(crate) checkpoint_due: Option<OplogIndex>,
     /// The instance is to leave memory as soon as its checkpoint is taken.
@@ -123,6 +128,7 @@ impl Alive {
             last_error: None,
             retry_count: 0,
             updates: Vec::new(),
+            results_from: 0,
         };
         let create = Create {
             component: id.component_id.0.as_bytes().to_vec(),
@@ -167,11 +173,13 @@ impl Alive {
             failures: 0,
             retry_at: None,
             suspended: None,
+            absences: 0,
             updates: VecDeque::new(),
             trying: None,
             base: None,
             stale_base: false,
             checkpoint: None,
+            results_due: next_step(tail.0),
             checkpoint_due: Some(OplogIndex(tail.0 + CHECKPOINT_ENTRIES)),
             leaving: false,
             fresh: false,
@@ -297,6 +305,15 @@ impl Alive {
         }
     }
 
+    /// The worker was noted as waiting and goes on: what makes its row say so.
+    pub(crate) fn put_live(&mut self, id: &WorkerId) -> Option<Op> {
+        if self.row.state() != RowState::Suspended {
+            return None;
+        }
+        self.row.set_state(RowState::Live);
+        Some(self.put_row(id))
+    }
+
     pub(crate) fn resume(&mut self, id: &WorkerId) {
         self.row.set_state(RowState::Live);
         let put = self.put_row(id);
@@ -420,6 +437,7 @@ impl Alive {
                 seq,
             }));
         }
+        self.let_results_go(node, id);
     }
 
     /// The current invocation, or the activation, has no result.

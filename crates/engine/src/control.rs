@@ -177,10 +177,7 @@ impl Worker {
         if let Some(Some(until)) = alive.link.unpark() {
             also.push(wake_timer(&alive.link, until).delete);
         }
-        if alive.row.state() == RowState::Suspended {
-            alive.row.set_state(RowState::Live);
-            also.push(alive.put_row(&id));
-        }
+        also.extend(alive.put_live(&id));
         let (seq, last) = {
             let mut writer = alive.writer.lock();
             let last = writer.tail();
@@ -332,18 +329,16 @@ impl Worker {
         // In the same commit, so that a start of the server after it wakes who waits.
         let wakes = alive.suspended == Some(true) || alive.link.is_parked();
         let mark = wakes.then(|| alive.link.mark_op()).flatten();
+        let absent = alive.suspended == Some(true);
+        let put = absent.then(|| alive.put_live(&id)).flatten();
         let seq = {
             let mut writer = alive.writer.lock();
-            writer.submit([op].into_iter().chain(mark));
+            writer.submit([op].into_iter().chain(mark).chain(put));
             writer.last()
         };
         self.durable(seq).await?;
-        if let Some(alive) = &mut self.alive
-            && alive.suspended == Some(true)
-            && alive.row.state() == RowState::Suspended
-        {
+        if let (true, Some(alive)) = (absent, &mut self.alive) {
             alive.suspended = None;
-            alive.row.set_state(RowState::Live);
         }
         node.promises().changed(&key);
         Ok(true)
@@ -445,12 +440,11 @@ impl Worker {
                 let mark = (alive.current.is_some())
                     .then(|| alive.link.mark_op())
                     .flatten();
-                if alive.suspended.take().is_some() && alive.row.state() == RowState::Suspended {
-                    alive.row.set_state(RowState::Live);
-                }
+                let absent = alive.suspended.take().is_some();
+                let put = absent.then(|| alive.put_live(&self.id)).flatten();
                 self.node
                     .committer()
-                    .submit([delete].into_iter().chain(mark))
+                    .submit([delete].into_iter().chain(mark).chain(put))
             }
             // The worker was deleted, or made anew, or cannot be read: nobody waits for this timer.
             _ => self.node.committer().submit([delete]),

@@ -23,6 +23,7 @@ mod promises;
 pub mod queue;
 mod rehearse;
 mod resident;
+mod retention;
 mod retry;
 mod rpc;
 mod run;
@@ -47,3 +48,4 @@ pub use node::{
 };
 pub use queue::Target;
 pub use rehearse::{Rehearsal, RehearsalEnd, RehearsalStep, Verification};
+pub use retention::Retention;

@@ -2,6 +2,8 @@
 //! THE STAGE / limits: everything that a guest or a caller could grow, with its bound and the reason.
 //! Read next: `instance.rs`, `queue.rs`.
 
+use std::time::Duration;
+
 use wasmtime::ResourceLimiter;
 
 use crate::error::WorkerError;
@@ -21,6 +23,16 @@ pub const QUEUE_MAX: usize = 16 << 10;
 pub const NAME_BYTES_MAX: usize = 1024;
 /// Largest encoded arguments or result of one invocation: what one blob may hold and a person may still look at.
 pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
+/// A wait for timers and promises that has lasted this long is noted in the log, unless the node is told another time: then
+/// nothing but a timer in the store remembers it, and a start of the server does not run the worker before it is due.
+/// Source: runtime spec §1.4.
+pub const SUSPEND_AFTER: Duration = Duration::from_secs(10);
+/// How long the result of an invocation is kept at least for its idempotency key: nobody repeats a request after a month.
+pub const RESULT_AGE: Duration = Duration::from_secs(30 * 86_400);
+/// Results that the last so many entries of a worker's log tell of are kept whatever their age.
+pub const RESULT_ENTRIES: u64 = 10_000;
+/// Entries that are looked through at once for results to let go: each invocation has three at least, so they fit one commit.
+pub(crate) const RESULT_STEP: u64 = 512;
 /// Instances that stay in memory when nobody asks for more: about 7 memory maps each, of 65,530 that Linux allows a
 /// process by default, with half of them left for running ones. Source: host design §7.
 pub const RESIDENT_MAX: usize = 4096;

@@ -74,8 +74,10 @@ pub(crate) struct Metrics {
     pub(crate) invocations: Durations,
     /// Time from a worker without instance to one that goes on.
     pub(crate) activations: Durations,
-    /// Instances that left memory.
-    pub(crate) evicted: Count,
+    /// Instances that left memory without work.
+    pub(crate) evicted_idle: Count,
+    /// Instances that left memory while their guests waited.
+    pub(crate) evicted_waiting: Count,
     /// Calls from worker to worker that were sent.
     pub(crate) calls: Count,
     /// Timers that fired.
@@ -108,7 +110,8 @@ pub struct Figures {
     pub failed: u64,
     pub invocations: DurationsSeen,
     pub activations: DurationsSeen,
-    pub evicted: u64,
+    pub evicted_idle: u64,
+    pub evicted_waiting: u64,
     pub calls: u64,
     pub timers: u64,
     pub promises: u64,
@@ -133,7 +136,8 @@ impl Node {
             failed: metrics.failed.seen(),
             invocations: metrics.invocations.seen(),
             activations: metrics.activations.seen(),
-            evicted: metrics.evicted.seen(),
+            evicted_idle: metrics.evicted_idle.seen(),
+            evicted_waiting: metrics.evicted_waiting.seen(),
             calls: metrics.calls.seen(),
             timers: metrics.timers.seen(),
             promises: metrics.promises.seen(),
@@ -143,7 +147,7 @@ impl Node {
             commit_queued_bytes: commits.queued_bytes,
             checkpoints: self.checkpoint_stats(),
             active_workers: self.active_workers(),
-            idle_instances: self.resident_instances() as u64,
+            idle_instances: self.idle_instances(),
             memory_bytes: resident_bytes(),
             store_bytes: self.store().disk_bytes().ok(),
         }

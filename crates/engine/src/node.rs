@@ -13,6 +13,7 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use golem_model::oplog::RetryPolicy;
 use golem_model::types::Function as Signature;
@@ -32,11 +33,12 @@ use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
 use crate::host::{Network, NetworkDouble, Outside};
-use crate::limits::{EXECUTING_MAX, RESIDENT_MAX};
+use crate::limits::{EXECUTING_MAX, RESIDENT_MAX, SUSPEND_AFTER};
 use crate::metrics::Metrics;
 use crate::oplog::Payloads;
 use crate::promises::Promises;
 use crate::resident::{Resident, machine_bytes};
+use crate::retention::Retention;
 use crate::rpc::WaitGraph;
 use crate::timers::Timers;
 use crate::wasm::{Running, Ticker, engine};
@@ -75,6 +77,10 @@ pub struct NodeConfig {
     /// Bytes of the whole process above which instances without work leave memory, those that were left alone longest
     /// first. `None`: [`MEMORY_PART`] of the machine.
     pub memory_bytes: Option<u64>,
+    /// How long a guest waits for timers and promises before the log notes it and the store alone remembers it.
+    pub suspend_after: Duration,
+    /// What is kept of the results of idempotency keys.
+    pub retention: Retention,
     /// A commit at which the process dies. For tests of recovery.
     pub crash_at: Option<CrashPoint>,
 }
@@ -93,6 +99,8 @@ impl NodeConfig {
             driven: false,
             resident_max: RESIDENT_MAX,
             memory_bytes: None,
+            suspend_after: SUSPEND_AFTER,
+            retention: Retention::default(),
             crash_at: None,
         }
     }
@@ -295,6 +303,8 @@ pub struct Node {
     sweeping: AtomicBool,
     outside: Outside,
     ticker: Ticker,
+    suspend_after: Duration,
+    retention: Retention,
 }
 
 impl Node {
@@ -347,6 +357,8 @@ impl Node {
                 config.double.clone(),
             )?,
             ticker: Ticker::start(engine)?,
+            suspend_after: config.suspend_after,
+            retention: config.retention,
             store,
             committer,
             tokens,
@@ -550,10 +562,20 @@ impl Node {
         self.resident.gone(worker);
     }
 
-    /// Idle instances in memory.
-    #[must_use]
-    pub fn resident_instances(&self) -> usize {
-        self.resident.count()
+    /// An instance without work leaves memory.
+    pub(crate) fn count_eviction(&self) {
+        self.metrics.evicted_idle.add();
+    }
+
+    /// The instance of a worker whose guest waits has left memory.
+    pub(crate) fn waiting_instance_left(&self, worker: &WorkerId) {
+        self.metrics.evicted_waiting.add();
+        self.instance_gone(worker);
+    }
+
+    /// Instances in memory without work, or with a guest that waits.
+    pub(crate) fn idle_instances(&self) -> u64 {
+        self.resident.count() as u64
     }
 
     /// Lets the task of a worker end, unless somebody has just told it something.
@@ -580,7 +602,18 @@ impl Node {
         self.registry.get(at).unwrap_or(first)
     }
 
-    fn is_active(&self, worker: &WorkerId) -> bool {
+    /// How long a guest waits before that is noted.
+    pub(crate) fn suspend_after(&self) -> Duration {
+        self.suspend_after
+    }
+
+    /// What is kept of the results of workers.
+    pub(crate) fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    /// Whether a worker has a task, and so something in memory.
+    pub(crate) fn is_active(&self, worker: &WorkerId) -> bool {
         self.part(worker).lock().contains_key(worker)
     }
 

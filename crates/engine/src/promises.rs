@@ -142,7 +142,7 @@ impl Node {
         change: PromiseChange,
     ) -> Result<bool, WorkerError> {
         let (sender, receiver) = oneshot::channel();
-        self.tell(worker, Message::Promise(index, change, sender));
+        self.tell(worker, Message::Promise(index, Box::new(change), sender));
         receiver.await.map_err(|_| WorkerError::Stopping)?
     }
 }

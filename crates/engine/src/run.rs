@@ -273,7 +273,11 @@ impl Worker {
             } => alive.stop(&self.node, &self.id, stopped, recorded),
             Ran::Saved(saved) => alive.saved(&self.node, &self.id, saved),
             Ran::Captured(captured) => {
+                let leaving = alive.leaving;
                 self.instance = alive.captured(&self.id, captured);
+                if leaving {
+                    self.node.count_eviction();
+                }
             }
         }
         if self.instance.is_some() && alive.checkpoint_is_due() {

@@ -18,7 +18,7 @@ use crate::alive::{Admission, Alive, call_hash};
 use crate::checkpoint::Summary;
 use crate::control::RevertTo;
 use crate::error::WorkerError;
-use crate::host::any_ready;
+use crate::host::{Source, any_ready, is_any_ready, parks_until};
 use crate::instance::Instance;
 use crate::limits::QUEUE_MAX;
 use crate::node::{CreatedWorker, Node, WorkerView};
@@ -30,10 +30,11 @@ use crate::timers::wake_timer;
 /// How the answer to a question comes back.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, WorkerError>>;
 
-/// What a worker is asked.
+/// What a worker is asked. Small: the channel of each worker has room for 32 of them from the beginning, and that is a good part
+/// of what a worker costs that waits.
 pub(crate) enum Message {
     /// Create it.
-    Create(CreateWith, Answer<(CreatedWorker, Seq)>),
+    Create(Box<CreateWith>, Answer<(CreatedWorker, Seq)>),
     /// Invoke it.
     Invoke(Box<Invocation>),
     /// Describe it.
@@ -43,13 +44,13 @@ pub(crate) enum Message {
     /// Go on after an interrupt.
     Resume(Answer<()>),
     /// Cancel the invocation with this key. Answers whether there was one to cancel.
-    Cancel(IdempotencyKey, Option<Answer<bool>>),
+    Cancel(Box<IdempotencyKey>, Option<Answer<bool>>),
     /// Run another version.
     Update(u64, UpdateMode, Answer<()>),
     /// Go back in its history.
     Revert(RevertTo, Answer<()>),
     /// Change a promise that it created at this index. Answers whether that changed anything.
-    Promise(OplogIndex, PromiseChange, Answer<bool>),
+    Promise(OplogIndex, Box<PromiseChange>, Answer<bool>),
     /// Says where its log is and ends; all of it is durable then.
     Log(Answer<(LogId, OplogIndex)>),
     /// Delete it.
@@ -62,6 +63,8 @@ pub(crate) enum Message {
     Timer(Box<Timer>),
     /// Its guest has waited long: note it, until when (µs since 1970) if a timer is among what it waits for.
     Park(Option<u64>),
+    /// The same for a wait outside memory: what it waits for, and the number of the absence.
+    ParkAbsent(Box<[Source]>, u64),
     /// Its guest has been noted as waiting and goes on.
     Unparked,
 }
@@ -115,7 +118,8 @@ impl Worker {
             let clock = self.node.clock().clone();
             tokio::select! {
                 message = self.messages.recv() => match message {
-                    Some(message) => self.handle(message).await,
+                    // Apart, so that a worker that waits does not keep room for all that it could be asked.
+                    Some(message) => Box::pin(self.handle(message)).await,
                     None => return,
                 },
                 ran = async { match &mut self.running { Some(running) => running.await, None => std::future::pending().await } } => {
@@ -176,7 +180,7 @@ impl Worker {
     async fn handle(&mut self, message: Message) {
         match message {
             Message::Create(with, reply) => {
-                let outcome = self.create(with);
+                let outcome = self.create(*with);
                 drop(reply.send(outcome));
             }
             Message::Invoke(invocation) => self.invoke(*invocation).await,
@@ -211,7 +215,7 @@ impl Worker {
                 drop(reply.send(outcome));
             }
             Message::Promise(index, change, reply) => {
-                let outcome = self.change_promise(index, change).await;
+                let outcome = self.change_promise(index, *change).await;
                 drop(reply.send(outcome));
             }
             Message::Log(reply) => {
@@ -222,10 +226,11 @@ impl Worker {
                 let outcome = self.delete().await;
                 drop(reply.send(outcome));
             }
-            Message::Evict => self.evict(),
+            Message::Evict => self.evict().await,
             Message::Wake => self.wake(),
             Message::Timer(timer) => self.fire(*timer).await,
             Message::Park(until) => self.park(until),
+            Message::ParkAbsent(sources, absence) => self.park_absent(&sources, absence).await,
             Message::Unparked => self.unparked(),
         }
     }
@@ -428,7 +433,7 @@ impl Worker {
     }
 
     /// Drops the instance if it is idle, or if its guest waits for something that a later instance can wait for.
-    fn evict(&mut self) {
+    async fn evict(&mut self) {
         let Some(alive) = &mut self.alive else { return };
         if self.running.is_none() {
             if alive.checkpoint_is_worth_it() && !alive.leaving {
@@ -437,8 +442,9 @@ impl Worker {
                 self.capture();
                 return;
             }
-            self.instance = None;
-            self.node.metrics().evicted.add();
+            if self.instance.take().is_some() {
+                self.node.count_eviction();
+            }
             self.node.instance_gone(&self.id);
             return;
         }
@@ -449,17 +455,28 @@ impl Worker {
         self.running = None;
         alive.link.instance_gone();
         alive.link.keep(&sources);
-        self.node.metrics().evicted.add();
-        self.node.instance_gone(&self.id);
+        self.node.waiting_instance_left(&self.id);
         let parked = alive.link.unpark().is_some();
         alive.suspended = Some(parked);
+        alive.absences += 1;
+        let absence = alive.absences;
         let (node, id) = (Arc::clone(&self.node), self.id.clone());
-        // What is parked is woken by its timer in the store, or by whoever completes the promise.
         if !parked {
+            // It is left to the store after the same time as a wait in memory, so that it costs no memory at all.
+            let after = parks_until(&sources).map(|_| node.suspend_after());
             tokio::spawn(async move {
-                any_ready(&sources).await;
-                node.tell(&id, Message::Wake);
+                let message = tokio::select! {
+                    biased;
+                    () = any_ready(&sources) => Message::Wake,
+                    () = async { match after { Some(after) => node.clock().sleep(after).await, None => std::future::pending().await } } => {
+                        Message::ParkAbsent(sources.into_boxed_slice(), absence)
+                    }
+                };
+                node.tell(&id, message);
             });
+        } else if is_any_ready(&sources).await {
+            // It was there before the guest could take it: whoever brought it has woken an instance that is gone.
+            self.wake();
         }
     }
 
@@ -470,9 +487,9 @@ impl Worker {
                 if let Some(alive) = &mut self.alive
                     && alive.suspended.take() == Some(true)
                 {
-                    let ops = alive.link.mark_op();
-                    self.node.committer().submit(ops);
-                    alive.row.set_state(RowState::Live);
+                    let mark = alive.link.mark_op();
+                    let put = alive.put_live(&self.id);
+                    self.node.committer().submit(mark.into_iter().chain(put));
                 }
                 if let (false, Some(alive)) = (self.has_work(), &self.alive) {
                     // Whoever set the mark had not seen that the work was done.
@@ -489,6 +506,31 @@ impl Worker {
         if !alive.link.is_waiting() || alive.link.is_parked() {
             return;
         }
+        alive.link.park(until);
+        self.note_wait(until);
+    }
+
+    /// The same for a guest that waits outside memory; nothing is left of it in memory then, unless somebody waits for its
+    /// answer.
+    async fn park_absent(&mut self, sources: &[Source], absence: u64) {
+        let Some(alive) = &self.alive else { return };
+        if alive.suspended != Some(false) || alive.absences != absence {
+            return;
+        }
+        let until = match parks_until(sources) {
+            // Promises are changed by this task, so none can come between this look and the note.
+            Some(until) if !is_any_ready(sources).await => until,
+            _ => return self.wake(),
+        };
+        if let Some(alive) = &mut self.alive {
+            alive.suspended = Some(true);
+        }
+        self.note_wait(until);
+    }
+
+    /// Writes that the guest waits, with the timer that wakes it, and takes the mark away that would wake it at the start.
+    fn note_wait(&mut self, until: Option<u64>) {
+        let Some(alive) = &mut self.alive else { return };
         alive.row.set_state(RowState::Suspended);
         let mut ops = vec![alive.put_row(&self.id), alive.link.clear_op()];
         let timer = until.map(|until| (until, wake_timer(&alive.link, until).add));
@@ -501,7 +543,6 @@ impl Worker {
             writer.append_with(event, ops);
             writer.last()
         };
-        alive.link.park(until);
         if let Some((until, _)) = timer {
             self.node.arm_timer(alive.link.log.shard(), until, seq);
         }
@@ -510,10 +551,8 @@ impl Worker {
     /// The guest goes on: the row says so again. The mark was set with the outcome of the wait.
     fn unparked(&mut self) {
         let Some(alive) = &mut self.alive else { return };
-        if alive.row.state() == RowState::Suspended {
-            alive.row.set_state(RowState::Live);
-            self.node.committer().submit([alive.put_row(&self.id)]);
-        }
+        let put = alive.put_live(&self.id);
+        self.node.committer().submit(put);
     }
 }
 

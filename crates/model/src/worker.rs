@@ -61,6 +61,9 @@ pub struct WorkerRow {
     /// Updates of the worker, oldest first; the oldest are forgotten beyond [`UPDATE_RECORDS_MAX`].
     #[prost(message, repeated, tag = "9")]
     pub updates: Vec<UpdateRecord>,
+    /// Entries of its log before this one are done with: results that they tell of were let go, or stay for ever.
+    #[prost(uint64, tag = "10")]
+    pub results_from: u64,
 }
 
 /// Updates that a row remembers: enough to see what happened lately, so that a row never grows with a worker's life.

@@ -406,7 +406,7 @@ impl Lane {
                 return;
             }
         }
-        self.store.settle();
+        self.shared.store.settle();
         // `Drop` closes.
     }
 

@@ -17,11 +17,34 @@ use tokio::sync::watch;
 
 use super::guest;
 use crate::error::WorkerError;
+use crate::limits::SUSPEND_AFTER;
 use crate::node::{Node, NodeConfig, Request};
 use crate::queue::Target;
+use crate::retention::Retention;
 
 /// Longest wait for anything: far above what it needs, so that a test that hangs says so.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a test sets of its node.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub(super) resident_max: usize,
+    pub(super) memory_bytes: Option<u64>,
+    pub(super) suspend_after: Duration,
+    pub(super) retention: Retention,
+}
+
+impl Setup {
+    /// The defaults with at most `resident_max` idle instances.
+    pub(super) fn new(resident_max: usize) -> Self {
+        Self {
+            resident_max,
+            memory_bytes: None,
+            suspend_after: SUSPEND_AFTER,
+            retention: Retention::default(),
+        }
+    }
+}
 
 /// How a node is made again.
 pub(super) struct Gym {
@@ -29,7 +52,7 @@ pub(super) struct Gym {
     pub(super) store: Arc<MemStore>,
     pub(super) component: ComponentId,
     pub(super) dir: TempDir,
-    pub(super) resident_max: usize,
+    setup: Setup,
     dead: watch::Receiver<bool>,
 }
 
@@ -39,13 +62,16 @@ pub(super) struct Crashed;
 
 fn start(
     dir: &TempDir,
-    resident_max: usize,
+    setup: &Setup,
     store: &Arc<MemStore>,
 ) -> (Arc<Node>, watch::Receiver<bool>) {
     let (dies, dead) = watch::channel(false);
     let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
     let mut config = NodeConfig::new(dir.path().join("code"));
-    config.resident_max = resident_max;
+    config.resident_max = setup.resident_max;
+    config.memory_bytes = setup.memory_bytes;
+    config.suspend_after = setup.suspend_after;
+    config.retention = setup.retention;
     let fatal = move |_| {
         dies.send_replace(true);
     };
@@ -56,9 +82,14 @@ fn start(
 impl Gym {
     /// A node on an empty store with the user guest uploaded in so many versions. At most `resident_max` idle instances.
     pub(super) async fn new(resident_max: usize, versions: u32) -> Self {
+        Self::with(Setup::new(resident_max), versions).await
+    }
+
+    /// The same with more settings.
+    pub(super) async fn with(setup: Setup, versions: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(MemStore::new());
-        let (node, dead) = start(&dir, resident_max, &store);
+        let (node, dead) = start(&dir, &setup, &store);
         let upload = node.create_component("faults", ComponentType::Durable, guest::user(0));
         let component = upload.await.unwrap().versioned_component_id.component_id;
         for version in 1..versions {
@@ -70,7 +101,7 @@ impl Gym {
             store,
             component,
             dir,
-            resident_max,
+            setup,
             dead,
         }
     }
@@ -83,13 +114,13 @@ impl Gym {
         golem_testkit::copy_tree(&self.dir.path().join("blobs"), &dir.path().join("blobs"))
             .unwrap();
         let store = Arc::new(MemStore::from_snapshot(self.store.snapshot()));
-        let (node, dead) = start(&dir, self.resident_max, &store);
+        let (node, dead) = start(&dir, &self.setup, &store);
         Self {
             node,
             store,
             component: self.component,
             dir,
-            resident_max: self.resident_max,
+            setup: self.setup.clone(),
             dead,
         }
     }
@@ -109,7 +140,7 @@ impl Gym {
 
     async fn again(&mut self, store: Arc<MemStore>) {
         self.node.stop().await;
-        let (node, dead) = start(&self.dir, self.resident_max, &store);
+        let (node, dead) = start(&self.dir, &self.setup, &store);
         self.node = node;
         self.store = store;
         self.dead = dead;

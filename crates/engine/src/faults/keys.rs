@@ -2,12 +2,16 @@
 //! THE STAGE / faults/keys: one key many times at once is one effect and one answer, whatever happens to the worker meanwhile.
 //! Read next: `../queue.rs`. Source: reliability spec F16, guarantee G2.
 
-use golem_model::Value;
-use golem_model::oplog::UpdateMode;
+use std::time::Duration;
 
-use super::gym::{Gym, number};
+use golem_model::oplog::{Event, UpdateMode};
+use golem_model::{IdempotencyKey, Value};
+use golem_storage::Store as _;
+
+use super::gym::{Gym, Setup, number};
 use crate::error::WorkerError;
 use crate::queue::Target;
+use crate::retention::Retention;
 
 /// Callers that come at once.
 const CALLERS: usize = 200;
@@ -81,4 +85,58 @@ async fn a_key_that_comes_many_times_at_once_has_one_effect_and_one_answer() {
     gym.node.delete_worker(&worker).await.unwrap();
     assert_eq!(storm(&gym, "k", 7).await, 7, "after a deletion");
     assert_eq!(gym.number("w", "get", vec![]).await, 7);
+}
+
+/// Keys of a worker's log and whether their results are there: of outsiders, and of other workers.
+async fn results(gym: &Gym, worker: &str) -> (Vec<bool>, Vec<bool>) {
+    let id = gym.worker(worker);
+    let (log, _) = gym.node.durable_log(&id).await.unwrap();
+    let (mut outsiders, mut workers) = (Vec::new(), Vec::new());
+    for (_, event) in gym.entries(&id).await.unwrap() {
+        let Event::Accepted(accepted) = event else {
+            continue;
+        };
+        let kept = gym.store.result(log, &IdempotencyKey(accepted.key));
+        let which = match accepted.caller {
+            None => &mut outsiders,
+            Some(_) => &mut workers,
+        };
+        which.push(kept.unwrap().is_some());
+    }
+    (outsiders, workers)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_go_when_they_are_old_and_many_and_nobody_asks_again() {
+    let old = Retention {
+        age: Duration::ZERO,
+        entries: 100,
+    };
+    for (retention, goes) in [(old, true), (Retention::default(), false)] {
+        let mut setup = Setup::new(4);
+        setup.retention = retention;
+        let mut gym = Gym::with(setup, 1).await;
+        let keyed = async |gym: &Gym, key: &str| {
+            let answer = gym.ask("w", "add", vec![Value::U64(1)], Some(key)).await;
+            number(answer.unwrap())
+        };
+        assert_eq!(keyed(&gym, "first").await, 1);
+        gym.number("caller", "send", vec![gym.urn("w"), Value::U64(10)])
+            .await;
+        assert_eq!(keyed(&gym, "first").await, 1);
+        // Each leaves some hundred entries, so that the first ones are old after a few.
+        for _ in 0..8 {
+            gym.number("w", "work", vec![Value::U32(150)]).await;
+        }
+        assert_eq!(keyed(&gym, "last").await, 12);
+        gym.crash().await;
+        let (outsiders, workers) = results(&gym, "w").await;
+        assert_eq!(outsiders.first(), Some(&!goes));
+        assert_eq!(outsiders.last(), Some(&true));
+        assert_eq!(workers, [true], "a worker may ask again at any time");
+        assert_eq!(keyed(&gym, "last").await, 12);
+        // Asked again after so long, it is another invocation.
+        let again = if goes { 13 } else { 1 };
+        assert_eq!(keyed(&gym, "first").await, again);
+    }
 }

@@ -11,4 +11,5 @@ mod gym;
 mod hostile;
 mod keys;
 mod model;
+mod parking;
 mod timers;

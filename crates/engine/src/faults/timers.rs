@@ -3,12 +3,15 @@
 //! Read next: `../timers.rs`. Source: reliability spec G9, F7.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use golem_model::Value;
+use golem_model::oplog::Event;
 
 use super::gym::Gym;
 use crate::clock::Clock;
+use crate::host::calls::{Call, POLLABLE_BLOCK, SUBSCRIBE_DURATION};
 use crate::queue::Target;
 
 /// Sleeps at once.
@@ -19,7 +22,7 @@ const LATE: Duration = Duration::from_secs(1);
 const SCHEDULED: u64 = 50;
 
 /// Prints the middle and the end of what was measured.
-fn print(what: &str, mut late: Vec<Duration>) {
+fn print(what: &str, late: &mut [Duration]) {
     late.sort_unstable();
     let at = |part: usize| late[(late.len() - 1) * part / 100];
     println!(
@@ -31,6 +34,30 @@ fn print(what: &str, mut late: Vec<Duration>) {
     assert!(at(100) < LATE, "{what}: late by {:?}", at(100));
 }
 
+/// When the guest of a worker began its only sleep and when it woke, both since 1970, as it was recorded.
+pub(super) async fn nap(gym: &Gym, worker: &str) -> (Duration, Duration) {
+    let entries = gym.entries(&gym.worker(worker)).await.unwrap();
+    let recorded = |call: Call| {
+        let read = entries.iter().find_map(|(_, event)| match event {
+            Event::Read(read) if read.call == call.number => Some(read),
+            _ => None,
+        });
+        Value::from_bytes(&read.unwrap().output).unwrap()
+    };
+    let began = match recorded(SUBSCRIBE_DURATION) {
+        Value::U64(nanos) => nanos,
+        other => panic!("{other:?}"),
+    };
+    let woke = match recorded(POLLABLE_BLOCK) {
+        Value::Tuple(parts) => match parts.as_slice() {
+            [_, Value::U64(nanos)] => *nanos,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    (Duration::from_nanos(began), Duration::from_nanos(woke))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_sleeps_at_once_are_neither_early_nor_late() {
     // All stay in memory, so that the clock is measured and not the way back.
@@ -39,8 +66,11 @@ async fn many_sleeps_at_once_are_neither_early_nor_late() {
         gym.number(&format!("w{at}"), "add", vec![Value::U64(at)])
             .await;
     }
+    let asked_at: Vec<_> = (0..SLEEPS).map(|_| Arc::new(AtomicU64::new(0))).collect();
     let sleeps: Vec<_> = (0..SLEEPS)
-        .map(|at| {
+        .zip(&asked_at)
+        .map(|(at, asked_at)| {
+            asked_at.store(Clock::Machine.micros(), Ordering::Relaxed);
             let node = Arc::clone(&gym.node);
             let target = Target::Worker(gym.worker(&format!("w{at}")));
             let ms = u32::try_from(20 + at * 280 / SLEEPS).unwrap();
@@ -58,7 +88,17 @@ async fn many_sleeps_at_once_are_neither_early_nor_late() {
         let over = gym.alive(sleep).await.unwrap().unwrap();
         late.push(over.expect("nobody wakes early"));
     }
-    print("sleeps of workers", late);
+    print("sleeps of workers", &mut late);
+    let (mut start, mut timer) = (Vec::new(), Vec::new());
+    for (at, asked_at) in (0..SLEEPS).zip(asked_at) {
+        let (began, woke) = nap(&gym, &format!("w{at}")).await;
+        let asked = Duration::from_micros(asked_at.load(Ordering::Relaxed));
+        start.push(began.checked_sub(asked).unwrap_or_default());
+        let due = began + Duration::from_millis(20 + at * 280 / SLEEPS);
+        timer.push(woke.checked_sub(due).expect("no timer fires early"));
+    }
+    print("of it before the guest began to sleep", &mut start);
+    print("of it the timer", &mut timer);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -224,8 +224,8 @@ impl host::Host for Linked<'_> {
         self.0.go_live()?;
         let wait = self.0.promise_wait(&worker, id.oplog_idx).await?;
         let link = self.0.link.clone();
-        let sources = vec![Source::Promise(Arc::clone(&wait))];
-        let ((), also) = wait_outside(link.as_ref(), Some(sources), wait.ready()).await;
+        let sources = recorded.then(|| vec![Source::Promise(Arc::clone(&wait))]);
+        let ((), also) = wait_outside(link.as_ref(), sources, wait.ready()).await;
         let Some(bytes) = self.0.promise_value(&wait, &what)? else {
             return Err(Halt::InvalidRequest(format!("{what} has no value")).into());
         };

@@ -42,4 +42,4 @@ pub(crate) use linker::link_wasi;
 pub(crate) use outside::Outside;
 pub use sockets::{BadListenRule, ListenRule};
 pub(crate) use state::{Guest, HasLinked, HostState, Invoking, Linked, Origin};
-pub(crate) use wait::{Source, any_ready, subscribe_to, wait_outside};
+pub(crate) use wait::{Source, any_ready, is_any_ready, parks_until, subscribe_to, wait_outside};

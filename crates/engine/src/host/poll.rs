@@ -70,10 +70,6 @@ impl HostState {
         if !self.is_unrecorded() {
             let outcome = Value::Tuple(vec![found, Value::U64(now)]);
             self.journal()?.record_with(call, input, &outcome, also)?;
-        } else if let Some(link) = &self.link
-            && !also.is_empty()
-        {
-            link.node.committer().submit(also);
         }
         Ok(())
     }
@@ -129,8 +125,9 @@ impl poll::Host for Linked<'_> {
         }
         let reps: Vec<u32> = pollables.iter().map(Resource::rep).collect();
         let sources = self.0.before_waiting(&reps)?;
-        let link = self.0.link.clone();
+        let (link, recorded) = (self.0.link.clone(), !self.0.is_unrecorded());
         let wait = poll::Host::poll(&mut self.0.table, pollables);
+        let sources = sources.filter(|_| recorded);
         let (ready, also) = wait_outside(link.as_ref(), sources, wait).await;
         let ready = ready?;
         let found = Value::List(ready.iter().copied().map(Value::U32).collect());
@@ -166,8 +163,9 @@ impl poll::HostPollable for Linked<'_> {
             return Ok(());
         }
         let sources = self.0.before_waiting(&[pollable.rep()])?;
-        let link = self.0.link.clone();
+        let (link, recorded) = (self.0.link.clone(), !self.0.is_unrecorded());
         let wait = poll::HostPollable::block(&mut self.0.table, pollable);
+        let sources = sources.filter(|_| recorded);
         let (blocked, also) = wait_outside(link.as_ref(), sources, wait).await;
         blocked?;
         self.0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / wait: a guest waits for timers, promises and other workers. In: what it waits for. Out: what came. While it
-//! waits it holds no right to run, and its instance may leave memory. Bound: [`SUSPEND_AFTER`].
+//! waits it holds no right to run, and its instance may leave memory. Bound: `SUSPEND_AFTER`.
 //! Read next: `../link.rs`, `poll.rs`. Why: architecture D13, D14; runtime spec §2.6.
 
 use std::collections::HashMap;
@@ -8,7 +8,6 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use golem_storage::Op;
 use wasmtime::component::Resource;
@@ -21,10 +20,6 @@ use crate::link::Link;
 use crate::promises::PromiseWait;
 use crate::rpc::CallFuture;
 use crate::worker::Message;
-
-/// A wait for timers and promises that has lasted this long is noted in the log: then nothing but a timer in the store
-/// remembers it, and a start of the server does not run the worker before it is due. Source: runtime spec §1.4.
-pub(crate) const SUSPEND_AFTER: Duration = Duration::from_secs(10);
 
 /// Something that a guest waits for and that a later instance can wait for as well.
 #[derive(Clone)]
@@ -118,7 +113,8 @@ pub(crate) fn subscribe_to(
 }
 
 /// Waits for `what`. If it takes longer than no time, the guest gives back its right to run meanwhile; with `sources`, all
-/// that it waits for, its instance may leave memory (then this future is dropped). Returns what came, and operations that
+/// that it waits for, its instance may leave memory (then this future is dropped). A guest that has nothing recorded gives
+/// none: it would begin anew with what it has done since. Returns what came, and operations that
 /// have to be written together with the record of it.
 pub(crate) async fn wait_outside<T>(
     link: Option<&Arc<Link>>,
@@ -145,7 +141,7 @@ pub(crate) async fn wait_outside<T>(
         Some(until) => tokio::select! {
             biased;
             value = &mut what => value,
-            () = link.node.clock().sleep(SUSPEND_AFTER) => {
+            () = link.node.clock().sleep(link.node.suspend_after()) => {
                 link.node.tell(&link.worker, Message::Park(until));
                 what.await
             }
@@ -155,9 +151,18 @@ pub(crate) async fn wait_outside<T>(
     (value, ops)
 }
 
+/// Whether one of `sources` is ready now.
+pub(crate) async fn is_any_ready(sources: &[Source]) -> bool {
+    tokio::select! {
+        biased;
+        () = any_ready(sources) => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
 /// Whether a wait can be left to the store, and until when (µs since 1970): a call to another worker has to be joined again
 /// after a start of the server, so that one cannot. Timers are rounded up, because none may fire early.
-fn parks_until(sources: &[Source]) -> Option<Option<u64>> {
+pub(crate) fn parks_until(sources: &[Source]) -> Option<Option<u64>> {
     let mut until = None;
     for source in sources {
         match source {

@@ -30,11 +30,11 @@ impl Node {
         self.tell(
             &worker,
             Message::Create(
-                CreateWith {
+                Box::new(CreateWith {
                     args,
                     env,
                     parent: None,
-                },
+                }),
                 sender,
             ),
         );
@@ -123,13 +123,14 @@ impl Node {
         worker: &WorkerId,
         key: &IdempotencyKey,
     ) -> Result<bool, WorkerError> {
-        self.ask(worker, |reply| Message::Cancel(key.clone(), Some(reply)))
+        let key = Box::new(key.clone());
+        self.ask(worker, |reply| Message::Cancel(key, Some(reply)))
             .await
     }
 
     /// The same without waiting for it.
     pub(crate) fn cancel_later(self: &Arc<Self>, worker: &WorkerId, key: &IdempotencyKey) {
-        self.tell(worker, Message::Cancel(key.clone(), None));
+        self.tell(worker, Message::Cancel(Box::new(key.clone()), None));
     }
 
     /// Asks for another version of a worker's component. Durable on return; it happens as soon as it can, and the worker's

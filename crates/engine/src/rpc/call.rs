@@ -353,9 +353,11 @@ impl HostState {
             Err(cycle) => future.resolve(Err(cycle)),
             Ok(()) => {
                 self.rpc.join(&self.guest, &future)?;
-                let sources = vec![Source::Call(Arc::clone(&future))];
+                let sources = start
+                    .is_some()
+                    .then(|| vec![Source::Call(Arc::clone(&future))]);
                 let link = self.link.clone();
-                ((), also) = wait_outside(link.as_ref(), Some(sources), future.wait()).await;
+                ((), also) = wait_outside(link.as_ref(), sources, future.wait()).await;
             }
         }
         let Got::Result(result) = future.get() else {

@@ -108,9 +108,14 @@ fn families(seen: Figures, requests: Vec<(Option<u16>, DurationsSeen)>) -> Vec<F
             durations(seen.activations),
         ),
         Family(
-            "golem_instances_evicted_total",
-            "Instances that left memory while idle or waiting",
-            Counter(seen.evicted),
+            "golem_instances_evicted_idle_total",
+            "Instances without work that left memory",
+            Counter(seen.evicted_idle),
+        ),
+        Family(
+            "golem_instances_evicted_waiting_total",
+            "Instances that left memory while their guests waited",
+            Counter(seen.evicted_waiting),
         ),
         Family(
             "golem_instances_idle",
