@@ -64,6 +64,12 @@ pub(crate) struct Run {
     /// First calls on new workers in one round of cold
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) cold: u64,
+    /// Workers of each kind in density
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) density: u64,
+    /// Workers in the store of known
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) known: u64,
     /// The program to measure; the one beside this program if not given
     #[arg(long)]
     pub(crate) golem_cli: Option<PathBuf>,

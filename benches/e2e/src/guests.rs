@@ -11,7 +11,7 @@ use anyhow::Context as _;
 /// The built components.
 #[derive(Debug)]
 pub(crate) struct Guests {
-    /// `add(n) -> u64`, `get() -> u64`.
+    /// `add(n) -> u64`, `get() -> u64`, `rest(ms) -> u64`.
     pub(crate) counter: Vec<u8>,
     /// `one(n)`, `seq(k)`, `fan(k)`: calls counters.
     pub(crate) caller: Vec<u8>,

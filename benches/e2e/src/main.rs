@@ -11,6 +11,8 @@ mod guests;
 mod http;
 mod load;
 mod measure;
+mod memory;
+mod millions;
 mod process;
 mod report;
 mod rest;

@@ -94,6 +94,22 @@ impl Row {
     }
 }
 
+/// A figure of ours alone: the floor has nothing like it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Fact {
+    /// Id as in the goal table, with what is measured if there are several.
+    pub(crate) id: String,
+    /// What it is, in a few words.
+    pub(crate) what: String,
+    /// Unit of the value.
+    pub(crate) unit: &'static str,
+    /// The value.
+    pub(crate) value: f64,
+    /// What the goal table asks for at most, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) goal: Option<f64>,
+}
+
 /// The middle value, or the mean of the two middle ones; 0 for none.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();

@@ -71,6 +71,13 @@ impl Program {
         ))
     }
 
+    /// Lets the next start have more options.
+    pub(crate) fn with(mut self, options: &[&str]) -> Self {
+        self.words
+            .extend(options.iter().map(|option| (*option).to_owned()));
+        self
+    }
+
     fn new(name: &'static str, binary: &Path, words: Vec<String>, log: PathBuf, port: u16) -> Self {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
@@ -152,6 +159,24 @@ impl Program {
             .and_then(|stat| ticks(&stat))
             .unwrap_or(0.0)
             * TICK_US
+    }
+
+    /// Memory of the process that no file stands behind, in bytes: what it would not get back by itself.
+    pub(crate) fn private_bytes(&self) -> anyhow::Result<f64> {
+        self.proc_bytes("RssAnon:")
+    }
+
+    /// All memory that the process has, in bytes.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
+        self.proc_bytes("VmRSS:")
+    }
+
+    fn proc_bytes(&self, field: &str) -> anyhow::Result<f64> {
+        let child = self.child.as_ref().context("it does not run")?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let line = status.lines().find(|line| line.starts_with(field));
+        let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+        Ok(kib.context("the system does not tell")?.parse::<f64>()? * 1024.0)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::Run;
 use crate::exact::Exactness;
-use crate::measure::{Row, Side};
+use crate::measure::{Fact, Row, Side};
 
 /// Prints one line to standard output.
 pub(crate) fn say(line: &str) -> anyhow::Result<()> {
@@ -33,6 +33,20 @@ pub(crate) fn round(row: &Row) -> anyhow::Result<()> {
     ))
 }
 
+/// Prints a figure of ours alone.
+pub(crate) fn fact(fact: &Fact) -> anyhow::Result<()> {
+    let goal = fact.goal.map_or(String::new(), |goal| {
+        format!("; goal at most {}", short(goal))
+    });
+    say(&format!(
+        "{:26} {:>10} {:5}  {}{goal}",
+        fact.id,
+        short(fact.value),
+        fact.unit,
+        fact.what
+    ))
+}
+
 fn side(side: Side, unit: &str) -> String {
     let mut text = format!("{} {unit}", short(side.value));
     if let Some(p99) = side.p99 {
@@ -49,6 +63,7 @@ pub(crate) fn summary(
     args: &Run,
     binary: &Path,
     rows: &[Row],
+    facts: &[Fact],
     exactness: &Exactness,
 ) -> anyhow::Result<Value> {
     say("")?;
@@ -71,6 +86,9 @@ pub(crate) fn summary(
                 String::new()
             },
         ))?;
+    }
+    for fact in facts {
+        self::fact(fact)?;
     }
     say("peer skipped: no other system is started by this program yet")?;
     for line in &exactness.lines {
@@ -97,7 +115,7 @@ pub(crate) fn summary(
         "unix_seconds": std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs(),
         "seconds": args.seconds, "warmup": args.warmup, "workers": args.workers,
         "exactness": { "compared": exactness.compared, "wrong": exactness.wrong },
-        "rows": rows,
+        "rows": rows, "facts": facts,
     });
     if let Some(path) = &args.json {
         std::fs::write(path, format!("{result}\n"))?;

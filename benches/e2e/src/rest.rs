@@ -79,6 +79,39 @@ pub(crate) fn invoke_path(
     )
 }
 
+/// Lets a worker begin something without waiting for its end.
+pub(crate) async fn begin(
+    connection: &mut Connection,
+    component: &str,
+    worker: &str,
+    function: &str,
+    param: u64,
+) -> anyhow::Result<()> {
+    let path = format!("/v1/components/{component}/workers/{worker}/invoke?function={function}");
+    let body = json!({ "params": [{ "value": param }] }).to_string();
+    ask(
+        connection,
+        "POST",
+        &path,
+        "application/json",
+        body.as_bytes(),
+    )
+    .await?;
+    Ok(())
+}
+
+/// What a worker does, in the words of the REST API.
+pub(crate) async fn status(
+    connection: &mut Connection,
+    component: &str,
+    worker: &str,
+) -> anyhow::Result<String> {
+    let path = format!("/v1/components/{component}/workers/{worker}");
+    let view = ask(connection, "GET", &path, "application/json", b"").await?;
+    let status = view.get("status").and_then(Value::as_str);
+    Ok(status.context("a view without a status")?.to_owned())
+}
+
 /// Invokes by `path` and returns the one number that comes back.
 pub(crate) async fn invoke(
     connection: &mut Connection,

@@ -12,7 +12,8 @@ use crate::args::Run;
 use crate::exact::{self, Exactness};
 use crate::http::Connection;
 use crate::load::{self, Load, PathOf, Sample};
-use crate::measure::{Better, Round, Row, Side};
+use crate::measure::{Better, Fact, Round, Row, Side};
+use crate::memory::Memory;
 use crate::process::Program;
 use crate::{guests, report, rest};
 
@@ -54,6 +55,12 @@ pub(crate) enum RowId {
     Recover,
     /// counts under SIGKILL, no times
     Exact,
+    /// memory of a worker: with an instance, without one, suspended
+    Density,
+    /// memory of a server that knows a million workers
+    Known,
+    /// SIGKILL, start, first answer of a worker with a long history, with and without checkpoints
+    Replay,
 }
 
 const ALL: &[RowId] = &[
@@ -68,13 +75,18 @@ const ALL: &[RowId] = &[
     RowId::Cold,
     RowId::Recover,
     RowId::Exact,
+    RowId::Density,
+    RowId::Known,
+    RowId::Replay,
 ];
 
 /// Ids of the uploaded guests.
 #[derive(Debug, Clone)]
 pub(crate) struct Components {
-    counter: String,
-    caller: String,
+    /// Of `counter`.
+    pub(crate) counter: String,
+    /// Of `caller`.
+    pub(crate) caller: String,
 }
 
 impl Components {
@@ -123,7 +135,8 @@ fn caller_fan(components: &Components, worker: &str) -> String {
     rest::invoke_path(&components.caller, worker, "bench:caller/caller-api", "fan")
 }
 
-fn caller_seq(components: &Components, worker: &str) -> String {
+/// Path of `caller.seq` on `worker`, which adds to the counter `c-<worker>` one after the other.
+pub(crate) fn caller_seq(components: &Components, worker: &str) -> String {
     rest::invoke_path(&components.caller, worker, "bench:caller/caller-api", "seq")
 }
 
@@ -134,6 +147,7 @@ struct Bench<'a> {
     floor: Program,
     components: Components,
     rows: Vec<Row>,
+    facts: Vec<Fact>,
     found: Exactness,
 }
 
@@ -162,6 +176,12 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<u64> {
     let dir: PathBuf = dir.canonicalize()?;
 
     let guests = guests::build(&golem_cli, &dir)?;
+    let memory = Memory {
+        args,
+        golem_cli: &golem_cli,
+        dir: &dir,
+        guests: &guests,
+    };
     let mut floor = Program::floor(&dir)?;
     floor
         .start()
@@ -180,6 +200,7 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<u64> {
         floor,
         components,
         rows: Vec::new(),
+        facts: Vec::new(),
         found: Exactness::default(),
     };
     let chosen = if args.only.is_empty() {
@@ -208,10 +229,14 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<u64> {
             RowId::Exact => {
                 exact::run(&mut bench.server, &bench.components, &mut bench.found).await
             }
+            RowId::Density => memory.density(&mut bench.facts).await,
+            RowId::Known => memory.known(&mut bench.facts, &mut bench.found).await,
+            RowId::Replay => memory.replay(&mut bench.facts, &mut bench.found).await,
         }
         .with_context(|| format!("failed to measure {id:?}"))?;
     }
-    report::summary(args, &golem_cli, &bench.rows, &bench.found)?;
+    let (rows, facts) = (&bench.rows, &bench.facts);
+    report::summary(args, &golem_cli, rows, facts, &bench.found)?;
     Ok(bench.found.wrong)
 }
 

@@ -3,7 +3,11 @@
 // Counter is the smallest worker with state: what is measured is everything around it.
 package main
 
-import "bench/counter/counter"
+import (
+	"time"
+
+	"bench/counter/counter"
+)
 
 func init() {
 	counter.SetExportsBenchCounterCounterApi(&impl{})
@@ -19,6 +23,11 @@ func (*impl) Add(n uint64) uint64 {
 }
 
 func (*impl) Get() uint64 {
+	return total
+}
+
+func (*impl) Rest(ms uint64) uint64 {
+	time.Sleep(time.Duration(ms) * time.Millisecond)
 	return total
 }
 
