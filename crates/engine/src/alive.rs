@@ -121,7 +121,7 @@ impl Alive {
         let row = WorkerRow {
             log: log.0,
             version,
-            created_at: node.clock().micros(),
+            created_at: node.clock().wall_micros(),
             state: RowState::Live as i32,
             args: with.args.clone(),
             env: env.clone(),
@@ -271,7 +271,7 @@ impl Alive {
         )
     }
 
-    /// The soonest deadline of what runs or waits to run, µs since 1970.
+    /// The soonest deadline of what runs or waits to run, µs of the steady clock.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         if !self.is_live() {
             return None;

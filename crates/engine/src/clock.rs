@@ -8,12 +8,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// Longest pause between two looks at the machine's clock, which a suspended machine may have moved.
-const LOOK: Duration = Duration::from_secs(60);
+use crate::steady::{steady_nanos, wall_nanos};
+
 /// Nanoseconds in a microsecond.
 const MICRO: u64 = 1_000;
 
@@ -28,17 +28,30 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// Nanoseconds since 1970; 0 on a machine whose clock is before that.
+    /// Nanoseconds since about 1970 that never go back or jump: for whiles. See [`crate::steady`].
     pub(crate) fn nanos(&self) -> u64 {
         match self {
-            Self::Machine => nanos(since_1970().as_nanos()),
+            Self::Machine => steady_nanos(),
             Self::Manual(time) => time.now(),
         }
     }
 
-    /// Microseconds since 1970; 0 on a machine whose clock is before that.
+    /// The same in microseconds.
     pub(crate) fn micros(&self) -> u64 {
         self.nanos() / MICRO
+    }
+
+    /// Nanoseconds since 1970 by the clock that people set: for moments that people name.
+    pub(crate) fn wall_nanos(&self) -> u64 {
+        match self {
+            Self::Machine => wall_nanos(),
+            Self::Manual(time) => time.now(),
+        }
+    }
+
+    /// The same in microseconds.
+    pub(crate) fn wall_micros(&self) -> u64 {
+        self.wall_nanos() / MICRO
     }
 
     /// Waits until `due`, nanoseconds since 1970; for ever for the last moment there is. Cancel safe.
@@ -71,23 +84,14 @@ impl Clock {
         }
     }
 
-    /// Waits until `due` (µs since 1970), or until it is time to look at the clock again. Cancel safe.
-    pub(crate) async fn look_again(&self, due: u64) {
+    /// Waits for `pause`, but at most for `longest` by the machine, whose wall clock may be set meanwhile. Cancel safe.
+    pub(crate) async fn look_again(&self, pause: Duration, longest: Duration) {
         match self {
-            Self::Machine => {
-                let pause = Duration::from_micros(due.saturating_sub(self.micros()));
-                tokio::time::sleep(pause.min(LOOK)).await;
-            }
+            Self::Machine => tokio::time::sleep(pause.min(longest)).await,
             // Whoever waits is woken when this time moves.
-            Self::Manual(_) => self.sleep_until_micros(due).await,
+            Self::Manual(_) => self.sleep(pause).await,
         }
     }
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 fn nanos(nanos: u128) -> u64 {

@@ -250,7 +250,17 @@ fn new_store(loaded: &Loaded, state: HostState) -> Store<HostState> {
     let mut store = Store::new(loaded.pre.engine(), state);
     store.limiter(|state| &mut state.limits);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+    store.epoch_deadline_callback(|context| {
+        let link = context.data().link.as_ref();
+        let committer = link.map(|link| link.node.committer());
+        // A guest that records faster than the disk takes it waits here, and not in memory.
+        Ok(match committer.filter(|committer| committer.is_crowded()) {
+            Some(committer) => {
+                UpdateDeadline::YieldCustom(1, Box::pin(async move { committer.room().await }))
+            }
+            None => UpdateDeadline::Yield(1),
+        })
+    });
     store
 }
 

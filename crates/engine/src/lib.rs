@@ -27,6 +27,7 @@ mod retention;
 mod retry;
 mod rpc;
 mod run;
+mod steady;
 mod taking;
 mod timers;
 mod update;
@@ -49,3 +50,4 @@ pub use node::{
 pub use queue::Target;
 pub use rehearse::{Rehearsal, RehearsalEnd, RehearsalStep, Verification};
 pub use retention::Retention;
+pub use steady::steady_micros;

@@ -40,6 +40,7 @@ use crate::promises::Promises;
 use crate::resident::{Resident, machine_bytes};
 use crate::retention::Retention;
 use crate::rpc::WaitGraph;
+use crate::steady;
 use crate::timers::Timers;
 use crate::wasm::{Running, Ticker, engine};
 use crate::worker::{Message, Worker};
@@ -344,7 +345,11 @@ impl Node {
             resident: Resident::new(config.resident_max, memory_bytes),
             waits: Arc::default(),
             promises: Promises::default(),
-            timers: Timers::open(store.as_ref())?,
+            timers: {
+                // Before any timer is looked at.
+                steady::open(store.as_ref())?;
+                Timers::open(store.as_ref())?
+            },
             checkpoints: Shelf::new(config.checkpoints_dir.clone()),
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             clock: config.clock.clone(),
@@ -422,6 +427,17 @@ impl Node {
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+
+    /// Whether the disk has space for something new. Asks the system.
+    #[must_use]
+    pub fn has_space(&self) -> bool {
+        self.committer.has_space()
+    }
+
+    /// Returns when the disk keeps up with what is written. Cancel safe.
+    pub async fn room(&self) {
+        self.committer.room().await;
     }
 
     pub(crate) fn committer(&self) -> Arc<Committer> {

@@ -77,7 +77,7 @@ impl Worker {
         };
         let mut row = alive.row.clone();
         let on_live = updating.map(|trying| {
-            let event = update::done(&mut row, trying.version, self.node.clock().micros());
+            let event = update::done(&mut row, trying.version, self.node.clock().wall_micros());
             OnLive {
                 event,
                 also: vec![golem_storage::Op::PutWorker {

@@ -57,7 +57,7 @@ impl Worker {
         if !alive.is_live() {
             return Err(bad(format!("the worker is {:?}", alive.row.state())));
         }
-        let at = node.clock().micros();
+        let at = node.clock().wall_micros();
         alive
             .row
             .note_update(at, version, UpdateState::Pending, None);
@@ -92,7 +92,7 @@ impl Alive {
     pub(crate) fn updated(&mut self, id: &WorkerId, trying: &Trying) {
         self.updates
             .retain(|(version, _)| *version != trying.version);
-        let at = self.link.node.clock().micros();
+        let at = self.link.node.clock().wall_micros();
         if trying.mode == UpdateMode::Automatic {
             done(&mut self.row, trying.version, at);
         } else {
@@ -115,7 +115,7 @@ impl Alive {
             version,
             details: details.clone(),
         });
-        let at = self.link.node.clock().micros();
+        let at = self.link.node.clock().wall_micros();
         self.row
             .note_update(at, version, UpdateState::Failed, Some(details));
         if trying.mode == UpdateMode::SnapshotBased

@@ -25,7 +25,7 @@ use crate::node::{CreatedWorker, Node, WorkerView};
 use crate::oplog::Ledger;
 use crate::queue::{CreateWith, Finished, Invocation, Reply};
 use crate::run::Ran;
-use crate::timers::wake_timer;
+use crate::timers::{By, wake_timer};
 
 /// How the answer to a question comes back.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, WorkerError>>;
@@ -424,7 +424,9 @@ impl Worker {
             alive.failures,
         )?;
         view.retry_policy = alive.retry_policy();
-        view.retry_at = alive.retry_at;
+        let clock = self.node.clock();
+        let until = |at: u64| at.saturating_sub(clock.micros());
+        view.retry_at = alive.retry_at.map(|at| clock.wall_micros() + until(at));
         view.total_linear_memory_size = self
             .instance
             .as_mut()
@@ -544,7 +546,8 @@ impl Worker {
             writer.last()
         };
         if let Some((until, _)) = timer {
-            self.node.arm_timer(alive.link.log.shard(), until, seq);
+            self.node
+                .arm_timer(alive.link.log.shard(), By::Steady, until, seq);
         }
     }
 

@@ -81,6 +81,9 @@ impl Default for MemSnapshot {
     }
 }
 
+/// A disk that hangs until this is dropped.
+pub struct HeldCommits<'a>(#[expect(dead_code, reason = "held, not looked at")] MutexGuard<'a, ()>);
+
 impl MemStore {
     /// An empty store with [`SHARDS`] shards.
     #[must_use]
@@ -124,8 +127,8 @@ impl MemStore {
     }
 
     /// Holds every commit until the guard is dropped: a disk that hangs.
-    pub fn hold_commits(&self) -> MutexGuard<'_, ()> {
-        self.gate.lock()
+    pub fn hold_commits(&self) -> HeldCommits<'_> {
+        HeldCommits(self.gate.lock())
     }
 
     /// Sets how many bytes the store says may still be written; `None`: no bound.

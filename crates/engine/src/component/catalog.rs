@@ -263,7 +263,7 @@ impl Catalog {
                 stubs: stubs(&self.engine, &component),
                 ..ComponentMetadata::default()
             },
-            created_at: Timestamp(self.clock.micros()),
+            created_at: Timestamp(self.clock.wall_micros()),
             component_type: kind,
             files: Vec::new(),
             installed_plugins: Vec::new(),

@@ -10,6 +10,7 @@ use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::mem::Fault;
 
 use super::gym::{Crashed, Gym, number, setting};
+use super::outside;
 use crate::clock::Clock;
 use crate::control::RevertTo;
 use crate::error::WorkerError;
@@ -18,7 +19,7 @@ use crate::rehearse::{RehearsalEnd, Verification};
 /// Environment variable: crash only at this commit.
 const ONLY: &str = "GOLEM_FAULT_COMMIT";
 /// Steps of the script.
-const STEPS: usize = 25;
+const STEPS: usize = 36;
 /// What worker `b` has got in the end.
 const TOTAL_B: u64 = 10 + 100 + 1_000 + 5 + 100_000;
 /// What worker `c` gets from an atomic region: once more when the crash is inside of it.
@@ -73,6 +74,22 @@ async fn step(gym: &Gym, at: usize) -> Result<String, Crashed> {
         21 => gym.ask("a", "add", vec![n(7)], key).await?,
         22 => return schedule(gym, "step-22").await,
         23 => gym.ask("a", "work", vec![Value::U32(100)], key).await?,
+        24 => gym.ask("outside", "keep", vec![], key).await?,
+        25 => gym.ask("outside", "blob", vec![], key).await?,
+        26 => gym.ask("outside", "file", vec![], key).await?,
+        27 => {
+            let to = Value::String(format!("127.0.0.1:{}", outside::peer()));
+            gym.ask("outside", "fetch", vec![to], key).await?
+        }
+        28 => gym.ask("outside", "keep", vec![], key).await?,
+        29 => gym.ask("outside", "file", vec![], key).await?,
+        30 => {
+            return connection(gym, "connect", vec![Value::U16(outside::peer())], "step-30").await;
+        }
+        31 => return connection(gym, "echo", vec![Value::U8(7)], "step-31").await,
+        32 => return connection(gym, "echo", vec![Value::U8(8)], "step-32").await,
+        33 => return connection(gym, "close", vec![], "step-33").await,
+        34 => gym.ask("outside", "blob", vec![], key).await?,
         _ => gym.ask("a", "add", vec![n(1)], key).await?,
     };
     Ok(format!("{answer:?}"))
@@ -204,14 +221,60 @@ async fn update(
 
 async fn schedule(gym: &Gym, key: &str) -> Result<String, Crashed> {
     let request = Gym::request("add", vec![Value::U64(100_000)], Some(key));
-    let scheduled = gym
-        .node
-        .schedule(gym.worker("b"), Clock::Machine.micros() + 5_000, request);
+    let scheduled = gym.node.schedule(
+        gym.worker("b"),
+        Clock::Machine.wall_micros() + 5_000,
+        request,
+    );
     gym.alive(scheduled).await?.unwrap();
     let answer = gym
         .ask("b", "add", vec![Value::U64(100_000)], Some(key))
         .await?;
     Ok(format!("{answer:?}"))
+}
+
+/// Something with the connection of the dialer. One that a crash interrupted was never there: then nothing is done with it.
+async fn connection(
+    gym: &Gym,
+    function: &str,
+    params: Vec<Value>,
+    key: &str,
+) -> Result<String, Crashed> {
+    let port = vec![Value::U16(outside::peer())];
+    let connected = gym.ask("dialer", "connect", port, Some("step-30")).await?;
+    let answer = format!("{connected:?}");
+    if function == "connect" || answer != "Ok(U32(0))" {
+        return Ok(answer);
+    }
+    let answer = gym.ask("dialer", function, params, Some(key)).await?;
+    Ok(format!("{answer:?}"))
+}
+
+/// What a step outside of the guests' memory may answer; nothing: anything. A connection does not outlive its process: what is
+/// written to it or read from it afterwards finds a reset, and one that was being made is reset as well (215,
+/// 315).
+fn outside_answer(at: usize) -> &'static [&'static str] {
+    match at {
+        24 | 25 | 26 | 34 => &["Ok(U64(1))"],
+        27 => &["Ok(U64(202))"],
+        28 | 29 => &["Ok(U64(2))"],
+        30 => &["Ok(U32(0))", "Ok(U32(215))", "Ok(U32(315))"],
+        31 => &[
+            "Ok(U32(7))",
+            "Ok(U32(400))",
+            "Ok(U32(500))",
+            "Ok(U32(215))",
+            "Ok(U32(315))",
+        ],
+        32 => &[
+            "Ok(U32(8))",
+            "Ok(U32(400))",
+            "Ok(U32(500))",
+            "Ok(U32(215))",
+            "Ok(U32(315))",
+        ],
+        _ => &[],
+    }
 }
 
 /// What has to be true in the end.
@@ -223,13 +286,14 @@ async fn check(gym: &Gym, case: &str, crashed: bool) {
             "{case}: {worker}"
         );
     }
+    assert_eq!(gym.number("outside", "count", vec![]).await, 7, "{case}");
     let region = gym.number("c", "get", vec![]).await;
     let twice = if crashed { 2 * IN_REGION } else { IN_REGION };
     assert!(
         region == IN_REGION || region == twice,
         "{case}: c: {region}"
     );
-    for worker in ["a", "a2", "b", "c"] {
+    for worker in ["a", "a2", "b", "c", "outside", "dialer"] {
         let worker = gym.worker(worker);
         let rehearsal = gym.node.rehearse(&worker, None, None).await.unwrap();
         assert_eq!(rehearsal.end, RehearsalEnd::Repeated, "{case}: {worker}");
@@ -265,6 +329,11 @@ async fn case(base: &Gym, fault: Option<(u64, Fault)>) -> bool {
         if let Some(before) = answers.get(at) {
             assert_eq!(*before, answer, "{case}: step {at} had answered before");
         }
+        let expected = outside_answer(at);
+        assert!(
+            expected.is_empty() || expected.contains(&answer.as_str()),
+            "{case}: step {at} answered {answer} instead of {expected:?}"
+        );
     }
     check(&gym, &case, crashed).await;
     gym.crash().await;
@@ -275,7 +344,7 @@ async fn case(base: &Gym, fault: Option<(u64, Fault)>) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_at_every_commit_of_everything_leaves_no_trace() {
-    let base = Gym::new(1, 3).await;
+    let base = Gym::new(1, 3).await.with_outside().await;
     assert!(!case(&base, None).await);
     let start = Instant::now();
     let mut crashes = 0;

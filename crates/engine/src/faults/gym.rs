@@ -15,8 +15,9 @@ use golem_storage::{Blobs, MemStore};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::guest;
+use super::{guest, outside};
 use crate::error::WorkerError;
+use crate::host::Network;
 use crate::limits::SUSPEND_AFTER;
 use crate::node::{Node, NodeConfig, Request};
 use crate::queue::Target;
@@ -51,6 +52,8 @@ pub(super) struct Gym {
     pub(super) node: Arc<Node>,
     pub(super) store: Arc<MemStore>,
     pub(super) component: ComponentId,
+    /// Components of [`super::outside`]: the one that leaves traces, the one with a connection.
+    outside: Option<[ComponentId; 2]>,
     pub(super) dir: TempDir,
     setup: Setup,
     dead: watch::Receiver<bool>,
@@ -72,6 +75,8 @@ fn start(
     config.memory_bytes = setup.memory_bytes;
     config.suspend_after = setup.suspend_after;
     config.retention = setup.retention;
+    let rule = format!("127.0.0.1:{}", outside::peer());
+    config.network = Network::new(vec![rule.parse().unwrap()]);
     let fatal = move |_| {
         dies.send_replace(true);
     };
@@ -100,10 +105,27 @@ impl Gym {
             node,
             store,
             component,
+            outside: None,
             dir,
             setup,
             dead,
         }
+    }
+
+    /// Uploads the guests of [`super::outside`] as well.
+    pub(super) async fn with_outside(mut self) -> Self {
+        let mut ids = Vec::new();
+        for (name, wasm) in [
+            ("outside", outside::outside()),
+            ("dialer", outside::dialer()),
+        ] {
+            let upload = self
+                .node
+                .create_component(name, ComponentType::Durable, wasm);
+            ids.push(upload.await.unwrap().versioned_component_id.component_id);
+        }
+        self.outside = Some([ids[0], ids[1]]);
+        self
     }
 
     /// Another node that begins with what this one has committed, and with its compiled code.
@@ -119,6 +141,7 @@ impl Gym {
             node,
             store,
             component: self.component,
+            outside: self.outside,
             dir,
             setup: self.setup.clone(),
             dead,
@@ -147,10 +170,15 @@ impl Gym {
     }
 
     pub(super) fn worker(&self, name: &str) -> WorkerId {
-        WorkerId::new(self.component, name.to_owned())
+        let component = match (name, self.outside) {
+            ("outside", Some([outside, _])) => outside,
+            ("dialer", Some([_, dialer])) => dialer,
+            _ => self.component,
+        };
+        WorkerId::new(component, name.to_owned())
     }
 
-    /// The URN of a worker.
+    /// The URN of a worker of the guest that uses everything.
     pub(super) fn urn(&self, name: &str) -> Value {
         Value::String(format!("urn:worker:{}/{name}", self.component.0))
     }

@@ -2,12 +2,14 @@
 //! THE STAGE / faults/hostile: guests that loop, recurse, and eat memory, tables, handles and log lines. Each ends in a stated
 //! way, and a neighbour answers meanwhile. Read next: `../limits.rs`. Source: reliability spec F10.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use golem_model::component::ComponentType;
 use golem_model::worker::WorkerStatus;
 use golem_model::{ComponentId, IdempotencyKey, Value, WorkerId};
+use golem_storage::committer::QUEUE_BYTES_MAX;
 
 use super::guest;
 use super::gym::{Gym, number};
@@ -160,4 +162,34 @@ async fn guests_that_eat_everything_fail_with_a_reason() {
             den.has_failed(function).await;
         }
     }
+}
+
+/// Looks at a queue that has to find it as long as before until it counts as standing still.
+const STILL: u32 = 200;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_records_faster_than_the_disk_waits_for_it() {
+    let gym = Gym::new(8, 1).await;
+    gym.number("w", "add", vec![Value::U64(1)]).await;
+    // About 60 MB of entries for a disk that takes nothing.
+    let held = gym.store.hold_commits();
+    let target = Target::Worker(gym.worker("w"));
+    let request = Gym::request("work", vec![Value::U32(400_000)], Some("much"));
+    let node = Arc::clone(&gym.node);
+    let call = tokio::spawn(async move { node.invoke_and_await(target, request).await });
+    let (before, still) = (Cell::new(0), Cell::new(0));
+    gym.until("the queue stands still", async || {
+        let queued = gym.node.committer().stats().queued_bytes;
+        let is_long = gym.node.committer().is_crowded();
+        let is_same = is_long && queued == before.replace(queued);
+        still.set(if is_same { still.get() + 1 } else { 0 });
+        (still.get() == STILL).then_some(())
+    })
+    .await
+    .unwrap();
+    let before = before.get();
+    println!("{before} bytes wait for a disk that hangs");
+    assert!(before < 2 * QUEUE_BYTES_MAX as u64, "{before} bytes wait");
+    drop(held);
+    gym.alive(call).await.unwrap().unwrap().unwrap();
 }

@@ -11,5 +11,6 @@ mod gym;
 mod hostile;
 mod keys;
 mod model;
+mod outside;
 mod parking;
 mod timers;

@@ -107,7 +107,7 @@ async fn what_is_due_in_an_outage_happens_once_afterwards() {
     for at in 0..SCHEDULED {
         let worker = gym.worker(&format!("w{}", at % 10));
         // Some are due before the node is down, some while it is, some long after it is back.
-        let due = Clock::Machine.micros() + at * 10_000;
+        let due = Clock::Machine.wall_micros() + at * 10_000;
         let key = format!("scheduled-{at}");
         let request = Gym::request("add", vec![Value::U64(1)], Some(&key));
         gym.node.schedule(worker, due, request).await.unwrap();
@@ -118,7 +118,7 @@ async fn what_is_due_in_an_outage_happens_once_afterwards() {
         .node
         .schedule(
             cancelled.clone(),
-            Clock::Machine.micros() + 400_000,
+            Clock::Machine.wall_micros() + 400_000,
             request,
         )
         .await

@@ -7,7 +7,8 @@
 /// without asking anybody comes to an end; small, so that a burst of readings never overtakes the real clock for long.
 const STEP_NANOS: u64 = 100;
 
-/// A clock that is a function of the log. Nanoseconds since 1970, never backwards.
+/// A clock that is a function of the log. Nanoseconds since about 1970, never backwards, and not moved by whoever sets the wall
+/// clock.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct VirtualClock {
     now: u64,

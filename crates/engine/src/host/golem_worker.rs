@@ -21,6 +21,7 @@ use crate::rpc::bindings::golem::api::host::PromiseId;
 use crate::rpc::bindings::golem::rpc::types::{RpcError as WitError, Uri, WitValue};
 use crate::rpc::bindings::golem::worker::host;
 use crate::rpc::{decode_params, wit_error, worker_urn};
+use crate::timers::By;
 use host::ScheduleId;
 
 /// Adds `golem:worker/host` to `linker`.
@@ -144,7 +145,7 @@ impl host::Host for Linked<'_> {
             Some(node.committer().submit(add))
         };
         if let Some(seq) = seq {
-            node.arm_timer(node.shard_of(worker), due, seq);
+            node.arm_timer(node.shard_of(worker), By::Wall, due, seq);
         }
         Ok(Ok(schedule_id(&target, due, id)))
     }
@@ -208,7 +209,7 @@ fn schedule_id(target: &Target, due: u64, id: u64) -> ScheduleId {
 }
 
 impl super::state::Invoking {
-    /// Until when a call that is made `now` has to be done, µs since 1970: the deadline of the invocation, or what the guest
+    /// Until when a call that is made `now` has to be done, µs of the steady clock: the deadline of the invocation, or what the guest
     /// gives its calls, whichever is sooner.
     pub(crate) fn call_deadline(&self, now: u64) -> Option<u64> {
         let own = self.call_timeout.map(|timeout| now.saturating_add(timeout));

@@ -285,7 +285,12 @@ impl HostState {
         self.rpc.clock().clone()
     }
 
-    /// The real moment, nanoseconds since 1970, never before what the guest has already seen.
+    /// The wall clock, nanoseconds since 1970.
+    pub(crate) fn wall_now(&self) -> u64 {
+        self.rpc.clock().wall_nanos()
+    }
+
+    /// The moment of the steady clock, never before what the guest has already seen.
     pub(crate) fn real_now(&self) -> u64 {
         self.clock.not_before(self.rpc.clock().nanos())
     }

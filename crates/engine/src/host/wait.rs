@@ -24,7 +24,7 @@ use crate::worker::Message;
 /// Something that a guest waits for and that a later instance can wait for as well.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// A moment of the node's clock, nanoseconds since 1970.
+    /// A moment of the node's steady clock, nanoseconds.
     Timer(Clock, u64),
     /// The result of a call to another worker.
     Call(Arc<CallFuture>),
@@ -160,7 +160,7 @@ pub(crate) async fn is_any_ready(sources: &[Source]) -> bool {
     }
 }
 
-/// Whether a wait can be left to the store, and until when (µs since 1970): a call to another worker has to be joined again
+/// Whether a wait can be left to the store, and until when (µs of the steady clock): a call to another worker has to be joined again
 /// after a start of the server, so that one cannot. Timers are rounded up, because none may fire early.
 pub(crate) fn parks_until(sources: &[Source]) -> Option<Option<u64>> {
     let mut until = None;

@@ -19,6 +19,7 @@ use crate::host::Guest;
 use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
 use crate::queue::{Accepting, CreateWith, Finished, Invocation, Reply, Target, rpc_error};
 use crate::rpc::{Delivered, Function, RemoteCall, RpcError};
+use crate::timers::By;
 use crate::worker::{Message, door};
 
 impl Node {
@@ -111,7 +112,7 @@ impl Node {
             payload: TimerAction::bytes_of(action),
         };
         let seq = self.committer().submit([Op::AddTimer { timer }]);
-        self.arm_timer(self.shard_of(&worker), due, seq);
+        self.arm_timer(self.shard_of(&worker), By::Wall, due, seq);
         self.durable(seq).await?;
         Ok(scheduled)
     }

@@ -119,7 +119,7 @@ pub(crate) async fn copy(
     let row = WorkerRow {
         log: new_log.0,
         version: ledger.version,
-        created_at: node.clock().micros(),
+        created_at: node.clock().wall_micros(),
         state: RowState::Live as i32,
         last_error: None,
         retry_count: 0,

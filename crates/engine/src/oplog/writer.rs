@@ -65,7 +65,7 @@ impl Writer {
 
     /// Appends one entry together with other operations: all of them or none.
     pub(crate) fn append_with(&mut self, event: Event, also: Vec<Op>) -> OplogIndex {
-        let entry = OplogEntry::new(self.clock.micros(), event).to_bytes();
+        let entry = OplogEntry::new(self.clock.wall_micros(), event).to_bytes();
         self.tail = self.tail.next();
         let append = Op::Append {
             log: self.log,

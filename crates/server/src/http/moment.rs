@@ -4,15 +4,19 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use golem_engine::steady_micros;
 use golem_model::Timestamp;
 use golem_model::duration::parse_duration;
 
 use super::error::{ApiError, RequestError};
 use super::extract::Params;
 
-/// Until when an invocation has to be finished: `timeout` from now on. Errors: `BadDuration`.
+/// Until when an invocation has to be finished, by the steady clock: `timeout` from now on. Errors: `BadDuration`.
 pub(super) fn deadline(query: &Params) -> Result<Option<u64>, ApiError> {
     let timeout = query.get("timeout").map(parse_duration).transpose()?;
+    let after = |timeout: Duration| {
+        steady_micros().saturating_add(u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX))
+    };
     Ok(timeout.map(after))
 }
 
