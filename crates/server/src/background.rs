@@ -43,11 +43,16 @@ impl Background {
             .name("golem-server".to_owned())
             .spawn(move || {
                 let ready = |started: Started| drop(said.send(Ok(started.address)));
+                // The process that we are a part of cannot go on either: nothing may be acknowledged any more.
+                let fatal = |error| {
+                    tracing::error!(%error, "the server ends the process");
+                    std::process::abort();
+                };
                 let shutdown = async {
                     // The other end is dropped with the server: the same as being told.
                     let _ = stopped.await;
                 };
-                if let Err(error) = runtime.block_on(run(options, ready, shutdown)) {
+                if let Err(error) = runtime.block_on(run(options, ready, fatal, shutdown)) {
                     // Whoever waits is gone when the server was ready before.
                     drop(said.send(Err(error)));
                 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use golem_engine::StartError;
 use golem_model::Coded;
-use golem_storage::StoreError;
+use golem_storage::{CommitError, StoreError};
 
 /// Why a server did not start, or did not stop in order.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,10 @@ pub enum ServeError {
         /// What the system says.
         detail: String,
     },
+    /// The disk refused a write or a sync. Nothing that comes later could be kept, and a failed sync must not be tried again:
+    /// the server ends at once, and the next start reads what is durable.
+    #[error("the store cannot write, and the server ends itself: {0}")]
+    StoreFailed(CommitError),
 }
 
 impl Coded for ServeError {
@@ -78,6 +82,7 @@ impl Coded for ServeError {
             Self::System { .. } => "SRV-006",
             Self::Tls { .. } => "SRV-007",
             Self::FirstToken { .. } => "SRV-008",
+            Self::StoreFailed(_) => "SRV-009",
         }
     }
 
@@ -93,6 +98,9 @@ impl Coded for ServeError {
             Self::Engine(error) => return error.hint(),
             Self::Tls { .. } => "pass PEM files of a certificate and its key: --tls-cert cert.pem --tls-key key.pem".into(),
             Self::FirstToken { .. } => "check free disk space and the permissions of the data directory".into(),
+            Self::StoreFailed(_) => {
+                "check the disk and the space on it, then start the server again: what was acknowledged is there".into()
+            }
             Self::System { .. } => "raise the limits of processes and open files: ulimit -u, ulimit -n".into(),
         })
     }

@@ -29,6 +29,10 @@ pub const JSON_TIMEOUT: Duration = Duration::from_secs(30);
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Longest time until the head of the next request is there; a connection without requests ends after it.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a request that changes something waits for a disk that does not keep up before it is sent away: longer than a disk
+/// of the cloud stalls in a bad minute, shorter than clients wait.
+pub const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Connections at once: what the usual limit of open files leaves beside the store's. Others wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 8192;
 /// Pause after the system refused to give a connection (no file handles left), so that the loop does not spin.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 pub use golem_engine::{HostRule, ListenRule};
 use golem_engine::{Network, Node, NodeConfig};
-use golem_storage::CommitError;
 pub use golem_storage::CrashPoint;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -85,12 +84,14 @@ pub struct Started {
     pub owner_token: Option<PathBuf>,
 }
 
-/// Runs a server on threads of its own until SIGINT or SIGTERM. `ready` is told once requests are taken.
+/// Runs a server on threads of its own until SIGINT or SIGTERM. `ready` is told once requests are taken. `fatal` is
+/// called when the disk refuses a write, before anybody hears of it, and has to end the process at once.
 ///
 /// Blocks. Errors: every variant of [`ServeError`].
 pub fn run_until_signal(
     options: Options,
     ready: impl FnOnce(Started) + Send,
+    fatal: impl FnOnce(ServeError) + Send + 'static,
 ) -> Result<(), ServeError> {
     let system = |what: &'static str| {
         move |error: io::Error| ServeError::System {
@@ -112,18 +113,20 @@ pub fn run_until_signal(
                 _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
             }
         };
-        run(options, ready, shutdown).await
+        run(options, ready, fatal, shutdown).await
     })
 }
 
 /// Runs a server until `shutdown` is done, then ends it in order: no new connections, the replies of running requests
-/// (at most [`limits::DRAIN_TIMEOUT`]), the engine with its committer. `ready` is told once requests are taken.
+/// (at most [`limits::DRAIN_TIMEOUT`]), the engine with its committer. `ready` is told once requests are taken; `fatal` is called
+/// when the disk refuses a write, and has to end the process.
 ///
 /// Errors: every variant of [`ServeError`] before `ready` was called, none after. Not cancel safe: a dropped server
 /// stops like a killed one, which loses nothing that was acknowledged.
 pub async fn run(
     options: Options,
     ready: impl FnOnce(Started),
+    fatal: impl FnOnce(ServeError) + Send + 'static,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let listener = bind(&options).await?;
@@ -143,7 +146,9 @@ pub async fn run(
     let audit = audit(&access, &options.data_dir)?;
     let tls = options.tls.clone().map(Tls::open).transpose()?;
     config.memory_bytes = options.memory_bytes;
-    let node = Node::start(&config, store, blobs, end_process)?;
+    let node = Node::start(&config, store, blobs, |error| {
+        fatal(ServeError::StoreFailed(error))
+    })?;
     let asks = access.is_required();
     let door = Arc::new(Door::new(Arc::clone(&node), access, audit));
     let guard = Guard {
@@ -231,11 +236,4 @@ fn cannot_bind(options: &Options, error: &io::Error) -> ServeError {
             detail: error.to_string(),
         },
     }
-}
-
-/// The disk refused a write: nothing that comes later could be kept, and a failed sync must not be tried again. The
-/// process ends at once, as if it was killed, and the next start reads what is durable.
-fn end_process(error: CommitError) {
-    tracing::error!(%error, "the store cannot write; the server ends itself");
-    std::process::abort();
 }

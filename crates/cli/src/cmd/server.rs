@@ -110,7 +110,7 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
         allow_listen: run.allow_listen,
         crash_at: run.crash_at,
     };
-    golem_server::run_until_signal(options, |started| {
+    let ready = |started: golem_server::Started| {
         let scheme = if started.tls { "https" } else { "http" };
         if let Some(file) = started.owner_token {
             let file = file.display();
@@ -119,8 +119,21 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
             ));
         }
         out.data(&format!("listening on {scheme}://{}\n", started.address));
-    })?;
+    };
+    let ends = *out;
+    golem_server::run_until_signal(options, ready, move |error| end(ends, error))?;
     Ok(())
+}
+
+/// Ends the process at once, while everything else still runs: nothing may be acknowledged any more.
+#[expect(
+    clippy::exit,
+    reason = "a server whose disk refuses writes must not live long enough to say anything to anybody but this"
+)]
+fn end(out: Out, error: golem_server::ServeError) {
+    let failure = Failure::from(error);
+    out.failure(&failure);
+    std::process::exit(failure.exit.into());
 }
 
 /// `$XDG_STATE_HOME/golem`, else `~/.local/state/golem`, else `golem-data` here. Source: client spec §1.1.

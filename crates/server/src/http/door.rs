@@ -10,6 +10,7 @@ use golem_engine::Node;
 use tokio::sync::Semaphore;
 
 use super::cursor::Cursors;
+use super::error::RequestError;
 use super::extract::JsonBodies;
 use super::metrics::{self, Requests};
 use super::routes::Routes;
@@ -58,6 +59,17 @@ impl Door {
     /// Says that the server is stopping; `/readyz` tells from now on.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether something new may begin: the disk has space, and keeps up or does soon. Bound: [`limits::ROOM_TIMEOUT`].
+    /// Errors: `DiskFull`, `DiskSlow`.
+    pub(super) async fn takes_more(&self) -> Result<(), RequestError> {
+        if !self.node.has_space() {
+            return Err(RequestError::DiskFull);
+        }
+        tokio::time::timeout(limits::ROOM_TIMEOUT, self.node.room())
+            .await
+            .map_err(|_| RequestError::DiskSlow)
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -198,6 +198,12 @@ pub(crate) enum RequestError {
         limits::LISTENERS_MAX
     )]
     TooManyListeners,
+    /// There is too little space on the disk to begin anything new. What runs is finished, and reading goes on.
+    #[error("the disk of the server is full")]
+    DiskFull,
+    /// The disk has not taken what was written for a while.
+    #[error("the disk of the server does not keep up")]
+    DiskSlow,
 }
 
 impl Coded for RequestError {
@@ -232,6 +238,8 @@ impl Coded for RequestError {
             Self::TooManyTokens => "API-037",
             Self::NotAWebSocket => "API-020",
             Self::TooManyListeners => "API-021",
+            Self::DiskFull => "API-022",
+            Self::DiskSlow => "API-023",
         }
     }
 
@@ -270,6 +278,8 @@ impl Coded for RequestError {
             Self::Stopping => "try again when it is back, with the same idempotency key".into(),
             Self::NotAWebSocket => "golem-cli worker connect --component-name NAME --worker-name NAME".into(),
             Self::TooManyListeners => "close some of them, or read the lines later: golem-cli worker oplog --query log".into(),
+            Self::DiskFull => "make space on it, then try again with the same idempotency key: the server goes on by itself".into(),
+            Self::DiskSlow => "try again in a moment, with the same idempotency key".into(),
         })
     }
 }
@@ -286,7 +296,10 @@ impl RequestError {
             Self::NoSuchToken { .. } => StatusCode::NOT_FOUND,
             Self::LastOwner { .. } | Self::TooManyTokens => StatusCode::CONFLICT,
             Self::Encode { .. } | Self::GivenUp { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Stopping | Self::TooManyListeners => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::TooManyListeners | Self::DiskSlow => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::BadPath { .. }
             | Self::BadQuery { .. }
             | Self::MissingQuery { .. }
@@ -344,7 +357,9 @@ impl IntoResponse for ApiError {
         let mut response = reply::json(self.status, &self.body);
         if matches!(
             self.status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::INSUFFICIENT_STORAGE
         ) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
         }

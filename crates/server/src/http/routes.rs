@@ -11,7 +11,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::handler::Handler;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{self, MethodRouter};
 use golem_model::api::Role;
@@ -160,8 +160,9 @@ impl Routes {
         let router = self
             .router
             .fallback(nothing_here)
-            .method_not_allowed_fallback(wrong_verb);
-        let counted = axum::middleware::from_fn_with_state(Arc::clone(&door), counted);
+            .method_not_allowed_fallback(wrong_verb)
+            .layer(from_fn_with_state(Arc::clone(&door), takes_more));
+        let counted = from_fn_with_state(Arc::clone(&door), counted);
         if !door.access.is_required() {
             return router.layer(counted).with_state(door);
         }
@@ -174,9 +175,21 @@ impl Routes {
             door: Arc::clone(&door),
             needs: Arc::new(needs),
         };
-        let layer = axum::middleware::from_fn_with_state(check, checked);
+        let layer = from_fn_with_state(check, checked);
         router.layer(layer).layer(counted).with_state(door)
     }
+}
+
+/// Sends away what would write when the disk cannot take it. Reading goes on, and so does deleting, which makes space.
+async fn takes_more(
+    State(door): State<Arc<Door>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if matches!(*request.method(), Method::POST | Method::PUT) {
+        door.takes_more().await?;
+    }
+    Ok(next.run(request).await)
 }
 
 async fn nothing_here(uri: Uri) -> ApiError {

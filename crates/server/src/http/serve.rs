@@ -36,6 +36,8 @@ async fn serve(
 ) -> Response {
     let (key, is_new) = given.or_new();
     let answer = async {
+        // Whatever its verb is, it is an invocation.
+        door.takes_more().await?;
         let (head, body) = request.into_parts();
         let (bytes, _share) = door.json.read(body).await?;
         let authority = head
