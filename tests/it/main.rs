@@ -11,6 +11,8 @@
 mod bad_inputs;
 mod dev;
 mod docs;
+mod clock;
+mod disk;
 mod faults;
 mod front_door;
 mod go_style;
@@ -20,6 +22,7 @@ mod languages;
 mod matrix;
 mod memory;
 mod multi_rpc;
+mod power;
 mod promises;
 mod replay;
 mod rpc;
