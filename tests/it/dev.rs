@@ -28,7 +28,7 @@ struct Dev {
 
 impl Dev {
     /// Makes a project and starts `dev` where no server is.
-    fn start(options: &[&str]) -> Result<Self> {
+    fn start() -> Result<Self> {
         let home = tempfile::tempdir()?;
         run(home.path(), &["new", "hello", "--lang", "go"])?;
         let project = home.path().join("hello");
@@ -37,7 +37,7 @@ impl Dev {
             .local_addr()?
             .port();
         let url = format!("http://127.0.0.1:{port}");
-        let (child, lines) = spawn(&project, &url, options)?;
+        let (child, lines) = spawn(&project, &url, &["dev", "--offline"])?;
         let dev = Self {
             child,
             lines,
@@ -85,6 +85,10 @@ impl Dev {
         )
     }
 
+    fn spawn(&self, words: &[&str]) -> Result<(Child, Receiver<String>)> {
+        spawn(&self.project, &self.url, words)
+    }
+
     /// Presses Ctrl-C and waits for the end.
     fn end(mut self) -> Result<()> {
         let interrupted = Command::new("kill")
@@ -106,10 +110,10 @@ impl Drop for Dev {
     }
 }
 
-fn spawn(project: &Path, url: &str, options: &[&str]) -> Result<(Child, Receiver<String>)> {
+fn spawn(project: &Path, url: &str, words: &[&str]) -> Result<(Child, Receiver<String>)> {
     let mut child = Command::new(golem_cli()?)
-        .args(["--url", url, "dev", "--offline"])
-        .args(options)
+        .args(["--url", url])
+        .args(words)
         .current_dir(project)
         .env("NO_COLOR", "1")
         .env("GOLEM_CONFIG_DIR", project.join(".config"))
@@ -142,10 +146,18 @@ fn an_edit_reaches_a_running_worker_and_what_it_writes_is_seen() -> Result<()> {
     if needs_go("an_edit_reaches_a_running_worker_and_what_it_writes_is_seen") {
         return Ok(());
     }
-    let dev = Dev::start(&[])?;
+    let dev = Dev::start()?;
     assert_eq!(dev.invoke(&["add", "3"])?, "3");
     dev.until("main | added 3")?;
     assert!(dev.cli(&["logs"])?.ends_with("] added 3\n"));
+    let (mut listener, heard) = dev.spawn(&["worker", "connect", "-c", "hello", "-w", "main"])?;
+    let line = heard.recv_timeout(LINE_TIMEOUT)?;
+    assert!(
+        line.starts_with('[') && line.ends_with("] added 3"),
+        "{line}"
+    );
+    listener.kill()?;
+    listener.wait()?;
     assert!(dev.cli(&["doctor"])?.contains("ok    server version"));
     let words = [
         "--url", &dev.url, "worker", "get", "-c", "hello", "-w", "mian",
@@ -192,7 +204,7 @@ fn a_worker_that_cannot_follow_is_told_and_begins_anew_when_that_is_wanted() -> 
     if needs_go("a_worker_that_cannot_follow_is_told_and_begins_anew_when_that_is_wanted") {
         return Ok(());
     }
-    let mut dev = Dev::start(&[])?;
+    let mut dev = Dev::start()?;
     assert_eq!(dev.invoke(&["add", "3"])?, "3");
     dev.edit("main.go", "c.total += value", "c.total += 2 * value")?;
     let told = dev.until("stays on version 0")?;
@@ -209,7 +221,7 @@ fn a_worker_that_cannot_follow_is_told_and_begins_anew_when_that_is_wanted() -> 
     assert!(status.success());
     dev.until("dev: ended")?;
     dev.child.wait()?;
-    (dev.child, dev.lines) = spawn(&dev.project, &dev.url, &["--reset"])?;
+    (dev.child, dev.lines) = dev.spawn(&["dev", "--offline", "--reset"])?;
     dev.until("worker `main` of hello begins anew with version 1")?;
     let ready = dev.until("ready")?;
     assert!(ready.contains("hello unchanged, version 1"), "{ready}");

@@ -455,3 +455,27 @@ async fn other_paths_verbs_and_a_stopping_server_have_bodies_too() {
     gym.door.stop();
     gym.get("/readyz").await.is(503, "error", "API-018");
 }
+
+#[tokio::test]
+async fn a_worker_is_listened_to_by_a_websocket_only() {
+    let gym = Gym::new();
+    let id = gym.upload("adder").await;
+    let path = format!("/v1/components/{id}/workers/w/connect");
+    gym.get(&path).await.is(400, "errors", "API-020");
+    let upgrade = |version: &str| {
+        Request::get(&path)
+            .header("connection", "keep-alive, Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", version)
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let old = gym.send(upgrade("8")).await;
+    old.is(400, "errors", "API-020");
+    // The head is right, and there is no such worker.
+    let absent = gym.send(upgrade("13")).await;
+    assert_eq!(absent.status, 404, "{absent:?}");
+    let bad = gym.get(&format!("{path}?from=yesterday")).await;
+    bad.is(400, "errors", "API-004");
+}

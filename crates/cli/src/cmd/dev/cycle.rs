@@ -81,6 +81,11 @@ impl Cycle<'_> {
         };
         let manifest = project::manifest(self.app.as_deref())?;
         let names = affected(&manifest, &self.chosen, &self.dirty)?;
+        if names.is_empty() {
+            // The change is in a component that nobody asked for.
+            self.dirty = Work::Files(BTreeSet::new());
+            return Ok(manifest);
+        }
         let mut times = Times::default();
         let built = build::of_manifest(&manifest, &names, self.options, self.out)?;
         for summary in &built {
@@ -345,6 +350,7 @@ dependencies:
         check(&["c/two/main.go"], &[], &["two"]);
         check(&["c/three/wit/three.wit"], &[], &["three", "two", "one"]);
         check(&["c/two/wit/two.wit"], &["two"], &["two"]);
+        check(&["c/one/main.go"], &["two"], &[]);
         check(&["lib/shared.go"], &[], &["three", "two", "one"]);
         check(&["golem.yaml"], &[], &["three", "two", "one"]);
     }
