@@ -170,9 +170,12 @@ pub fn write_bindings(
             && std::fs::read(&path).is_ok_and(|old| old.starts_with(HEADER.as_bytes()))
         {
             std::fs::remove_file(&path).map_err(|source| io("remove", &path, source))?;
-            // Only a package that has nothing else left goes with its last file.
-            if let Some(directory) = path.parent().filter(|directory| *directory != out_dir) {
-                drop(std::fs::remove_dir(directory));
+            // Only a directory that has nothing else left goes with its last file.
+            let above = path.ancestors().skip(1);
+            for directory in above.take_while(|dir| *dir != out_dir && *dir != module.root) {
+                if std::fs::remove_dir(directory).is_err() {
+                    break;
+                }
             }
         }
     }
@@ -366,6 +369,27 @@ mod tests {
         assert!(!out.join("cart").exists());
         assert!(!out.join("poll/poll.go").exists() && out.join("poll/mine.go").exists());
         assert!(out.join("stock/stock.go").exists() && out.join("till/till.go").exists());
+    }
+
+    #[test]
+    fn a_run_time_of_the_module_goes_when_the_sdk_has_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let go_mod = |text: &str| {
+            std::fs::write(dir.path().join("go.mod"), text).unwrap();
+            locate_module(dir.path()).unwrap()
+        };
+        let out = dir.path().join("w");
+        let own = go_mod("module m\n");
+        write_bindings(&bindings(&[("w.go", "package w\n")]), &out, &own).unwrap();
+        assert!(dir.path().join("internal/golemrt/doc.go").exists());
+        let with_sdk = go_mod("module m\n\nrequire github.com/golem-workers/golem-go v0.1.0\n");
+        let changed = GoBindings {
+            runtime: Files::new(),
+            retired: vec!["internal/golemrt/doc.go".to_owned()],
+            ..bindings(&[("w.go", "package w\n")])
+        };
+        write_bindings(&changed, &out, &with_sdk).unwrap();
+        assert!(out.join("w.go").exists() && !dir.path().join("internal").exists());
     }
 
     #[test]
