@@ -75,6 +75,47 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_template_that_uses_the_sdk_gets_all_of_it_as_it_is() {
+        let names = Names {
+            component: "cart".to_owned(),
+            package: super::super::package_spec("shop:cart").unwrap(),
+            target: "cart".to_owned(),
+        };
+        let paths = |sdk| {
+            let base = catalogue::find("go-default-minimal").unwrap();
+            let template = Template {
+                name: base.name,
+                description: base.description,
+                files: base.files,
+                wit_deps: base.wit_deps,
+                sdk,
+                instructions: base.instructions,
+                uses_package: base.uses_package,
+            };
+            render(&template, &names).0
+        };
+        let folder = |files: Vec<File>| {
+            let of_sdk = |file: &File| file.path.starts_with("third_party/golem-go/");
+            files.into_iter().filter(of_sdk).collect::<Vec<File>>()
+        };
+        assert_eq!(folder(paths(false)), []);
+        let found = folder(paths(true));
+        assert_eq!(found.len(), sdk::files().count());
+        for (path, text) in sdk::files() {
+            let path = format!("third_party/golem-go/{path}");
+            let file = found.iter().find(|file| file.path == path);
+            assert_eq!(
+                file.map(|file| file.bytes.as_slice()),
+                Some(text.as_bytes()),
+                "{path}"
+            );
+        }
+        let has = |name: &str| sdk::files().any(|(path, _)| path == name);
+        assert!(has("go.mod") && has("LICENSE") && has("golemhost/promise.go"));
+        assert!(!sdk::files().any(|(path, _)| path.ends_with("_test.go")));
+    }
+
+    #[test]
     fn replaced_text_is_never_replaced_again() {
         let list = [
             ("component-name", "pack-ns".to_owned()),
