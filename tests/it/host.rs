@@ -75,8 +75,8 @@ impl HostProbe {
 }
 
 /// A server of HTTP that counts what it is asked and answers with the body that it got, or with `answer`.
-struct Peer {
-    address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     asked: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
     /// Number of each request, as it comes.
@@ -84,7 +84,7 @@ struct Peer {
 }
 
 impl Peer {
-    fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let asked = Arc::new(AtomicUsize::new(0));
@@ -139,11 +139,11 @@ impl Peer {
         })
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }

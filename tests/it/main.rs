@@ -26,6 +26,7 @@ mod power;
 mod promises;
 mod replay;
 mod rpc;
+mod sdk;
 mod seed;
 mod sockets;
 mod support;
