@@ -3,9 +3,12 @@
 //! In: `guests/go-style`. Source: Go guests §7, §8; docs/go-bindings.md, section "Style go".
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use golem_testkit::{Rest, Server, copy_tree, run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -59,10 +62,11 @@ impl Library {
         })
     }
 
-    fn restart(self) -> Result<Self> {
+    /// Kills the server, if it has not died, and starts it again.
+    fn restart(self, options: &[&str]) -> Result<Self> {
         self.server.kill()?;
         Ok(Self {
-            server: Server::start(self.data.path())?,
+            server: Server::start_with(self.data.path(), options)?,
             ..self
         })
     }
@@ -101,7 +105,7 @@ fn values_of_every_kind_go_to_a_worker_and_back() -> Result<()> {
     // A component may also be named.
     let left = library.read("r", "round", &[json!("shelf/one"), json!("Emma"), json!(2)])?;
     assert_eq!(left, json!({ "ok": 5 }));
-    let library = library.restart()?;
+    let library = library.restart(&[])?;
     assert_eq!(library.shelf("one", "count", &[json!("Emma")])?, json!(5));
     assert_eq!(library.read("r", "calls", &[])?, json!(2));
     Ok(())
@@ -182,7 +186,7 @@ fn a_caller_gets_the_failure_of_a_call_as_a_value_and_lives_on() -> Result<()> {
     assert!(text.starts_with("callee failed|true|"), "{text}");
     assert_eq!(library.read("r", "calls", &[])?, json!(7));
     // The failures are history: repeated, they are the same, and the caller goes on.
-    let library = library.restart()?;
+    let library = library.restart(&[])?;
     assert_eq!(library.read("r", "calls", &[])?, json!(7));
     assert_eq!(
         failure(&library, "r", "one", "take Ulysses")?,
@@ -203,7 +207,7 @@ fn a_call_of_nobody_is_not_found() -> Result<()> {
         let found = found.as_str().unwrap_or_default();
         assert!(found.starts_with("not found|false|"), "{what}: {found}");
     }
-    let library = library.restart()?;
+    let library = library.restart(&[])?;
     assert_eq!(library.read("r", "calls", &[])?, json!(3));
     Ok(())
 }
@@ -218,10 +222,135 @@ fn fifty_goroutines_call_at_once() -> Result<()> {
     let params = [json!(library.shelf), json!(names), json!("Emma")];
     assert_eq!(library.read("r", "fan-out", &params)?, json!({ "ok": 100 }));
     assert_eq!(library.read("r", "all", &params)?, json!({ "ok": 100 }));
-    let library = library.restart()?;
+    let library = library.restart(&[])?;
     assert_eq!(library.read("r", "fan-out", &params)?, json!({ "ok": 200 }));
     assert_eq!(library.shelf("s49", "count", &[json!("Emma")])?, json!(4));
     assert_eq!(library.read("r", "calls", &[])?, json!(3));
+    Ok(())
+}
+
+/// Environment variable that repeats the random kill of the storm.
+const SEED: &str = "GOLEM_FAULT_SEED";
+/// Calls all shelves at once.
+const STORM: &str = "library:reader/reading.{storm}";
+/// Shelves of the storm.
+const SHELVES: usize = 100;
+
+/// A storm of calls, under a name of its own.
+struct Storm<'a> {
+    name: &'a str,
+    names: Vec<String>,
+}
+
+impl<'a> Storm<'a> {
+    fn new(name: &'a str) -> Self {
+        let names = (0..SHELVES).map(|n| format!("{name}-{n}")).collect();
+        Self { name, names }
+    }
+
+    fn params(&self, library: &Library) -> [Value; 3] {
+        [json!(library.shelf), json!(self.names), json!("Emma")]
+    }
+
+    /// Calls it, always with the same key.
+    fn call(&self, library: &Library) -> Result<(u16, Value)> {
+        let params = self.params(library);
+        let rest = library.rest();
+        rest.try_call(&library.reader, self.name, STORM, &params, Some("once"))
+    }
+
+    /// The call is answered, every shelf was asked exactly once for everything, and the caller repeats its history.
+    fn check(&self, library: Library) -> Result<Library> {
+        let left: Vec<u32> = (0..SHELVES)
+            .map(|n| if n % 4 == 2 { 1 } else { 2 })
+            .collect();
+        let expected = json!({ "ok": left });
+        let (status, body) = self.call(&library)?;
+        ensure!(status == 200, "{status}: {body}");
+        let answer = &body["result"]["value"][0];
+        ensure!(*answer == expected, "{answer}");
+        let counted = library.read("counter", "counts", &self.params(&library))?;
+        ensure!(counted == expected, "{counted}");
+        let library = library.restart(&[])?;
+        let calls = library.read(self.name, "calls", &[])?;
+        ensure!(calls == json!(1), "{calls} calls");
+        Ok(library)
+    }
+}
+
+#[test]
+fn a_hundred_goroutines_wait_in_every_way_and_no_kill_repeats_a_call() -> Result<()> {
+    if needs_go("a_hundred_goroutines_wait_in_every_way_and_no_kill_repeats_a_call") {
+        return Ok(());
+    }
+    let mut library = Library::open()?;
+    let storm = Storm::new("calm");
+    let start = Instant::now();
+    storm.call(&library)?;
+    let whole = start.elapsed();
+    library = storm.check(library)?;
+    // In the middle of the fan-out, and of the answers.
+    let mut crashes = 0;
+    for point in [
+        "after:1",
+        "before:2",
+        "after:3",
+        "before:5",
+        "after:8",
+        "before:13",
+        "after:21",
+    ] {
+        let storm = Storm::new(point);
+        library = library.restart(&["--crash-at", point])?;
+        crashes += u32::from(storm.call(&library).is_err());
+        library = library.restart(&[])?;
+        library = storm
+            .check(library)
+            .with_context(|| format!("--crash-at {point}"))?;
+    }
+    assert!(crashes >= 4, "{crashes} crashes");
+    let number = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
+    let seed: u64 = number.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let repeat = format!(
+        "repeat with {SEED}={seed} cargo test --workspace --test it -- a_hundred_goroutines"
+    );
+    eprintln!("{repeat}");
+    let wait = Duration::from_micros(seed % u64::try_from(whole.as_micros())?.max(1));
+    let storm = Storm::new("killed");
+    let (rest, reader) = (library.rest(), library.reader.clone());
+    let params = storm.params(&library);
+    let caller = std::thread::spawn(move || {
+        let answered = rest.try_call(&reader, "killed", STORM, &params, Some("once"));
+        drop(answered);
+    });
+    std::thread::park_timeout(wait);
+    library = library.restart(&[])?;
+    caller
+        .join()
+        .map_err(|_| anyhow::anyhow!("the caller panicked"))?;
+    storm.check(library).context(repeat)?;
+    Ok(())
+}
+
+#[test]
+fn a_call_whose_goroutines_all_sleep_on_channels_is_told() -> Result<()> {
+    if needs_go("a_call_whose_goroutines_all_sleep_on_channels_is_told") {
+        return Ok(());
+    }
+    let library = Library::open()?;
+    // Without a call before, and with the driver gone after one.
+    for (worker, shelf) in [("r", json!("")), ("s", library.at("one"))] {
+        let function = "library:reader/reading.{stuck}";
+        let (status, body) =
+            library
+                .rest()
+                .try_call(&library.reader, worker, function, &[shelf], None)?;
+        assert_ne!(status, 200, "{body}");
+        assert!(
+            body.to_string().contains("all goroutines are asleep"),
+            "{body}"
+        );
+    }
     Ok(())
 }
 
@@ -243,7 +372,7 @@ fn a_deadline_ends_a_wait_and_the_faster_of_two_wins() -> Result<()> {
     assert_eq!(patience(2_000, 20)?, json!("timeout"));
     let race = [two.clone(), library.at("three"), json!(3_000), json!(2)];
     assert_eq!(library.read("r", "race", &race)?, json!(2));
-    let library = library.restart()?;
+    let library = library.restart(&[])?;
     assert_eq!(library.read("r", "calls", &[])?, json!(3));
     Ok(())
 }

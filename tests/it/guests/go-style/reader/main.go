@@ -146,6 +146,93 @@ func (r *reader) All(ctx context.Context, component string, names []string, titl
 	return sum, err
 }
 
+// one puts and takes in the i-th way, and counts what is left.
+func one(ctx context.Context, i int, s *shelf.Books, title string) (uint32, error) {
+	if err := s.PutTrigger(books.Book{Title: title}, 3); err != nil {
+		return 0, err
+	}
+	var err error
+	switch i % 4 {
+	case 0:
+		_, err = s.Take(ctx, title)
+	case 1:
+		_, err = rpc.All(ctx, s.TakeAsync(title))
+	case 2:
+		futures := []*rpc.Future[books.Book]{s.TakeAsync(title), s.TakeAsync(title)}
+		var first int
+		if first, _, err = rpc.Any(ctx, futures...); err == nil {
+			_, err = futures[1-first].Result(ctx)
+		}
+	case 3:
+		soon, cancel := context.WithTimeout(ctx, time.Hour)
+		defer cancel()
+		if _, err = s.Take(soon, title); err == nil {
+			select {
+			case <-time.After(time.Duration(i) * 100 * time.Microsecond):
+			case <-soon.Done():
+				err = soon.Err()
+			}
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return s.Count(ctx, title)
+}
+
+func (r *reader) Storm(ctx context.Context, component string, names []string, title string) ([]uint32, error) {
+	r.calls++
+	ctx, cancel := context.WithTimeout(ctx, time.Hour)
+	defer cancel()
+	left := make([]uint32, len(names))
+	done := make(chan error)
+	for i, name := range names {
+		go func() {
+			s := shelf.NewBooks(worker.ID(component, name))
+			defer s.Close()
+			var err error
+			left[i], err = one(ctx, i, s, title)
+			done <- err
+		}()
+	}
+	late := time.NewTimer(time.Hour)
+	defer late.Stop()
+	for range names {
+		select {
+		case err := <-done:
+			if err != nil {
+				return nil, err
+			}
+		case <-late.C:
+			return nil, errors.New("an hour is over")
+		}
+	}
+	return left, nil
+}
+
+func (r *reader) Counts(ctx context.Context, component string, names []string, title string) ([]uint32, error) {
+	var futures []*rpc.Future[uint32]
+	for _, name := range names {
+		s := shelf.NewBooks(worker.ID(component, name))
+		defer s.Close()
+		futures = append(futures, s.CountAsync(title))
+	}
+	return rpc.All(ctx, futures...)
+}
+
+func (r *reader) Stuck(ctx context.Context, name string) (uint32, error) {
+	if name != "" {
+		s := open(name)
+		defer s.Close()
+		if _, err := s.CountAsync("").Result(ctx); err != nil {
+			return 0, err
+		}
+	}
+	never := make(chan uint32)
+	go func() { never <- <-never }()
+	return <-never, nil
+}
+
 func (r *reader) Patience(ctx context.Context, name string, slow uint32, patience uint32) (string, error) {
 	r.calls++
 	s := open(name)
