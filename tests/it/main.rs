@@ -9,10 +9,10 @@
 )]
 
 mod bad_inputs;
-mod dev;
-mod docs;
 mod clock;
+mod dev;
 mod disk;
+mod docs;
 mod faults;
 mod front_door;
 mod go_style;

@@ -14,7 +14,7 @@ use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::error::Failure;
 use crate::host::durable::Halt;
 use crate::host::{HostState, HttpRequest, Serving, is_handler};
-use crate::value::{from_val, to_val};
+use crate::value::{from_val, taken, to_val};
 
 /// Why a call of the guest has no result.
 #[derive(Debug)]
@@ -202,7 +202,7 @@ impl Instance {
         Ok(Value::Tuple(vec![response.to_value()]))
     }
 
-    fn params(&self, function: &ExportedFunction, input: &Value) -> Result<Vec<Val>, Stopped> {
+    fn params(&mut self, function: &ExportedFunction, input: &Value) -> Result<Vec<Val>, Stopped> {
         let wrong = |detail: String| {
             Stopped::failed(
                 FailureKind::InvalidRequest,
@@ -223,9 +223,18 @@ impl Instance {
             .iter()
             .zip(&function.params)
             .map(|(value, typ)| to_val(value, typ, self.store.data()));
-        params
+        let params = params
             .collect::<Result<_, _>>()
-            .map_err(|error| wrong(error.to_string()))
+            .map_err(|error| wrong(error.to_string()))?;
+        // What is given to the guest for good is nobody's handle any more.
+        let mut ids = Vec::new();
+        for (value, typ) in values.iter().zip(&function.params) {
+            taken(value, typ, &mut ids);
+        }
+        for id in ids {
+            self.store.data_mut().take_handle(id);
+        }
+        Ok(params)
     }
 
     /// Drops a resource that the guest has given away: what `iface.{r.drop}` does.

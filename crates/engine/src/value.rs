@@ -2,6 +2,7 @@
 //! THE STAGE / value: values of the log and of REST against values of wasmtime. In: one kind. Out: the other.
 //! Directed by the WIT type. Never touches a worker. Read next: `component/reflect.rs`.
 
+use golem_model::types::HandleMode;
 use golem_model::{Value, WitType};
 use wasmtime::component::{ResourceAny, Val};
 
@@ -9,8 +10,8 @@ use wasmtime::component::{ResourceAny, Val};
 pub(crate) trait Handles {
     /// Keeps a handle that the guest gave away and returns its number and the URN of its worker.
     fn keep(&mut self, resource: ResourceAny) -> (String, u64);
-    /// The handle of a number, if it is one of this worker.
-    fn find(&self, uri: &str, id: u64) -> Option<ResourceAny>;
+    /// The handle of a number; `kind` is the number of its resource type. `None` if there is none.
+    fn find(&self, uri: &str, id: u64, kind: u64) -> Option<ResourceAny>;
 }
 
 /// A value that does not fit its type: what was expected.
@@ -96,13 +97,56 @@ pub(crate) fn to_val(value: &Value, typ: &WitType, handles: &dyn Handles) -> Res
             Ok(v) => Ok(payload(v, ok.as_deref())?),
             Err(v) => Err(payload(v, err.as_deref())?),
         }),
-        (Value::Handle { uri, id }, WitType::Handle { .. }) => Val::Resource(
+        (Value::Handle { uri, id }, WitType::Handle { resource_id, .. }) => Val::Resource(
             handles
-                .find(uri, *id)
+                .find(uri, *id, *resource_id)
                 .ok_or_else(|| Mismatch(format!("{uri} has no resource {id}")))?,
         ),
         _ => return Err(mismatch(typ, value)),
     })
+}
+
+/// Numbers of the handles in a value that are given away with it.
+pub(crate) fn taken(value: &Value, typ: &WitType, ids: &mut Vec<u64>) {
+    match (value, typ) {
+        (
+            Value::Handle { id, .. },
+            WitType::Handle {
+                mode: HandleMode::Owned,
+                ..
+            },
+        ) => ids.push(*id),
+        (Value::List(items), WitType::List { inner }) => {
+            items.iter().for_each(|item| taken(item, inner, ids));
+        }
+        (Value::Option(Some(item)), WitType::Option { inner }) => taken(item, inner, ids),
+        (Value::Tuple(items), WitType::Tuple { items: types }) => {
+            for (item, typ) in items.iter().zip(types) {
+                taken(item, typ, ids);
+            }
+        }
+        (Value::Record(items), WitType::Record { fields }) => {
+            for (item, field) in items.iter().zip(fields) {
+                taken(item, &field.typ, ids);
+            }
+        }
+        (Value::Variant(case, Some(item)), WitType::Variant { cases }) => {
+            let case = cases.get(*case as usize);
+            if let Some(typ) = case.and_then(|case| case.typ.as_ref()) {
+                taken(item, typ, ids);
+            }
+        }
+        (Value::Result(result), WitType::Result { ok, err }) => {
+            let (item, typ) = match result {
+                Ok(item) => (item, ok),
+                Err(item) => (item, err),
+            };
+            if let (Some(item), Some(typ)) = (item, typ) {
+                taken(item, typ, ids);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A value from the guest.

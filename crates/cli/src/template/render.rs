@@ -82,7 +82,7 @@ mod tests {
             target: "cart".to_owned(),
         };
         let paths = |sdk| {
-            let base = catalogue::find("go-default-minimal").unwrap();
+            let base = catalogue::find(catalogue::Kind::Example, "go-default-minimal").unwrap();
             let template = Template {
                 name: base.name,
                 description: base.description,
@@ -91,6 +91,7 @@ mod tests {
                 sdk,
                 instructions: base.instructions,
                 uses_package: base.uses_package,
+                has_adapter: base.has_adapter,
             };
             render(&template, &names).0
         };

@@ -126,6 +126,31 @@ impl Loaded {
         .flatten()
         .find_map(|name| self.functions.get(name))
     }
+
+    /// The function of an exported resource that a stub means: in an interface of its package, or an inline one.
+    pub(crate) fn stub_member(
+        &self,
+        package: &str,
+        version: &str,
+        resource: &str,
+        function: &str,
+    ) -> Option<&Arc<ExportedFunction>> {
+        let member = format!(".{{{resource}.{function}}}");
+        let meant = self.functions.iter().filter(|(name, _)| {
+            let Some(interface) = name.strip_suffix(&member) else {
+                return false;
+            };
+            let Some((own, named)) = interface.split_once('/') else {
+                return true;
+            };
+            let own = own.strip_suffix("-interface").unwrap_or(own);
+            own == package
+                && named.split_once('@').map_or("", |(_, own)| own)
+                    == version.trim_start_matches('@')
+        });
+        // A stub has one resource of a name; the first one keeps a strange component from giving now this, now that.
+        meant.min_by_key(|(name, _)| *name).map(|(_, found)| found)
+    }
 }
 
 fn add(

@@ -15,6 +15,11 @@ use crate::checkpoint::is_ours;
 pub(crate) struct ResourceNumbers(Vec<ResourceType>);
 
 impl ResourceNumbers {
+    /// The resource types of a stub, which have the numbers from 0 in this order.
+    pub(crate) fn of(resources: Vec<ResourceType>) -> Self {
+        Self(resources)
+    }
+
     fn number(&mut self, resource: ResourceType) -> u64 {
         let found = self.0.iter().position(|known| *known == resource);
         found.unwrap_or_else(|| {

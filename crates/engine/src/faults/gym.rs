@@ -92,13 +92,19 @@ impl Gym {
 
     /// The same with more settings.
     pub(super) async fn with(setup: Setup, versions: u32) -> Self {
+        Self::of(setup, (0..versions).map(guest::user)).await
+    }
+
+    /// The same with versions of another guest.
+    pub(super) async fn of(setup: Setup, mut versions: impl Iterator<Item = Vec<u8>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(MemStore::new());
         let (node, dead) = start(&dir, &setup, &store);
-        let upload = node.create_component("faults", ComponentType::Durable, guest::user(0));
+        let first = versions.next().unwrap();
+        let upload = node.create_component("faults", ComponentType::Durable, first);
         let component = upload.await.unwrap().versioned_component_id.component_id;
-        for version in 1..versions {
-            let upload = node.update_component(component, None, guest::user(version));
+        for version in versions {
+            let upload = node.update_component(component, None, version);
             upload.await.unwrap();
         }
         Self {

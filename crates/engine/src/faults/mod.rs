@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / faults: the engine as a whole under faults: crashes at every commit, random operations against a model, keys that
-//! come many times, cycles and chains of calls, hostile guests, timers, checkpoints. In process, with small guests.
+//! come many times, cycles and chains of calls, resources of other
+//! workers, hostile guests, timers, checkpoints. In process, with small guests.
 //! A failing case prints its seed and the command that repeats it. Read next: `gym.rs`. Source: reliability spec §2.
 
 mod calls;
@@ -13,4 +14,5 @@ mod keys;
 mod model;
 mod outside;
 mod parking;
+mod resources;
 mod timers;

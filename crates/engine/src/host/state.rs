@@ -148,6 +148,8 @@ pub(crate) struct HostState {
     pub(crate) access: AccessState,
     handles: HashMap<u64, ResourceAny>,
     next_handle: u64,
+    /// Of a fork: the first number that it did not give away in the history of its origin.
+    own_handles: u64,
     pub(crate) files: Files,
     pub(crate) http_calls: HttpCalls,
     pub(super) sockets: Sockets,
@@ -201,6 +203,7 @@ impl HostState {
             access: AccessState::default(),
             handles: HashMap::new(),
             next_handle: 1,
+            own_handles: 1,
             files,
             http_calls: HttpCalls::default(),
             sockets: Sockets::default(),
@@ -269,11 +272,25 @@ impl Handles for HostState {
         if self.handles.len() < LIVE_RESOURCES_MAX {
             self.handles.insert(id, resource);
         }
-        (crate::rpc::worker_urn(&self.guest.worker), id)
+        // What a fork repeats, its origin has done: it said its own name.
+        let worker = if self.is_of_origin() {
+            self.own_handles = self.next_handle;
+            self.guest.seen_worker()
+        } else {
+            self.guest.worker.clone()
+        };
+        (crate::rpc::worker_urn(&worker), id)
     }
 
-    fn find(&self, uri: &str, id: u64) -> Option<ResourceAny> {
-        (uri == crate::rpc::worker_urn(&self.guest.worker))
+    fn find(&self, uri: &str, id: u64, _kind: u64) -> Option<ResourceAny> {
+        let mine = uri == crate::rpc::worker_urn(&self.guest.worker);
+        // What a fork has given away in the history that it repeats is its own, as it is its origin's.
+        let inherited = || {
+            self.guest.is_fork()
+                && id < self.own_handles
+                && uri == crate::rpc::worker_urn(&self.guest.seen_worker())
+        };
+        (mine || inherited())
             .then(|| self.handles.get(&id).copied())
             .flatten()
     }
@@ -293,6 +310,16 @@ impl HostState {
     /// The moment of the steady clock, never before what the guest has already seen.
     pub(crate) fn real_now(&self) -> u64 {
         self.clock.not_before(self.rpc.clock().nanos())
+    }
+
+    /// Whether the invocation that ends is one that a fork repeats from the history of its origin.
+    fn is_of_origin(&mut self) -> bool {
+        let Some(at) = self.guest.origin.as_ref().map(|origin| origin.at) else {
+            return false;
+        };
+        // An error of the store is met again by who reads the entry next.
+        let next = self.journal().ok().and_then(|journal| journal.peek().ok());
+        next.flatten().is_some_and(|(index, _)| *index <= at)
     }
 
     /// How many resources of the guest others hold.

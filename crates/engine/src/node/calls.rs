@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use golem_model::oplog::Accepted;
 use golem_model::timer::{Action, TimerAction};
+use golem_model::types::Export;
 use golem_model::worker::WorkerRow;
 use golem_model::{ComponentVersion, IdempotencyKey, Value, WorkerId};
 use golem_storage::Op;
@@ -328,14 +329,34 @@ impl Node {
                 let found = loaded
                     .stub_function(package, version, resource, name)
                     .cloned();
-                let component = target.component();
-                found.ok_or_else(|| {
-                    RpcError::NotFound(format!(
-                        "component {component} has no function `{function}`"
-                    ))
-                })
+                found.ok_or_else(|| no_function(target, function))
+            }
+            Function::Member {
+                package,
+                version,
+                resource,
+                function: name,
+            } => {
+                let found = loaded.stub_member(package, version, resource, name);
+                found.cloned().ok_or_else(|| no_function(target, function))
             }
         }
+    }
+
+    /// Whether what a stub calls `resource` is an exported resource of the newest version of the target, which `new` makes,
+    /// and no exported interface.
+    pub(crate) fn has_resource(&self, target: &Target, resource: &str, new: &Function) -> bool {
+        let Ok(info) = self.catalog.get(target.component(), None) else {
+            return false;
+        };
+        let is_interface = info.metadata.exports.iter().any(|export| match export {
+            Export::Instance { name, .. } => {
+                let name = name.split('@').next().unwrap_or(name);
+                name.rsplit('/').next() == Some(resource)
+            }
+            Export::Function(_) => false,
+        });
+        !is_interface && self.remote_function(target, new).is_ok()
     }
 
     /// Hands a call of `guest` to its target. Returns as soon as the target's queue has it; `accepted` hears when it is in
@@ -384,4 +405,11 @@ impl Node {
         }
         Ok(())
     }
+}
+
+fn no_function(target: &Target, function: &Function) -> RpcError {
+    let component = target.component();
+    RpcError::NotFound(format!(
+        "component {component} has no function `{function}`"
+    ))
 }

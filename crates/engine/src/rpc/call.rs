@@ -104,6 +104,17 @@ pub(crate) enum Function {
         /// Function.
         function: String,
     },
+    /// Through a stub, of an exported resource: looked up among the exports of the target.
+    Member {
+        /// `ns:pkg` of the target.
+        package: String,
+        /// `@version`, or empty.
+        version: String,
+        /// Resource.
+        resource: String,
+        /// `new`, `drop`, a method or a static function.
+        function: String,
+    },
 }
 
 impl std::fmt::Display for Function {
@@ -116,6 +127,12 @@ impl std::fmt::Display for Function {
                 resource,
                 function,
             } => write!(f, "{package}/{resource}{version}.{{{function}}}"),
+            Self::Member {
+                package,
+                version,
+                resource,
+                function,
+            } => write!(f, "{package}{version}.{{{resource}.{function}}}"),
         }
     }
 }
@@ -300,9 +317,7 @@ impl HostState {
         } else {
             key.clone()
         };
-        let input = Value::Tuple(params).to_bytes();
-        let subject = format!("{target} {function}");
-        let hash = input_hash(&[subject.as_bytes(), &input]);
+        let (subject, input, hash) = about(&target, &function, params);
         let deadline = self.invoking.call_deadline(self.real_now() / 1_000);
         let call = RemoteCall {
             target,
@@ -318,6 +333,23 @@ impl HostState {
             number,
             hash,
             subject,
+        })
+    }
+
+    /// Whether the next thing that the history has is this call, to be waited for; `None` where the history ends.
+    pub(crate) fn repeats_call(
+        &mut self,
+        target: &Target,
+        function: &Function,
+        params: Vec<Value>,
+    ) -> Result<Option<bool>, Halt> {
+        let (_, _, hash) = about(target, function, params);
+        Ok(match self.journal()?.peek()? {
+            None => None,
+            Some((_, Event::CallStart(start))) => {
+                Some(start.call == calls::RPC_INVOKE_AND_AWAIT.number && start.input == hash)
+            }
+            Some(_) => Some(false),
         })
     }
 
@@ -415,7 +447,24 @@ impl HostState {
         function: Function,
         params: Vec<Value>,
     ) -> Result<Arc<CallFuture>, Halt> {
+        let prepared = self.remote_call(target, function, params)?;
+        self.begin(prepared)
+    }
+
+    /// Calls without waiting, and nobody hears how it ends: also when it could not be sent.
+    pub(crate) fn release(
+        &mut self,
+        target: Target,
+        function: Function,
+        params: Vec<Value>,
+    ) -> Result<(), Halt> {
         let mut prepared = self.remote_call(target, function, params)?;
+        // As of every call that nobody waits for.
+        prepared.call.deadline = None;
+        self.begin(prepared).map(drop)
+    }
+
+    fn begin(&mut self, mut prepared: Prepared) -> Result<Arc<CallFuture>, Halt> {
         let (start, replayed) = self.sent(calls::RPC_ASYNC_INVOKE_AND_AWAIT, &prepared)?;
         prepared.call.repeated = replayed;
         let future = self.future_of(prepared.call.clone());
@@ -595,6 +644,14 @@ impl Rpc {
         outgoing.accepted = Some(receiver);
         Ok(())
     }
+}
+
+/// What the log says of a call: whom and what, the encoded arguments, and the hash of both.
+fn about(target: &Target, function: &Function, params: Vec<Value>) -> (String, Vec<u8>, u64) {
+    let input = Value::Tuple(params).to_bytes();
+    let subject = format!("{target} {function}");
+    let hash = input_hash(&[subject.as_bytes(), &input]);
+    (subject, input, hash)
 }
 
 /// A result as it is recorded. The numbers of the cases are on disk: never reuse one.

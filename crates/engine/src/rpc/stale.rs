@@ -8,7 +8,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 
-use super::stub::{Returns, error_type, is_future};
+use super::stub::{error_type, is_future, value_type};
 use crate::component::loaded::Loaded;
 use crate::component::reflect::{ResourceNumbers, stub_name, wit_type};
 
@@ -68,7 +68,8 @@ pub(crate) fn expected_stubs(engine: &Engine, component: &Component) -> Vec<Expe
                     .map(|(_, ty)| wit_type(&ty, &mut kinds))
                     .collect(),
                 result: blocking.map(|_| {
-                    Returns::of(func.results().next().as_ref(), errors.as_ref()).into_value()
+                    let (value, _) = value_type(func.results().next().as_ref(), errors.as_ref());
+                    value.map(|ty| wit_type(&ty, &mut ResourceNumbers::default()))
                 }),
             });
         }
@@ -104,7 +105,10 @@ impl ExpectedStub {
         let mut found = Vec::new();
         for function in &self.functions {
             let (resource, name) = (&function.resource, &function.name);
-            let exported = target.stub_function(&self.package, &self.version, resource, name);
+            let (package, version) = (&self.package, &self.version);
+            let exported = target
+                .stub_function(package, version, resource, name)
+                .or_else(|| target.stub_member(package, version, resource, name));
             let misfit = match exported {
                 None => "is not there",
                 Some(exported) if differs(&function.params, &exported.params) => {

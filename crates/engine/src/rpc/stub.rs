@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / stub: stub interfaces among the imports of a component, linked by the engine without a stub component.
 //! In: an import `<pkg>-stub/stub-<world>`. Out: host functions that call workers. Items are told by their shape.
-//! Read next: `call.rs`. Why: architecture D5, client spec §5.3, host design §3.
+//! Read next: `clients.rs`, `call.rs`. Why: architecture D5, client spec §5.3, host design §3.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use std::sync::Arc;
 use golem_model::oplog::Event;
 use golem_model::{Value, WitType};
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
-use wasmtime::component::{
-    Linker, LinkerInstance, Resource, ResourceDynamic, ResourceType, Type, Val,
-};
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, Type, Val};
 use wasmtime::{Engine, Result, StoreContextMut};
 
 use super::call::{Function, RpcError, result_from, result_value};
+use super::clients::{
+    ClientName, Method, Types, answer, arguments, construct, drop_client, own, rep_of,
+};
 use super::future::CallFuture;
 use crate::checkpoint::Held;
 use crate::component::reflect::{ResourceNumbers, StubName, stub_name, wit_type};
@@ -22,34 +23,16 @@ use crate::host::calls::RPC_REFUSED;
 use crate::host::durable::{Halt, input_hash};
 use crate::host::{HostState, Source, subscribe_to};
 use crate::queue::Target;
-use crate::value::{from_val, to_val};
-
-/// A client of the guest: whom it calls.
-struct StubClient {
-    target: Target,
-}
 
 /// A future of the guest.
 struct StubFuture {
     future: Arc<CallFuture>,
 }
 
-/// A client of `target`, without a handle yet: its number in the resource table.
-pub(crate) fn new_stub_client(state: &mut HostState, target: Target) -> Result<u32> {
-    Ok(state.table.push(StubClient { target })?.rep())
-}
-
-/// A method of a client, ready to be called.
-struct Method {
-    function: Function,
-    params: Vec<WitType>,
-    returns: Returns,
-}
-
 /// What a call gives the guest.
 pub(super) struct Returns {
     /// Type of the target's result; `None` when it has none.
-    value: Option<WitType>,
+    value: Option<Types<WitType>>,
     /// The call returns a `result` whose error is `call-error`; else a failure ends the caller.
     typed_errors: bool,
 }
@@ -83,33 +66,30 @@ pub(super) fn error_type(engine: &Engine, instance: &ComponentInstance) -> Optio
         })
 }
 
+/// The type of the target's result, `None` when it has none, and whether the stub wraps it into a typed error.
+pub(super) fn value_type(result: Option<&Type>, errors: Option<&Type>) -> (Option<Type>, bool) {
+    match (result, errors) {
+        (Some(Type::Result(both)), Some(errors)) if both.err().as_ref() == Some(errors) => {
+            (both.ok(), true)
+        }
+        _ => (result.cloned(), false),
+    }
+}
+
 impl Returns {
     /// What a function of type `result` gives; `errors` is the type of the errors, in a stub that has it.
-    pub(super) fn of(result: Option<&Type>, errors: Option<&Type>) -> Self {
-        let mut kinds = ResourceNumbers::default();
-        if let (Some(Type::Result(both)), Some(errors)) = (result, errors)
-            && both.err().as_ref() == Some(errors)
-        {
-            return Self {
-                value: both.ok().map(|ty| wit_type(&ty, &mut kinds)),
-                typed_errors: true,
-            };
-        }
+    fn of(result: Option<&Type>, errors: Option<&Type>, clients: &Clients) -> Self {
+        let (value, typed_errors) = value_type(result, errors);
         Self {
-            value: result.map(|ty| wit_type(ty, &mut kinds)),
-            typed_errors: false,
+            value: value.map(|ty| clients.one(&ty)),
+            typed_errors,
         }
-    }
-
-    /// The type of the target's result; `None` when it has none.
-    pub(super) fn into_value(self) -> Option<WitType> {
-        self.value
     }
 
     /// The outcome of a call as the guest gets it; `None` for a function without a result.
     fn outcome(
         &self,
-        store: &StoreContextMut<'_, HostState>,
+        store: &mut StoreContextMut<'_, HostState>,
         target: &Target,
         function: &Function,
         outcome: Result<Value, RpcError>,
@@ -117,14 +97,14 @@ impl Returns {
         if !self.typed_errors {
             let value = outcome.map_err(|error| failed(target, function, &error))?;
             return match &self.value {
-                Some(typ) => answer(store, value, typ, function)
+                Some(typ) => answer(store, value, typ, target, function)
                     .map(Some)
                     .map_err(Halt::CalleeFailed),
                 None => Ok(None),
             };
         }
         let outcome = outcome.and_then(|value| match &self.value {
-            Some(typ) => answer(store, value, typ, function)
+            Some(typ) => answer(store, value, typ, target, function)
                 .map(|val| Some(Box::new(val)))
                 .map_err(RpcError::Protocol),
             None => Ok(None),
@@ -184,6 +164,7 @@ pub(crate) fn link_stub(
     let errors = error_type(engine, instance);
     let mut into = linker.instance(import)?;
     let mut resources = HashMap::new();
+    let mut clients = Clients::default();
     for (resource, item) in instance.exports(engine) {
         let ComponentItem::Resource(typ) = item.ty else {
             continue;
@@ -195,7 +176,12 @@ pub(crate) fn link_stub(
         numbers.push(typ);
         let number = u32::try_from(numbers.len())?;
         let future = is_future(resource, &functions);
-        define_resource(&mut into, resource, number, future)?;
+        if future {
+            define_future(&mut into, resource, number)?;
+        } else {
+            define_client(&mut into, client_name(&name, resource), number)?;
+        }
+        clients.add(typ, number);
         resources.insert(resource.to_owned(), (typ, number, future));
     }
     for (function, func) in &functions {
@@ -205,6 +191,7 @@ pub(crate) fn link_stub(
             function,
             func,
             &resources,
+            &clients,
             errors.as_ref(),
         )?;
     }
@@ -228,28 +215,75 @@ pub(super) fn is_future(resource: &str, functions: &[(String, ComponentFunc)]) -
             .all(|(function, _)| function.ends_with(".get") || function.ends_with(".subscribe"))
 }
 
-fn define_resource(
+/// The resource types of a stub, and their numbers.
+#[derive(Default)]
+struct Clients {
+    types: Vec<ResourceType>,
+    numbers: Vec<u32>,
+}
+
+impl Clients {
+    fn add(&mut self, typ: ResourceType, number: u32) {
+        self.types.push(typ);
+        self.numbers.push(number);
+    }
+
+    /// Types whose handles are numbered like the resources of the stub.
+    fn many(&self, types: impl Iterator<Item = Type>) -> Types<Vec<WitType>> {
+        let mut kinds = ResourceNumbers::of(self.types.clone());
+        Types {
+            types: types.map(|ty| wit_type(&ty, &mut kinds)).collect(),
+            clients: self.numbers.as_slice().into(),
+        }
+    }
+
+    /// The same for one.
+    fn one(&self, ty: &Type) -> Types<WitType> {
+        Types {
+            types: wit_type(ty, &mut ResourceNumbers::of(self.types.clone())),
+            clients: self.numbers.as_slice().into(),
+        }
+    }
+}
+
+fn client_name(stub: &StubName<'_>, resource: &str) -> ClientName {
+    ClientName {
+        package: stub.package.to_owned(),
+        version: stub.version.to_owned(),
+        resource: resource.to_owned(),
+    }
+}
+
+fn define_future(into: &mut LinkerInstance<'_, HostState>, name: &str, number: u32) -> Result<()> {
+    let typ = ResourceType::host_dynamic(number);
+    into.resource(name, typ, |mut store, rep| {
+        let state = store.data_mut();
+        state.mirror.remove(rep);
+        let StubFuture { future } = state.table.delete(Resource::<StubFuture>::new_own(rep))?;
+        Ok(state.abandon(&future)?)
+    })
+}
+
+fn define_client(
     into: &mut LinkerInstance<'_, HostState>,
-    name: &str,
+    name: ClientName,
     number: u32,
-    future: bool,
 ) -> Result<()> {
-    into.resource(
-        name,
-        ResourceType::host_dynamic(number),
-        move |mut store, rep| {
-            let state = store.data_mut();
-            state.mirror.remove(rep);
-            let table = &mut state.table;
-            if future {
-                let StubFuture { future } = table.delete(Resource::<StubFuture>::new_own(rep))?;
-                store.data_mut().abandon(&future)?;
-            } else {
-                table.delete(Resource::<StubClient>::new_own(rep))?;
-            }
-            Ok(())
-        },
-    )
+    let typ = ResourceType::host_dynamic(number);
+    let resource = name.resource.clone();
+    into.resource(&resource, typ, move |mut store, rep| {
+        drop_client(store.data_mut(), rep, &name)
+    })
+}
+
+/// What a function of a stub is: `[method]res.f` or `[static]res.f`.
+fn member_of(name: &str) -> Option<(&str, &str, bool)> {
+    let (rest, is_static) = match name.strip_prefix("[static]") {
+        Some(rest) => (rest, true),
+        None => (name.strip_prefix("[method]")?, false),
+    };
+    let (resource, function) = rest.split_once('.')?;
+    Some((resource, function, is_static))
 }
 
 fn define_function(
@@ -258,29 +292,27 @@ fn define_function(
     name: &str,
     func: &ComponentFunc,
     resources: &HashMap<String, (ResourceType, u32, bool)>,
+    clients: &Clients,
     errors: Option<&Type>,
 ) -> Result<()> {
     if let Some(resource) = name.strip_prefix("[constructor]") {
         let Some((_, number, _)) = resources.get(resource) else {
             return Ok(());
         };
-        return define_constructor(into, name, *number);
+        let params = clients.many(func.params().skip(1).map(|(_, ty)| ty));
+        return define_constructor(into, name, client_name(stub, resource), params, *number);
     }
-    let Some((resource, method)) = name
-        .strip_prefix("[method]")
-        .and_then(|rest| rest.split_once('.'))
-    else {
+    let Some((resource, function, is_static)) = member_of(name) else {
         return define_unsupported(into, name);
     };
     let Some((_, _, future)) = resources.get(resource) else {
         return Ok(());
     };
-    let mut kinds = ResourceNumbers::default();
     let result = func.results().next();
     if *future {
-        return match (method, result) {
+        return match (function, result) {
             ("get", Some(Type::Option(inner))) => {
-                define_get(into, name, Returns::of(Some(&inner.ty()), errors))
+                define_get(into, name, Returns::of(Some(&inner.ty()), errors, clients))
             }
             _ => define_subscribe(into, name),
         };
@@ -293,35 +325,32 @@ fn define_function(
         _ => None,
     };
     // A function of the target that is itself called `blocking-…` is told by its future.
-    let blocking = method
+    let blocking = function
         .strip_prefix("blocking-")
         .filter(|_| answer.is_none());
+    let returns = Returns::of(result.as_ref(), errors, clients);
     let method = Method {
-        function: Function::Stub {
-            package: stub.package.to_owned(),
-            version: stub.version.to_owned(),
-            resource: resource.to_owned(),
-            function: blocking.unwrap_or(method).to_owned(),
-        },
-        params: func
-            .params()
-            .skip(1)
-            .map(|(_, ty)| wit_type(&ty, &mut kinds))
-            .collect(),
-        returns: Returns::of(result.as_ref(), errors),
+        name: client_name(stub, resource),
+        function: blocking.unwrap_or(function).to_owned(),
+        is_static,
+        params: clients.many(
+            func.params()
+                .skip(usize::from(!is_static))
+                .map(|(_, ty)| ty),
+        ),
     };
     match (blocking, answer) {
-        (Some(_), _) => define_blocking(into, name, method),
+        (Some(_), _) => define_blocking(into, name, method, returns),
         (None, Some(number)) => define_later(into, name, method, number),
-        (None, None) => define_trigger(into, name, method),
+        (None, None) => define_trigger(into, name, method, returns.typed_errors),
     }
 }
 
-/// A part of a stub that the platform does not link yet: calling it says so; not calling it costs nothing.
+/// A function that no stub has: calling it says so; not calling it costs nothing.
 fn define_unsupported(into: &mut LinkerInstance<'_, HostState>, name: &str) -> Result<()> {
-    let name_owned = name.to_owned();
+    let text = format!("`{name}` is no function of a stub: it belongs to no client");
     into.func_new_async(name, move |_, _, _, _| {
-        let text = format!("`{name_owned}` of a stub interface cannot be called: static functions of remote resources are not linked");
+        let text = text.clone();
         Box::new(async move { Err(Halt::InvalidRequest(text).into()) })
     })
 }
@@ -329,22 +358,19 @@ fn define_unsupported(into: &mut LinkerInstance<'_, HostState>, name: &str) -> R
 fn define_constructor(
     into: &mut LinkerInstance<'_, HostState>,
     name: &str,
+    client: ClientName,
+    params: Types<Vec<WitType>>,
     number: u32,
 ) -> Result<()> {
+    let about = Arc::new((client, params));
     into.func_new_async(name, move |mut store, _, params, results| {
+        let about = Arc::clone(&about);
         Box::new(async move {
-            let [location] = params else {
-                return Err(Halt::InvalidRequest(
-                    "constructors of remote resources are not linked".into(),
-                )
-                .into());
-            };
-            let uri = uri_of(location)?;
-            let target = store.data_mut().rpc_target(&uri)?;
-            let state = store.data_mut();
-            let rep = new_stub_client(state, target.clone())?;
-            state.mirror.insert(Held::Stub { number, target }, rep);
-            put(results, own(&mut store, rep, number)?)
+            let (client, types) = &*about;
+            put(
+                results,
+                construct(&mut store, params, client, types, number).await?,
+            )
         })
     })
 }
@@ -353,24 +379,24 @@ fn define_blocking(
     into: &mut LinkerInstance<'_, HostState>,
     name: &str,
     method: Method,
+    returns: Returns,
 ) -> Result<()> {
-    let method = Arc::new(method);
+    let about = Arc::new((method, returns));
     into.func_new_async(name, move |mut store, _, params, results| {
-        let method = Arc::clone(&method);
+        let about = Arc::clone(&about);
         Box::new(async move {
-            let (target, values) = arguments(&mut store, params, &method)?;
+            let (method, returns) = &*about;
+            let (target, function, values) = arguments(&mut store, params, method)?;
             let result = store
                 .data_mut()
                 .call_and_wait(
                     target.clone(),
-                    method.function.clone(),
+                    function.clone(),
                     values,
-                    method.returns.typed_errors,
+                    returns.typed_errors,
                 )
                 .await?;
-            let found = method
-                .returns
-                .outcome(&store, &target, &method.function, result)?;
+            let found = returns.outcome(&mut store, &target, &function, result)?;
             found.map_or(Ok(()), |val| put(results, val))
         })
     })
@@ -380,17 +406,18 @@ fn define_trigger(
     into: &mut LinkerInstance<'_, HostState>,
     name: &str,
     method: Method,
+    typed_errors: bool,
 ) -> Result<()> {
     let method = Arc::new(method);
     into.func_new_async(name, move |mut store, _, params, results| {
         let method = Arc::clone(&method);
         Box::new(async move {
-            let (target, values) = arguments(&mut store, params, &method)?;
+            let (target, function, values) = arguments(&mut store, params, &method)?;
             let sent = store
                 .data_mut()
-                .trigger(target.clone(), method.function.clone(), values)?;
-            if !method.returns.typed_errors {
-                sent.map_err(|error| failed(&target, &method.function, &error))?;
+                .trigger(target.clone(), function.clone(), values)?;
+            if !typed_errors {
+                sent.map_err(|error| failed(&target, &function, &error))?;
                 return Ok(());
             }
             let sent = refusal(store.data_mut(), sent)?
@@ -411,10 +438,8 @@ fn define_later(
     into.func_new_async(name, move |mut store, _, params, results| {
         let method = Arc::clone(&method);
         Box::new(async move {
-            let (target, values) = arguments(&mut store, params, &method)?;
-            let future = store
-                .data_mut()
-                .call_later(target, method.function.clone(), values)?;
+            let (target, function, values) = arguments(&mut store, params, &method)?;
+            let future = store.data_mut().call_later(target, function, values)?;
             let state = store.data_mut();
             let future = state.table.push(StubFuture { future })?;
             let held = Held::Passing("call to another worker");
@@ -453,7 +478,7 @@ fn define_get(
             let found = match found {
                 None => None,
                 Some(result) => returns
-                    .outcome(&store, &call.target, &call.function, result)?
+                    .outcome(&mut store, &call.target, &call.function, result)?
                     .map(Box::new),
             };
             put(results, Val::Option(found))
@@ -484,7 +509,7 @@ fn refusal(
 }
 
 /// A failure for which the interface has no place: it ends the caller, with the same text, and is not recorded (D10).
-fn failed(target: &Target, function: &Function, error: &RpcError) -> Halt {
+pub(super) fn failed(target: &Target, function: &Function, error: &RpcError) -> Halt {
     if let RpcError::Deadlock(path) = error {
         return Halt::Deadlock(path.clone());
     }
@@ -496,21 +521,6 @@ fn put(results: &mut [Val], value: Val) -> Result<()> {
         *slot = value;
     }
     Ok(())
-}
-
-fn own(store: &mut StoreContextMut<'_, HostState>, rep: u32, number: u32) -> Result<Val> {
-    Ok(Val::Resource(
-        ResourceDynamic::new_own(rep, number).try_into_resource_any(store)?,
-    ))
-}
-
-fn rep_of(store: &mut StoreContextMut<'_, HostState>, params: &[Val]) -> Result<u32> {
-    let Some(Val::Resource(resource)) = params.first() else {
-        return Err(
-            Halt::InvalidRequest("a stub method was called without its resource".into()).into(),
-        );
-    };
-    Ok(ResourceDynamic::try_from_resource_any(*resource, store)?.rep())
 }
 
 fn future_of(
@@ -525,57 +535,4 @@ fn future_of(
             .get(&Resource::<StubFuture>::new_borrow(rep))?
             .future,
     ))
-}
-
-fn uri_of(location: &Val) -> Result<String, Halt> {
-    if let Val::Record(fields) = location
-        && let [(_, Val::String(uri))] = fields.as_slice()
-    {
-        return Ok(uri.clone());
-    }
-    Err(Halt::InvalidRequest(
-        "the location of a worker must be a record with one string".into(),
-    ))
-}
-
-fn arguments(
-    store: &mut StoreContextMut<'_, HostState>,
-    params: &[Val],
-    method: &Method,
-) -> Result<(Target, Vec<Value>)> {
-    let rep = rep_of(store, params)?;
-    let target = store
-        .data()
-        .table
-        .get(&Resource::<StubClient>::new_borrow(rep))?
-        .target
-        .clone();
-    let state = store.data_mut();
-    let given = params.iter().skip(1).zip(&method.params);
-    let values = given
-        .map(|(val, typ)| from_val(val, typ, state))
-        .collect::<Result<_, _>>();
-    Ok((
-        target,
-        values.map_err(|error| Halt::InvalidRequest(error.to_string()))?,
-    ))
-}
-
-/// The result of a call as the stub's type. A mismatch means that the stub is older or newer than the target.
-fn answer(
-    store: &StoreContextMut<'_, HostState>,
-    value: Value,
-    typ: &WitType,
-    function: &Function,
-) -> Result<Val, String> {
-    let stale = |detail: String| {
-        format!("the result of {function} does not fit the stub ({detail}): build the stub again")
-    };
-    let Value::Tuple(values) = value else {
-        return Err(stale("no tuple".into()));
-    };
-    let [value] = values.as_slice() else {
-        return Err(stale(format!("{} values", values.len())));
-    };
-    to_val(value, typ, store.data()).map_err(|error| stale(error.to_string()))
 }
