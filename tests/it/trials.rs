@@ -103,7 +103,6 @@ const EVERYTHING: &str = "scenarios:
   - { invoke: get, expect: 26 }
   - { await: nap, expect: 6 }
   - { oplog: 'exported-function AND function_name:get' }
-  - { status: idle }
 - name: a failure is told and an update keeps what was
   begins-with: { traveller: old.wasm }
   workers: { w: { name: other } }

@@ -477,7 +477,7 @@ impl Alive {
         let hopeless = attempt > 1 && recorded == 0;
         let retriable = matches!(failure.kind, FailureKind::Trap | FailureKind::OutOfMemory);
         let delay = (retriable && !hopeless)
-            .then(|| retry::delay(&self.retry_policy(), attempt))
+            .then(|| retry::delay(&self.retry_policy(), attempt, node.chance()))
             .flatten();
         let retry = delay.is_some();
         let accepted = self

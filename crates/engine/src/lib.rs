@@ -3,6 +3,7 @@
 
 mod activate;
 mod alive;
+mod chance;
 mod checkpoint;
 mod clock;
 mod component;
@@ -35,6 +36,7 @@ mod value;
 mod wasm;
 mod worker;
 
+pub use chance::{Chance, Seeded};
 pub use checkpoint::CheckpointStats;
 pub use clock::{Clock, ManualTime};
 pub use control::RevertTo;

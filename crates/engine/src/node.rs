@@ -27,6 +27,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use self::public::{OplogPage, PAGE_ENTRIES_MAX};
+use crate::chance::Chance;
 use crate::checkpoint::{CheckpointStats, Shelf};
 use crate::clock::Clock;
 use crate::component::catalog::Catalog;
@@ -71,6 +72,8 @@ pub struct NodeConfig {
     pub double: Option<Arc<dyn NetworkDouble>>,
     /// What time it is.
     pub clock: Clock,
+    /// Where random bytes come from.
+    pub chance: Chance,
     /// Whether nothing is committed before [`Node::commit_one`] says so, and then one thing at a time. For tests.
     pub driven: bool,
     /// Instances without work that stay in memory.
@@ -97,6 +100,7 @@ impl NodeConfig {
             network: Network::default(),
             double: None,
             clock: Clock::default(),
+            chance: Chance::default(),
             driven: false,
             resident_max: RESIDENT_MAX,
             memory_bytes: None,
@@ -298,6 +302,7 @@ pub struct Node {
     checkpoints: Shelf,
     executing: Arc<Semaphore>,
     clock: Clock,
+    chance: Chance,
     /// Work on other threads that somebody here waits for.
     jobs: AtomicUsize,
     metrics: Metrics,
@@ -353,6 +358,7 @@ impl Node {
             checkpoints: Shelf::new(config.checkpoints_dir.clone()),
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             clock: config.clock.clone(),
+            chance: config.chance.clone(),
             jobs: AtomicUsize::new(0),
             metrics: Metrics::default(),
             sweeping: AtomicBool::new(false),
@@ -447,6 +453,11 @@ impl Node {
     /// What time it is.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Where random bytes come from.
+    pub(crate) fn chance(&self) -> &Chance {
+        &self.chance
     }
 
     /// Commits the oldest thing that waits for it, if the node is driven. Whether there was one.

@@ -4,6 +4,8 @@
 
 use golem_model::oplog::RetryPolicy;
 
+use crate::chance::Chance;
+
 /// The policy of a worker that has not set one: the original's defaults.
 pub(crate) fn default_policy() -> RetryPolicy {
     RetryPolicy {
@@ -16,8 +18,8 @@ pub(crate) fn default_policy() -> RetryPolicy {
 }
 
 /// The pause before the next attempt in microseconds, after `attempt` ones (from 1) have failed; `None`: no further one.
-pub(crate) fn delay(policy: &RetryPolicy, attempt: u32) -> Option<u64> {
-    (attempt < policy.max_attempts).then(|| jittered(policy, attempt, random()))
+pub(crate) fn delay(policy: &RetryPolicy, attempt: u32, chance: &Chance) -> Option<u64> {
+    (attempt < policy.max_attempts).then(|| jittered(policy, attempt, random(chance)))
 }
 
 #[expect(
@@ -38,9 +40,9 @@ fn jittered(policy: &RetryPolicy, attempt: u32, random: f64) -> u64 {
 }
 
 /// A number from 0 to 1; 0 when the system has none to give.
-fn random() -> f64 {
+fn random(chance: &Chance) -> f64 {
     let mut bytes = [0; 4];
-    match getrandom::fill(&mut bytes) {
+    match chance.fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
         Err(_) => 0.0,
     }
@@ -58,8 +60,8 @@ mod tests {
             .collect();
         assert_eq!(pauses, [100_000, 300_000, 900_000, 1_000_000]);
         assert_eq!(jittered(&policy, 1, 1.0), 115_000);
-        assert!(delay(&policy, 2).is_some());
-        assert_eq!(delay(&policy, 3), None);
+        assert!(delay(&policy, 2, &Chance::System).is_some());
+        assert_eq!(delay(&policy, 3, &Chance::System), None);
     }
 
     #[test]
@@ -73,6 +75,6 @@ mod tests {
         };
         assert!(jittered(&policy, u32::MAX, 1.0) <= 10);
         let none = RetryPolicy::default();
-        assert_eq!(delay(&none, 1), None);
+        assert_eq!(delay(&none, 1, &Chance::System), None);
     }
 }

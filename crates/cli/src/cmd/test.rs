@@ -64,6 +64,9 @@ pub(crate) struct Args {
     /// With `--replay`: the component that repeats it [default: the one of the same name]
     #[arg(long, value_name = "NAME", requires = "replay")]
     component: Option<String>,
+    /// What random bytes follow from: another seed, other bytes; the same seed, the same run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Only say which scenarios there are
     #[arg(long)]
     list: bool,
@@ -252,7 +255,7 @@ fn run_all(args: &Args, stories: &[Stories], codes: &[Code], out: &Out) -> Outco
             let key = scenario.begins_with.clone();
             if !projects.contains_key(&key) {
                 let older = older(&key)?;
-                let project = Project::open(codes.to_vec(), &older, &code_dir)?;
+                let project = Project::open(codes.to_vec(), &older, &code_dir, args.seed)?;
                 projects.insert(key.clone(), project);
             }
             let Some(project) = projects.get(&key) else {
@@ -280,7 +283,7 @@ fn run_all(args: &Args, stories: &[Stories], codes: &[Code], out: &Out) -> Outco
 /// A scenario in every mode that is asked for. What fails plainly is not tried further.
 fn one(args: &Args, project: &Project, file: &str, scenario: &Scenario) -> Result<Row, Failure> {
     let plain = project.run(scenario, Mode::Plain, None)?;
-    let mut row = Row::new(file, scenario, &plain);
+    let mut row = Row::new(file, scenario, args.seed, &plain);
     if !row.passed || args.quick {
         return Ok(row);
     }

@@ -21,8 +21,8 @@ fn bytes(state: &mut HostState, call: Call, count: u64) -> Result<Vec<u8>> {
         );
         return Err(Halt::InvalidRequest(text).into());
     }
-    let value = state.durable(call, input_hash(&[&count.to_le_bytes()]), |_| {
-        Ok(Value::Bytes(fresh(count as usize)?))
+    let value = state.durable(call, input_hash(&[&count.to_le_bytes()]), |state| {
+        Ok(Value::Bytes(fresh(state, count as usize)?))
     })?;
     let Value::Bytes(bytes) = value else {
         return Err(wrong(call).into());
@@ -31,7 +31,7 @@ fn bytes(state: &mut HostState, call: Call, count: u64) -> Result<Vec<u8>> {
 }
 
 fn number(state: &mut HostState, call: Call) -> Result<u64> {
-    let value = state.durable(call, 0, |_| Ok(Value::U64(fresh_u64()?)))?;
+    let value = state.durable(call, 0, |state| Ok(Value::U64(fresh_u64(state)?)))?;
     let Value::U64(number) = value else {
         return Err(wrong(call).into());
     };
@@ -45,17 +45,18 @@ fn wrong(call: Call) -> Halt {
     ))
 }
 
-/// Bytes from the operating system.
-fn fresh(count: usize) -> Result<Vec<u8>, Halt> {
+/// Bytes that nobody has seen.
+fn fresh(state: &HostState, count: usize) -> Result<Vec<u8>, Halt> {
     let mut bytes = vec![0; count];
-    getrandom::fill(&mut bytes).map_err(|error| {
+    let filled = state.rpc.chance().fill(&mut bytes);
+    filled.map_err(|error| {
         Halt::InvalidRequest(format!("the system has no random bytes: {error}"))
     })?;
     Ok(bytes)
 }
 
-fn fresh_u64() -> Result<u64, Halt> {
-    Ok(fresh(8)?
+fn fresh_u64(state: &HostState) -> Result<u64, Halt> {
+    Ok(fresh(state, 8)?
         .first_chunk::<8>()
         .map_or(0, |bytes| u64::from_le_bytes(*bytes)))
 }
@@ -82,10 +83,10 @@ impl insecure::Host for Linked<'_> {
 
 impl insecure_seed::Host for Linked<'_> {
     fn insecure_seed(&mut self) -> Result<(u64, u64)> {
-        let value = self.0.durable(INSECURE_SEED, 0, |_| {
+        let value = self.0.durable(INSECURE_SEED, 0, |state| {
             Ok(Value::Tuple(vec![
-                Value::U64(fresh_u64()?),
-                Value::U64(fresh_u64()?),
+                Value::U64(fresh_u64(state)?),
+                Value::U64(fresh_u64(state)?),
             ]))
         })?;
         match value {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use golem_model::component::{Component, ComponentType};
+use golem_model::component::{Component, ComponentType, VersionedComponentId};
 use golem_model::types::Export;
 use golem_model::{ComponentId, ComponentVersion};
 
@@ -27,6 +27,21 @@ impl Node {
         wasm: Vec<u8>,
     ) -> Result<Arc<Component>, ComponentError> {
         self.catalog.create(name, kind, wasm).await
+    }
+
+    /// Takes a new component under an id that is known beforehand. Durable on return.
+    pub async fn create_component_as(
+        &self,
+        id: ComponentId,
+        name: &str,
+        kind: ComponentType,
+        wasm: Vec<u8>,
+    ) -> Result<Arc<Component>, ComponentError> {
+        let first = VersionedComponentId {
+            component_id: id,
+            version: 0,
+        };
+        self.catalog.adopt(first, name.to_owned(), kind, wasm).await
     }
 
     /// Takes a new version of a component; `kind` stays as it is when absent. Durable on return.

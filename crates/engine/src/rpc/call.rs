@@ -11,6 +11,7 @@ use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WitType, Worke
 use tokio::sync::oneshot;
 
 use super::future::{CallFuture, Got};
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::host::calls::{self, Call};
 use crate::host::durable::{Halt, Start, Subject, input_hash};
@@ -191,6 +192,11 @@ impl Rpc {
     /// The node that this instance runs on.
     pub(crate) fn node(&self) -> Arc<Node> {
         Arc::clone(&self.node)
+    }
+
+    /// Random bytes of the node.
+    pub(crate) fn chance(&self) -> &Chance {
+        self.node.chance()
     }
 
     /// The clock of the node.

@@ -253,55 +253,63 @@ impl Coded for Wrong {
     }
 
     fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::Value { .. } => "if the component is right, change `expect`",
+        Some(match self {
+            Self::Value { .. } => "if the component is right, change `expect`".into(),
             Self::Failed { hint, .. } => {
                 return hint
                     .clone()
                     .or_else(|| Some("if it should fail, write `expect-error: TEXT`".into()));
             }
-            Self::NoError { .. } => "write `expect: VALUE` if it should succeed",
+            Self::NoError { .. } => "write `expect: VALUE` if it should succeed".into(),
             Self::OtherError { .. } => {
                 "`expect-error` is a code such as WRK-003, or a part of the sentence"
+                    .into()
             }
             Self::Never { .. } => {
                 "if somebody has to complete a promise first: `start` the call, then `complete-promise`, then `await`"
+                    .into()
             }
             Self::TooLong { .. } => {
                 "a loop in the component that asks nobody for anything does not end by itself"
+                    .into()
             }
             Self::Status { .. } => {
                 "statuses are idle, running, suspended, interrupted, retrying, failed, exited"
+                    .into()
             }
             Self::Oplog { .. } => {
                 "see what there is, for a worker on a server: golem-cli worker oplog; the query language is in docs/rest.md"
+                    .into()
             }
-            Self::Http { .. } => "if the component is right, change `expect-status` and `expect`",
-            Self::Sent { refused, .. } if !refused.is_empty() => {
-                return Some(format!("no rule of `http` answers {}", refused.join(", ")));
-            }
-            Self::Sent { .. } => {
+            Self::Http { .. } => "if the component is right, change `expect-status` and `expect`".into(),
+            Self::Sent { refused, .. } if refused.is_empty() => {
                 "requests with one `idempotency-key` header count once, every other request counts"
+                    .into()
             }
+            Self::Sent { refused, .. } => format!("no rule of `http` answers {}", refused.join(", ")),
             Self::Repeated { .. } => {
                 "a request that was on its way in a crash is sent again: give it an `idempotency-key` header made with \
                  generate-idempotency-key of golem:api/host, or say `repeatable: true` in the rule of `http` if it does no harm"
+                    .into()
             }
             Self::Duplicate { .. } => {
                 "the answer of a call must not depend on who asks; please report it with the scenario"
+                    .into()
             }
             Self::Diverged { .. } => {
                 "a component must do the same again when it sees the same; please report it with the scenario"
+                    .into()
             }
             Self::Update { .. } => {
                 "a component that changes what it asks for needs `update: snapshot`, or has to stay compatible"
+                    .into()
             }
             Self::NoPromise { .. } => {
                 "`start` the call that makes the promise before `complete-promise`"
+                    .into()
             }
             Self::Step { hint, .. } => return hint.clone(),
-            Self::Node { .. } => "please report it with the scenario",
-        };
-        Some(text.into())
+            Self::Node { .. } => "please report it with the scenario".into(),
+        })
     }
 }

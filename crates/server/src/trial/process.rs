@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use golem_engine::{Clock, ManualTime, NetworkDouble, Node, NodeConfig};
+use golem_engine::{Chance, Clock, ManualTime, NetworkDouble, Node, NodeConfig, Seeded};
 use golem_storage::{Blobs, MemStore};
 use tokio::runtime::Runtime;
 
@@ -42,6 +42,7 @@ pub(super) struct Start<'a> {
     /// For everything else on disk; of this trial alone.
     pub(super) dir: &'a Path,
     pub(super) time: Arc<ManualTime>,
+    pub(super) chance: Arc<Seeded>,
     pub(super) outside: Arc<dyn NetworkDouble>,
 }
 
@@ -102,6 +103,7 @@ impl Process {
         config.files_dir = start.dir.join("files");
         config.checkpoints_dir = start.dir.join("checkpoints");
         config.clock = Clock::Manual(Arc::clone(&start.time));
+        config.chance = Chance::Seeded(start.chance);
         config.double = Some(start.outside);
         config.driven = true;
         // What else runs on this machine must not change what a scenario does.
@@ -127,6 +129,8 @@ impl Process {
     /// Waits for `what`. Whenever the node is at rest, time moves on to the next moment that somebody waits for, at most to
     /// `until` (nanoseconds since 1970).
     pub(super) fn wait<T>(&self, until: u64, what: impl Future<Output = T>) -> Result<T, Ended> {
+        // What was said before this wait began says nothing about it.
+        self.pulse.at_rest.store(false, Ordering::Release);
         let watched = Watched {
             what: Box::pin(what),
             process: self,

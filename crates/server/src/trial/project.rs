@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use golem_engine::ManualTime;
+use golem_engine::{ManualTime, Seeded};
 use golem_model::ComponentId;
 use golem_model::component::ComponentType;
 use golem_storage::mem::MemSnapshot;
@@ -38,6 +38,7 @@ pub struct Project {
     pub(super) ids: BTreeMap<String, ComponentId>,
     pub(super) blobs: Arc<Blobs>,
     pub(super) code_dir: PathBuf,
+    pub(super) seed: u64,
     snapshot: MemSnapshot,
     dir: PathBuf,
     trials: AtomicU64,
@@ -46,11 +47,12 @@ pub struct Project {
 impl Project {
     /// Takes the components of a project; those in `older` begin with that code instead. Compiled code is kept in `code_dir`,
     /// which must not be writable by others. Takes seconds where a component was not compiled before. Errors: `Component`,
-    /// `System`, and those of starting a node.
+    /// `System`, and those of starting a node. Random bytes in trials follow from `seed`.
     pub fn open(
         codes: Vec<Code>,
         older: &BTreeMap<String, Vec<u8>>,
         code_dir: &Path,
+        seed: u64,
     ) -> Result<Self, TrialError> {
         let dir = std::env::temp_dir().join(format!("golem-test-{}", uuid::Uuid::new_v4()));
         let blobs = Arc::new(Blobs::open(dir.join("blobs"))?);
@@ -60,6 +62,7 @@ impl Project {
             ids: BTreeMap::new(),
             blobs,
             code_dir: code_dir.to_owned(),
+            seed,
             snapshot: MemSnapshot::default(),
             dir,
             trials: AtomicU64::new(0),
@@ -71,11 +74,15 @@ impl Project {
             code_dir: &project.code_dir,
             dir: &trial,
             time: ManualTime::new(0),
+            chance: Seeded::new(seed),
             outside: Outside::new(&[]),
         })?;
         for code in &project.codes {
             let wasm = older.get(&code.name).unwrap_or(&code.wasm).clone();
-            let upload = process.node.create_component(&code.name, code.kind, wasm);
+            let id = id_of(&code.name);
+            let upload = process
+                .node
+                .create_component_as(id, &code.name, code.kind, wasm);
             let made = process
                 .work(upload)
                 .map_err(|source| TrialError::Component {
@@ -141,6 +148,22 @@ impl Drop for Project {
     fn drop(&mut self) {
         remove(&self.dir);
     }
+}
+
+/// The id of a component: the same in every run, because guests see it and the order of things may follow from it.
+fn id_of(name: &str) -> ComponentId {
+    let mut bytes = [0; 16];
+    // The name folded into 16 bytes by FNV-1a, twice with another beginning: names are few, and nothing here is secret.
+    for (half, start) in bytes
+        .chunks_mut(8)
+        .zip([0xcbf2_9ce4_8422_2325_u64, 0x9e37_79b9_7f4a_7c15])
+    {
+        let hash = name.bytes().fold(start, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        half.copy_from_slice(&hash.to_le_bytes());
+    }
+    ComponentId(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
 /// Removes what a trial has left. What cannot be removed now is in a directory for temporary files.

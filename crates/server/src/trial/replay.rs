@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use golem_engine::{ManualTime, RehearsalEnd};
+use golem_engine::{ManualTime, RehearsalEnd, Seeded};
 use golem_model::recording::Recording;
 use golem_storage::{Blobs, MemStore};
 
@@ -57,6 +57,7 @@ pub fn replay(
         code_dir,
         dir: &dir,
         time: ManualTime::new(recording.at.saturating_mul(1_000)),
+        chance: Seeded::new(0),
         outside: Outside::new(&[]),
     })?;
     let mut found = Replay {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use golem_engine::{ManualTime, RehearsalEnd};
+use golem_engine::{ManualTime, RehearsalEnd, Seeded};
 use golem_model::oplog::Event;
 use golem_model::{OplogIndex, WorkerId};
 use golem_storage::CrashPoint;
@@ -90,6 +90,7 @@ pub(super) struct Running<'a> {
     pub(super) mode: Mode,
     pub(super) time: Arc<ManualTime>,
     pub(super) outside: Arc<Outside>,
+    chance: Arc<Seeded>,
     process: Option<Process>,
     dir: PathBuf,
     /// Processes that were started.
@@ -140,6 +141,7 @@ impl Project {
             mode,
             time: ManualTime::new(start),
             outside: Outside::new(&scenario.http),
+            chance: Seeded::new(self.seed),
             process: None,
             dir: dir.clone(),
             lives: 0,
@@ -277,6 +279,7 @@ impl Running<'_> {
             code_dir: &self.project.code_dir,
             dir: &self.dir,
             time: Arc::clone(&self.time),
+            chance: Arc::clone(&self.chance),
             outside: Arc::clone(&self.outside) as _,
         })?);
         Ok(())

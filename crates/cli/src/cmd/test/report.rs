@@ -27,6 +27,7 @@ pub(super) struct Row {
     file: String,
     line: usize,
     name: String,
+    seed: u64,
     pub(super) passed: bool,
     plain: Run,
     pub(super) crashes: Option<Crashes>,
@@ -123,11 +124,12 @@ impl Crashes {
 
 impl Row {
     /// A scenario that was run plainly.
-    pub(super) fn new(file: &str, scenario: &Scenario, plain: &Trial) -> Self {
+    pub(super) fn new(file: &str, scenario: &Scenario, seed: u64, plain: &Trial) -> Self {
         let mut row = Self {
             file: file.to_owned(),
             line: scenario.line,
             name: scenario.name.clone(),
+            seed,
             passed: true,
             plain: Run::of(plain),
             crashes: None,
@@ -158,6 +160,10 @@ impl Row {
                     format!("--crash-at {when}:{}", point.commit)
                 }
             };
+            let seed = match self.seed {
+                0 => String::new(),
+                seed => format!(" --seed {seed}"),
+            };
             self.failures.push(Failed {
                 mode: trial.mode.to_string(),
                 at: format!("{file}:{}", failed.line),
@@ -167,7 +173,7 @@ impl Row {
                 hint: failed.wrong.hint(),
                 output: failed.output.clone(),
                 repeat: format!(
-                    "golem-cli test {} --scenario {} {mode}",
+                    "golem-cli test {} --scenario {} {mode}{seed}",
                     quoted(file),
                     quoted(&scenario.name)
                 ),
