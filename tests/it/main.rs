@@ -30,6 +30,7 @@ mod sdk;
 mod seed;
 mod sockets;
 mod support;
+mod templates;
 mod travel;
 mod traveller;
 mod trials;

@@ -37,6 +37,22 @@ macro_rules! files {
     };
 }
 
+/// A template of our own: no WIT packages, no adapter.
+macro_rules! own {
+    ($name:literal, $description:literal, uses_package: $uses_package:literal, sdk: $sdk:literal, [$($path:literal),*]) => {
+        Template {
+            name: $name,
+            description: $description,
+            files: files![$name: $($path),*],
+            wit_deps: &[],
+            sdk: $sdk,
+            instructions: text!(concat!($name, "/INSTRUCTIONS")),
+            uses_package: $uses_package,
+            has_adapter: false,
+        }
+    };
+}
+
 /// The WIT packages that templates with full support get, by path below `deps`.
 pub(crate) const WIT_DEPS: &[(&str, &str)] = files!["wit-deps":
     "cli/environment.wit",
@@ -137,24 +153,78 @@ pub(crate) const EXAMPLES: &[Template] = &[
 ];
 
 /// Our own templates, for `--template`, in the order of the listing: style `go`, a manifest, a test.
-pub(crate) const TEMPLATES: &[Template] = &[Template {
-    name: "minimal",
-    description: "One component in Go: a durable counter, with a test",
-    files: files!["minimal":
-        ".gitignore._",
-        "README.md",
-        "go.mod._",
-        "golem.yaml",
-        "main.go",
-        "main_test.go",
-        "wit/component-name.wit",
-    ],
-    wit_deps: &[],
-    sdk: false,
-    instructions: text!("minimal/INSTRUCTIONS"),
-    uses_package: true,
-    has_adapter: false,
-}];
+pub(crate) const TEMPLATES: &[Template] = &[
+    own!(
+        "minimal",
+        "One component in Go: a durable counter, with a test",
+        uses_package: true,
+        sdk: false,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "main.go", "main_test.go", "wit/component-name.wit"]
+    ),
+    own!(
+        "default",
+        "One component in Go with the SDK: a shopping cart; errors as values, logging",
+        uses_package: true,
+        sdk: true,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "main.go", "main_test.go", "wit/component-name.wit"]
+    ),
+    own!(
+        "multi-rpc",
+        "Two components in Go that call each other: orders and stock; typed errors, a deadline, doubles in tests",
+        uses_package: false,
+        sdk: false,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "orders/main.go", "orders/main_test.go", "orders/wit/orders.wit", "stock/main.go", "stock/main_test.go", "stock/wit/stock.wit"]
+    ),
+    own!(
+        "fan-out",
+        "A worker in Go that splits its work among many ephemeral ones and waits for all of them",
+        uses_package: false,
+        sdk: false,
+        [".gitignore._", "README.md", "boss/main.go", "boss/main_test.go", "boss/wit/boss.wit", "go.mod._", "golem.yaml", "helper/main.go", "helper/main_test.go", "helper/wit/helper.wit"]
+    ),
+    own!(
+        "saga",
+        "A transaction in Go over several workers: all bookings of a trip or none",
+        uses_package: false,
+        sdk: true,
+        [".gitignore._", "README.md", "booking/main.go", "booking/main_test.go", "booking/wit/booking.wit", "go.mod._", "golem.yaml", "trip/main.go", "trip/main_test.go", "trip/wit/trip.wit"]
+    ),
+    own!(
+        "approval",
+        "A worker in Go that waits for a person, with a promise",
+        uses_package: true,
+        sdk: true,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "main.go", "main_test.go", "wit/component-name.wit"]
+    ),
+    own!(
+        "timer",
+        "A job in Go that is done again and again, like a cron job",
+        uses_package: true,
+        sdk: true,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "main.go", "main_test.go", "wit/component-name.wit"]
+    ),
+    own!(
+        "key-value",
+        "Workers in Go that share a bucket of keys and values",
+        uses_package: true,
+        sdk: true,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "main.go", "main_test.go", "wit/component-name.wit"]
+    ),
+    own!(
+        "http-client",
+        "A worker in Go that asks a web service with net/http",
+        uses_package: true,
+        sdk: true,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "main.go", "main_test.go", "wit/component-name.wit"]
+    ),
+    own!(
+        "http-api",
+        "A worker in Go that answers HTTP with a http.Handler",
+        uses_package: true,
+        sdk: true,
+        [".gitignore._", "README.md", "go.mod._", "golem.yaml", "main.go", "main_test.go", "wit/component-name.wit"]
+    ),
+];
 
 /// What `new --lang go` makes.
 pub(crate) const DEFAULT_TEMPLATE: &str = "minimal";
