@@ -93,7 +93,7 @@ impl Rig {
     /// that nobody knows about.
     fn until_the_end(&mut self, server: Server, case: &str) -> Result<Server> {
         let rest = server.rest();
-        let said = self.preload.said()?.matches("error[SRV-007]").count();
+        let said = self.preload.said()?.matches("error[SRV-009]").count();
         for at in 0.. {
             ensure!(at < CALLS_MAX, "{case}: nothing failed in {at} calls");
             match self.ask(&rest, self.calls) {
@@ -109,7 +109,7 @@ impl Rig {
         );
         let text = self.preload.said()?;
         ensure!(
-            text.matches("error[SRV-007]").count() == said + 1
+            text.matches("error[SRV-009]").count() == said + 1
                 && text.contains("hint: check the disk"),
             "{case}: the server said:\n{text}"
         );
@@ -242,7 +242,7 @@ fn a_full_disk_is_told_with_a_code_and_is_over_when_there_is_space() -> Result<(
         rig.calls += 1;
     }
     ensure!(
-        refused["code"] == "API-020"
+        refused["code"] == "API-022"
             && refused["hint"]
                 .as_str()
                 .is_some_and(|hint| !hint.is_empty()),
@@ -419,7 +419,7 @@ fn a_disk_that_hangs_for_long_sends_writers_away_with_a_code_and_takes_them_late
         let (status, answer) = client
             .join()
             .map_err(|_| anyhow::anyhow!("a client panicked"))??;
-        let is_told = status == 503 && answer["code"] == "API-021" && answer["hint"].is_string();
+        let is_told = status == 503 && answer["code"] == "API-023" && answer["hint"].is_string();
         ensure!(
             status == 200 || is_told,
             "worker {n} answered {status}: {answer}"
