@@ -214,6 +214,10 @@ fn a_worker_that_cannot_follow_is_told_and_begins_anew_when_that_is_wanted() -> 
     assert_eq!(dev.invoke(&["add", "1"])?, "4");
     assert_eq!(dev.invoke(&["--worker-name", "new", "add", "1"])?, "2");
 
+    let (mut listener, heard) = dev.spawn(&["worker", "connect", "-c", "hello", "-w", "new"])?;
+    let line = heard.recv_timeout(LINE_TIMEOUT)?;
+    assert!(line.ends_with("] added 1"), "{line}");
+
     // The data of the project lasts from one dev to the next, so the worker is there and still cannot follow.
     let status = Command::new("kill")
         .args(["-TERM", &dev.child.id().to_string()])
@@ -227,6 +231,11 @@ fn a_worker_that_cannot_follow_is_told_and_begins_anew_when_that_is_wanted() -> 
     assert!(ready.contains("hello unchanged, version 1"), "{ready}");
     assert_eq!(dev.invoke(&["add", "1"])?, "2");
     dev.until("main | added 1")?;
-    assert_eq!(dev.invoke(&["--worker-name", "new", "get"])?, "2");
+    assert_eq!(dev.invoke(&["--worker-name", "new", "add", "5"])?, "12");
+    // A listener survives that its server was away, and hears nothing twice.
+    let line = heard.recv_timeout(LINE_TIMEOUT)?;
+    assert!(line.ends_with("] added 5"), "{line}");
+    listener.kill()?;
+    listener.wait()?;
     dev.end()
 }

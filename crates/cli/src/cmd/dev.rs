@@ -100,18 +100,24 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     };
     loop {
         let outcome = cycle.run(&watch, &lines);
+        let mut away = false;
         if stop.load(Ordering::Relaxed) {
             break;
         }
         match outcome {
             Ok(manifest) => watch.follow(&manifest),
             Err(failure) => {
+                away = failure.exit == exit::UNREACHABLE;
                 out.failure(&failure);
-                out.note("dev: waiting for the next change");
+                out.note(if away {
+                    "dev: waiting for the server, or for the next change"
+                } else {
+                    "dev: waiting for the next change"
+                });
             }
         }
         lines.look(&client, &cycle.deployed);
-        if !wait(&mut watch, &mut lines, &client, &mut cycle, &stop) {
+        if !wait(&mut watch, &mut lines, &client, &mut cycle, away, &stop) {
             break;
         }
     }
@@ -120,12 +126,13 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     Ok(())
 }
 
-/// Waits for a change of a file; `false` when it is time to end.
+/// Waits for a change of a file, or for a server that was away; `false` when it is time to end.
 fn wait(
     watch: &mut Watch,
     lines: &mut Lines,
     client: &Client,
     cycle: &mut Cycle<'_>,
+    away: bool,
     stop: &AtomicBool,
 ) -> bool {
     let mut looks = 0;
@@ -145,6 +152,9 @@ fn wait(
         }
         looks += 1;
         if looks % LOOKS_PER_LISTING == 0 {
+            if away && client.version().is_ok() {
+                return true;
+            }
             lines.look(client, &cycle.deployed);
         }
         std::thread::sleep(LOOK);

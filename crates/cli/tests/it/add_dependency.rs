@@ -194,6 +194,16 @@ fn what_is_refused_changes_nothing() {
         "MAN-010",
         "errorResults: true",
     );
+    // The last file cannot be written: those before it are as they were.
+    let desk = project();
+    desk.write("target/stub/stock/stub.wasm/in-the-way", "");
+    check(
+        &desk,
+        "add-dependency stock --to front",
+        1,
+        "DEP-006",
+        "stub.wasm",
+    );
     let desk = shop();
     check(
         &desk,
