@@ -104,10 +104,14 @@ pub(crate) fn add(module: &GoModule) -> Result<Added, SdkError> {
     Ok(added)
 }
 
-/// Whether the folder of the SDK in a module, if there is one, is that of this program.
+/// Whether the folder of the SDK in a module is that of this program, or the module has none and asks for none.
 pub(crate) fn is_current(root: &Path) -> bool {
     let dir = root.join(DIR);
-    !dir.exists() || holds(&dir)
+    if dir.exists() {
+        return holds(&dir);
+    }
+    let go_mod = fs::read_to_string(root.join("go.mod")).unwrap_or_default();
+    !go_mod.contains(&format!("=> ./{DIR}"))
 }
 
 fn holds(dir: &Path) -> bool {
@@ -237,6 +241,9 @@ mod tests {
             .unwrap()
             .collect();
         assert_eq!(left.len(), 1);
+        fs::rename(&dir, root.path().join("elsewhere")).unwrap();
+        assert!(!is_current(root.path()));
+        fs::rename(root.path().join("elsewhere"), &dir).unwrap();
         fs::write(dir.join("go.mod"), "module mine\n").unwrap();
         assert!(matches!(add(&module()), Err(SdkError::Foreign { .. })));
         assert!(matches!(

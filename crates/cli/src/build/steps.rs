@@ -135,7 +135,7 @@ fn compile(unit: &Unit, options: Options, out: &Out) -> Result<Duration, Failure
     }
     if !made.sdk_is_current {
         out.warn(&format!(
-            "{}: {} is not the Go SDK of this golem-cli; to refresh it: golem-cli sdk add",
+            "{}: {} is not there, or not the Go SDK of this golem-cli; to make it so: golem-cli sdk add",
             unit.name,
             sdk::DIR
         ));
