@@ -186,11 +186,19 @@ impl History {
         self.records.get(n).map_or(0, |record| record.end)
     }
 
-    /// The same history on a disk that says that it syncs and does not: a test that does not notice it proves nothing.
+    /// The same history of a program that does not sync files of one extension: a test that does not notice it proves nothing.
     #[must_use]
-    pub fn without_syncs(mut self) -> Self {
-        self.records
-            .retain(|record| !matches!(record.change, Change::SyncEnd { .. }));
+    pub fn without_syncs_of(mut self, extension: &str) -> Self {
+        let mut dropped = HashMap::new();
+        self.records.retain(|record| match &record.change {
+            Change::SyncBegin { id, path, .. } => {
+                let is_one = path.extension().is_some_and(|found| found == extension);
+                dropped.insert(*id, is_one);
+                true
+            }
+            Change::SyncEnd { id } => dropped.get(id) != Some(&true),
+            _ => true,
+        });
         self
     }
 
