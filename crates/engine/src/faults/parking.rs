@@ -197,3 +197,25 @@ async fn who_has_nothing_recorded_stays_in_memory_while_it_waits() {
         assert_eq!(gym.number(function, "get", vec![]).await, 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_the_answer_of_a_long_rest_hears_it() {
+    let gym = gym().await;
+    let params = vec![Value::U32(1_500), Value::U64(4)];
+    let (node, target) = (Arc::clone(&gym.node), Target::Worker(gym.worker("w")));
+    let request = Gym::request("rest", params, None);
+    let rest = tokio::spawn(async move { node.invoke_and_await(target, request).await });
+    // Out of memory before it is noted, and noted before it is over.
+    let noted = gym.until("the note", async || {
+        gym.number("neighbour", "add", vec![Value::U64(1)]).await;
+        due(&gym, "w")
+    });
+    noted.await.unwrap();
+    assert_eq!(status(&gym, "w").await, WorkerStatus::Suspended);
+    let outcome = gym.alive(rest).await.unwrap().unwrap().unwrap();
+    assert_eq!(outcome.results, [Value::U64(4)]);
+    let suspended = |event: &Event| matches!(event, Event::Suspended(_));
+    assert_eq!(count(&gym, "w", suspended).await, 1);
+    assert_eq!(due(&gym, "w"), None);
+    assert_eq!(status(&gym, "w").await, WorkerStatus::Idle);
+}
