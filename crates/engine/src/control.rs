@@ -18,7 +18,7 @@ use golem_storage::{Op, Seq};
 
 use crate::activate::unpack;
 use crate::alive::{Alive, Current};
-use crate::error::WorkerError;
+use crate::error::{Failure, WorkerError};
 use crate::host::calls::{RPC_ASYNC_INVOKE_AND_AWAIT, RPC_INVOKE_AND_AWAIT};
 use crate::node::Node;
 use crate::oplog::each;
@@ -116,7 +116,7 @@ impl Worker {
             let Some(queued) = alive.queue.take_pending(key) else {
                 return Ok(false);
             };
-            self.drop_pending(queued, FailureKind::Cancelled);
+            self.drop_pending(&queued, FailureKind::Cancelled);
         }
         self.written().await?;
         Ok(true)
@@ -133,7 +133,7 @@ impl Worker {
         alive.queue.pending = rest.into();
         let runs_late = alive.current.as_ref().is_some_and(|c| late(c.deadline));
         for queued in expired {
-            self.drop_pending(queued, FailureKind::Timeout);
+            self.drop_pending(&queued, FailureKind::Timeout);
         }
         if runs_late {
             self.undo_current(FailureKind::Timeout);
@@ -141,22 +141,10 @@ impl Worker {
     }
 
     /// A pending invocation ends without having run.
-    fn drop_pending(&mut self, queued: Queued, kind: FailureKind) {
-        let (node, id) = (Arc::clone(&self.node), self.id.clone());
+    fn drop_pending(&mut self, queued: &Queued, kind: FailureKind) {
         let Some(alive) = &mut self.alive else { return };
-        let error = ended_early(&id, &queued.key, kind);
-        let accepted = queued.accepted;
-        let seq = {
-            let mut writer = alive.writer.lock();
-            writer.append(Event::Cancelled(Cancelled {
-                accepted: accepted.0,
-            }));
-            let also = alive.ends(accepted, &queued.key, writer.tail().next());
-            writer.append_with(failed(accepted, kind, &error), also);
-            writer.last()
-        };
-        let replies = alive.queue.finish(&queued.key);
-        tell_when_durable(&node, seq, replies, error);
+        let error = ended_early(&self.id, &queued.key, kind);
+        alive.end_pending(&self.node, queued, kind, error);
     }
 
     /// The current invocation ends as if it had not begun: what it did to the worker is undone, and the calls that it waits
@@ -476,6 +464,41 @@ impl Worker {
 }
 
 impl Alive {
+    /// A pending invocation is refused: it ends without having run, and nobody is harmed.
+    pub(crate) fn refuse(
+        &mut self,
+        node: &Arc<Node>,
+        id: &WorkerId,
+        queued: &Queued,
+        failure: Failure,
+    ) {
+        tracing::warn!(worker = %id, "refused: {}", failure.message);
+        let kind = failure.kind;
+        self.end_pending(node, queued, kind, WorkerError::Failed(failure));
+    }
+
+    /// A pending invocation ends without having run.
+    fn end_pending(
+        &mut self,
+        node: &Arc<Node>,
+        queued: &Queued,
+        kind: FailureKind,
+        error: WorkerError,
+    ) {
+        let accepted = queued.accepted;
+        let seq = {
+            let mut writer = self.writer.lock();
+            writer.append(Event::Cancelled(Cancelled {
+                accepted: accepted.0,
+            }));
+            let also = self.ends(accepted, &queued.key, writer.tail().next());
+            writer.append_with(failed(accepted, kind, &error), also);
+            writer.last()
+        };
+        let replies = self.queue.finish(&queued.key);
+        tell_when_durable(node, seq, replies, error);
+    }
+
     /// What is written with the last entry of an invocation, which stands at `finished`.
     fn ends(&self, accepted: OplogIndex, key: &IdempotencyKey, finished: OplogIndex) -> Vec<Op> {
         let mut ops = vec![Op::PutResult {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use golem_model::Value;
 use golem_model::oplog::FailureKind;
+use golem_model::types::HandleMode;
 use golem_storage::StoreError;
 use wasmtime::component::{Func, Val};
 use wasmtime::{Store, UpdateDeadline};
@@ -14,7 +15,7 @@ use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::error::Failure;
 use crate::host::durable::Halt;
 use crate::host::{HostState, HttpRequest, Serving, is_handler};
-use crate::value::{from_val, taken, to_val};
+use crate::value::{Handles as _, each_handle, from_val, to_val};
 
 /// Why a call of the guest has no result.
 #[derive(Debug)]
@@ -160,6 +161,28 @@ impl Instance {
         })?))
     }
 
+    /// Why the guest cannot be asked this: it is to be given a resource that it has not given away, or has dropped.
+    pub(crate) fn lacks(&self, function: &str, input: &[u8]) -> Option<String> {
+        let function = self.loaded.function(function)?;
+        // To drop what is gone changes nothing.
+        if !function.takes_handles || function.index.is_none() {
+            return None;
+        }
+        let Ok(Value::Tuple(values)) = Value::from_bytes(input) else {
+            return None;
+        };
+        let state = self.store.data();
+        let mut lacking = None;
+        for (value, typ) in values.iter().zip(&function.params) {
+            each_handle(value, typ, &mut |uri, id, _| {
+                if state.find(uri, id, 0).is_none() {
+                    lacking.get_or_insert_with(|| format!("{uri} has no resource {id}"));
+                }
+            });
+        }
+        lacking
+    }
+
     /// What an invocation leaves when its function has returned.
     async fn end(&mut self) -> Result<(), Stopped> {
         let state = self.store.data_mut();
@@ -229,7 +252,11 @@ impl Instance {
         // What is given to the guest for good is nobody's handle any more.
         let mut ids = Vec::new();
         for (value, typ) in values.iter().zip(&function.params) {
-            taken(value, typ, &mut ids);
+            each_handle(value, typ, &mut |_, id, mode| {
+                if mode == HandleMode::Owned {
+                    ids.push(id);
+                }
+            });
         }
         for id in ids {
             self.store.data_mut().take_handle(id);

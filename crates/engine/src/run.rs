@@ -12,7 +12,7 @@ use golem_model::{OplogIndex, Value};
 use crate::activate::{Activation, OnLive, activate, call_save, run};
 use crate::alive::{Alive, Current, Trying, guest_of};
 use crate::component::loaded::Loaded;
-use crate::error::ComponentError;
+use crate::error::{ComponentError, Failure};
 use crate::host::Invoking;
 use crate::instance::{Instance, Stopped};
 use crate::node::Node;
@@ -171,10 +171,18 @@ impl Worker {
         if let Some((_, UpdateMode::SnapshotBased)) = alive.updates.front() {
             return self.save(instance);
         }
-        let Some(next) = alive.queue.pending.pop_front() else {
-            self.instance = Some(instance);
-            self.node.instance_idle(&self.id);
-            return;
+        let next = loop {
+            let Some(next) = alive.queue.pending.pop_front() else {
+                self.instance = Some(instance);
+                self.node.instance_idle(&self.id);
+                return;
+            };
+            // Told before it begins: the guest has nothing to do with it, and is not harmed.
+            let Some(lacking) = instance.lacks(&next.function, &next.input) else {
+                break next;
+            };
+            let failure = Failure::new(FailureKind::InvalidRequest, lacking);
+            alive.refuse(&self.node, &self.id, &next, failure);
         };
         let now = self.node.clock().nanos();
         let started = alive.writer.lock().append(Event::Started(Started {

@@ -106,34 +106,34 @@ pub(crate) fn to_val(value: &Value, typ: &WitType, handles: &dyn Handles) -> Res
     })
 }
 
-/// Numbers of the handles in a value that are given away with it.
-pub(crate) fn taken(value: &Value, typ: &WitType, ids: &mut Vec<u64>) {
+/// Shows every handle in a value, in order: URN of its worker, number, mode.
+pub(crate) fn each_handle(
+    value: &Value,
+    typ: &WitType,
+    show: &mut dyn FnMut(&str, u64, HandleMode),
+) {
     match (value, typ) {
-        (
-            Value::Handle { id, .. },
-            WitType::Handle {
-                mode: HandleMode::Owned,
-                ..
-            },
-        ) => ids.push(*id),
+        (Value::Handle { uri, id }, WitType::Handle { mode, .. }) => show(uri, *id, *mode),
         (Value::List(items), WitType::List { inner }) => {
-            items.iter().for_each(|item| taken(item, inner, ids));
+            for item in items {
+                each_handle(item, inner, show);
+            }
         }
-        (Value::Option(Some(item)), WitType::Option { inner }) => taken(item, inner, ids),
+        (Value::Option(Some(item)), WitType::Option { inner }) => each_handle(item, inner, show),
         (Value::Tuple(items), WitType::Tuple { items: types }) => {
             for (item, typ) in items.iter().zip(types) {
-                taken(item, typ, ids);
+                each_handle(item, typ, show);
             }
         }
         (Value::Record(items), WitType::Record { fields }) => {
             for (item, field) in items.iter().zip(fields) {
-                taken(item, &field.typ, ids);
+                each_handle(item, &field.typ, show);
             }
         }
         (Value::Variant(case, Some(item)), WitType::Variant { cases }) => {
             let case = cases.get(*case as usize);
             if let Some(typ) = case.and_then(|case| case.typ.as_ref()) {
-                taken(item, typ, ids);
+                each_handle(item, typ, show);
             }
         }
         (Value::Result(result), WitType::Result { ok, err }) => {
@@ -142,10 +142,26 @@ pub(crate) fn taken(value: &Value, typ: &WitType, ids: &mut Vec<u64>) {
                 Err(item) => (item, err),
             };
             if let (Some(item), Some(typ)) = (item, typ) {
-                taken(item, typ, ids);
+                each_handle(item, typ, show);
             }
         }
         _ => {}
+    }
+}
+
+/// Whether values of a type may have handles in them.
+pub(crate) fn has_handles(typ: &WitType) -> bool {
+    match typ {
+        WitType::Handle { .. } => true,
+        WitType::List { inner } | WitType::Option { inner } => has_handles(inner),
+        WitType::Tuple { items } => items.iter().any(has_handles),
+        WitType::Record { fields } => fields.iter().any(|field| has_handles(&field.typ)),
+        WitType::Variant { cases } => {
+            let mut types = cases.iter().filter_map(|case| case.typ.as_ref());
+            types.any(has_handles)
+        }
+        WitType::Result { ok, err } => [ok, err].into_iter().flatten().any(|typ| has_handles(typ)),
+        _ => false,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::host::{
     link_wasi,
 };
 use crate::rpc::{link_golem_rpc, link_stub};
+use crate::value::has_handles;
 
 /// An exported function, ready to be called.
 pub(crate) struct ExportedFunction {
@@ -28,6 +29,8 @@ pub(crate) struct ExportedFunction {
     pub(crate) index: Option<ComponentExportIndex>,
     /// Types of the parameters.
     pub(crate) params: Vec<WitType>,
+    /// Whether resources of the guest are among the arguments.
+    pub(crate) takes_handles: bool,
     /// Type of the result.
     pub(crate) result: Option<WitType>,
     /// The signature as REST shows it.
@@ -194,6 +197,7 @@ fn add(
             name: name.clone(),
             index: None,
             params: vec![own],
+            takes_handles: true,
             result: None,
             signature: Arc::new(signature),
         };
@@ -203,6 +207,7 @@ fn add(
         let exported = ExportedFunction {
             name: name.clone(),
             index,
+            takes_handles: params.iter().any(has_handles),
             params,
             result,
             signature: Arc::new(function.clone()),

@@ -422,22 +422,33 @@ async fn resources_of_another_worker_survive_a_crash_at_every_commit() {
 }
 
 #[tokio::test]
-async fn a_client_that_stands_for_no_resource_of_the_target_is_told() {
-    let gym = Gym::of(
+async fn a_resource_that_is_gone_is_told_and_harms_nobody_but_the_caller() {
+    let mut gym = Gym::of(
         Setup::new(1),
         std::iter::once(wat::parse_str(LEDGER).unwrap()),
     )
     .await;
     let open = vec![gym.urn("b"), Value::U64(1)];
     gym.ask("a", "open", open, None).await.unwrap().unwrap();
-    // Somebody else has dropped it.
-    let dropped = vec![handle(&gym, "b", 1)];
-    let drop = "it:ledger/accounts.{account.drop}";
-    gym.ask("b", drop, dropped, None).await.unwrap().unwrap();
-    let put = gym
-        .ask("a", "put", vec![Value::U64(1)], None)
-        .await
-        .unwrap();
-    let told = put.unwrap_err().to_string();
-    assert!(told.contains("has no resource 1"), "{told}");
+    // Somebody else drops it, twice.
+    for _ in 0..2 {
+        let dropped = vec![handle(&gym, "b", 1)];
+        let drop = "it:ledger/accounts.{account.drop}";
+        gym.ask("b", drop, dropped, None).await.unwrap().unwrap();
+    }
+    for told in 0..2 {
+        let key = Some("once");
+        // A stub without errors has no place for one.
+        let put = gym.ask("a", "put", vec![Value::U64(1)], key).await.unwrap();
+        let error = put.unwrap_err().to_string();
+        assert!(error.contains("has no resource 1"), "{told}: {error}");
+        let gone = vec![handle(&gym, "b", 1), Value::U64(1)];
+        let put = gym.ask("b", DEPOSIT, gone, key).await.unwrap();
+        let error = put.unwrap_err().to_string();
+        assert!(error.contains("has no resource 1"), "{told}: {error}");
+        // The target goes on, and so it does when its history is repeated.
+        assert_eq!(gym.number("b", HELD, vec![]).await, 0, "{told}");
+        gym.crash().await;
+        assert_eq!(gym.number("b", HELD, vec![]).await, 0, "{told}");
+    }
 }
