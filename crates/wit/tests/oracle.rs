@@ -4,11 +4,19 @@
 
 use std::fs;
 
+use golem_wit::bindgen::go::{GoOptions, Style, generate as bindings};
+use golem_wit::compose::compose;
 use golem_wit::deps::add_stub_dependency;
+use golem_wit::describe::describe;
+use golem_wit::encode::encode;
+use golem_wit::metadata::stub_targets;
 use golem_wit::resolve::load;
 use golem_wit::stub::{Flavour, GenerateRequest, generate, stub_interface};
 
-use crate::support::{Files, build_stub, copy, files, oracle};
+use wit_component::dummy_module;
+use wit_parser::ManglingAndAbi;
+
+use crate::support::{Files, build_stub, copy, files, oracle, write};
 
 const OWN_TEXTS: [&str; 2] = ["deps/io/poll.wit", "deps/wasm-rpc/wasm-rpc.wit"];
 
@@ -201,5 +209,100 @@ fn the_other_dialect_is_accepted() {
             "{case}: {report:?}"
         );
         load(&caller).unwrap();
+    }
+}
+
+/// A project as the later tool leaves it: its interfaces in a package of their own, and the import that it adds by itself.
+/// It calls a target of the same kind, is built, composed, and gets bindings.
+#[test]
+fn a_project_of_the_other_dialect_is_built() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(
+        &oracle("stub-05-cross/n/source-after"),
+        &dir.path().join("front/wit"),
+    );
+    copy(
+        &oracle("stub-01-counter/n/source-after"),
+        &dir.path().join("target/wit"),
+    );
+    build_stub(dir.path(), "target", false).unwrap();
+    let stub = dir.path().join("n-stub");
+    copy(&oracle("stub-01-counter/n/wit"), &stub);
+    for path in OWN_TEXTS {
+        fs::create_dir_all(stub.join(path).parent().unwrap()).unwrap();
+        let own = dir.path().join("target-stub/wit").join(path);
+        fs::copy(own, stub.join(path)).unwrap();
+    }
+    let front = dir.path().join("front/wit");
+    // The import is there before the stub is.
+    let text = fs::read_to_string(front.join("main.wit")).unwrap();
+    let import = "import rpcdemo:component2-stub/stub-component2;";
+    let text = text.replace("world front {\n", &format!("world front {{\n  {import}\n"));
+    write(&front, &[("main.wit", &text)]);
+    let report = add_stub_dependency(&stub, &front, false, false).unwrap();
+    assert_eq!(report.import, import);
+    let before = files(&front);
+    let again = add_stub_dependency(&stub, &front, true, false).unwrap();
+    assert_eq!((again.created, again.overwritten), Default::default());
+    assert_eq!(files(&front), before);
+    assert_eq!(
+        before["main.wit"], text,
+        "the project's own text is left alone"
+    );
+
+    let loaded = load(&front).unwrap();
+    let world = loaded.world(None).unwrap();
+    let module = dummy_module(&loaded.resolve, world, ManglingAndAbi::Standard32);
+    let component = encode(&module, &front, None).unwrap().bytes;
+    let exports = describe(&component).unwrap().exports;
+    assert!(
+        exports
+            .iter()
+            .all(|line| line.starts_with("demo:front-interface/orders.{")),
+        "{exports:?}"
+    );
+    let file = dir.path().join("front.wasm");
+    fs::write(&file, component).unwrap();
+    let stub = dir.path().join("target-stub/stub.wasm");
+    let composed = compose(&file, std::slice::from_ref(&stub)).unwrap();
+    assert_eq!(composed.used, [stub]);
+    let found = stub_targets(&composed.bytes).unwrap();
+    assert_eq!(found[0].target_package, "rpcdemo:component2");
+    assert_eq!(found[0].clients[0].functions, ["add", "get"]);
+
+    for (style, file, name) in [
+        (
+            Style::TinyGo,
+            "front.go",
+            "func (self RpcdemoComponent2StubStubComponent2Component2Api) BlockingAdd(value uint64)",
+        ),
+        (
+            Style::TinyGo,
+            "front.go",
+            "type ExportsDemoFrontInterfaceOrders interface",
+        ),
+        (
+            Style::Go,
+            "component2/component2.go",
+            "func NewComponent2API(location worker.URI) *Component2API",
+        ),
+        (
+            Style::Go,
+            "orders/orders.go",
+            "Place(ctx context.Context, oArg Order) (uint64, error)",
+        ),
+    ] {
+        let options = GoOptions {
+            module_path: "m".to_owned(),
+            package_path: "m/internal/golem".to_owned(),
+            style,
+            ..GoOptions::default()
+        };
+        let made = bindings(&loaded.resolve, world, &options).unwrap();
+        assert!(
+            made.files[file].contains(name),
+            "{name} in\n{}",
+            made.files[file]
+        );
     }
 }

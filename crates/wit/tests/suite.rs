@@ -327,6 +327,36 @@ impl Walk<'_> {
         true
     }
 
+    /// `staticcheck` over the same, if there is one: it is no part of Go.
+    fn staticcheck(&mut self) {
+        let beside = Command::new("go").args(["env", "GOPATH"]).output().ok();
+        let beside = beside.map(|output| {
+            let path = String::from_utf8_lossy(&output.stdout).into_owned();
+            Path::new(path.trim()).join("bin/staticcheck")
+        });
+        let found = [Some(PathBuf::from("staticcheck")), beside];
+        let works = |path: &PathBuf| Command::new(path).arg("-version").output().is_ok();
+        let Some(program) = found.into_iter().flatten().find(works) else {
+            return say(
+                "SKIP: no staticcheck; go install honnef.co/go/tools/cmd/staticcheck@latest",
+            );
+        };
+        // On this platform the code that moves values is left out, on that one the doubles are.
+        let output = Command::new(program)
+            .arg("./...")
+            .current_dir(&self.module.root)
+            .envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local")])
+            .envs([("GOOS", "wasip1"), ("GOARCH", "wasm")])
+            .env_remove("GOROOT")
+            .output()
+            .unwrap();
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr);
+            self.report.problems.push(format!("staticcheck:\n{text}"));
+        }
+    }
+
     /// What Go printed, with the case behind each package.
     fn explained(&self, text: &str) -> String {
         let case = |line: &str| {
@@ -366,7 +396,9 @@ fn walk(root: &Path, list: &[PathBuf]) -> Report {
         let name = case.strip_prefix(root).unwrap().display().to_string();
         walk.tree(case, &name);
     }
-    walk.compile();
+    if walk.compile() {
+        walk.staticcheck();
+    }
     assert!(
         walk.report.problems.is_empty(),
         "{} problems:\n{}",

@@ -167,10 +167,6 @@ async fn guests_that_eat_everything_fail_with_a_reason() {
 /// Looks at a queue that has to find it as long as before until it counts as standing still.
 const STILL: u32 = 200;
 
-#[expect(
-    clippy::await_holding_lock,
-    reason = "the lock is the disk that hangs: only the committer's thread waits for it"
-)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_that_records_faster_than_the_disk_waits_for_it() {
     let gym = Gym::new(8, 1).await;

@@ -311,7 +311,12 @@ impl<'a> Planner<'a> {
                 let target = package(&stub.wit).and_then(|(name, version)| {
                     Some((name.strip_suffix(PACKAGE_SUFFIX)?.to_owned(), version))
                 });
-                target.is_some() && target == package(&scope.wit)
+                // The stubs of Golem 1.1 take the types from a package of their own.
+                let found = package(&scope.wit).map(|(name, version)| {
+                    let name = name.strip_suffix("-interface").unwrap_or(&name);
+                    (name.to_owned(), version)
+                });
+                target.is_some() && (target == package(&scope.wit) || target == found)
             })
     }
 

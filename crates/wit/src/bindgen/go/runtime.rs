@@ -61,9 +61,17 @@ fn join(directory: &str, name: &str) -> String {
 /// Where the run-time lives in a module of its own, relative to the directory of `go.mod`.
 const DIRECTORY: &str = "internal/golemrt";
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 5] = [
     ("doc.go", include_str!("golemrt/doc.go.txt")),
     ("cabi_wasm.go", include_str!("golemrt/cabi_wasm.go.txt")),
+    (
+        "heap_go_wasm.go",
+        include_str!("golemrt/heap_go_wasm.go.txt"),
+    ),
+    (
+        "heap_tinygo_wasm.go",
+        include_str!("golemrt/heap_tinygo_wasm.go.txt"),
+    ),
     (
         "handles_wasm.go",
         include_str!("golemrt/handles_wasm.go.txt"),

@@ -109,9 +109,13 @@ fn doc_lines(docs: &str) -> Vec<String> {
     lines
 }
 
-/// `text` without what Go takes for a build condition wherever it stands in a comment.
+/// `text` without what Go takes for a build condition wherever it stands in a comment, or for an order to its tools.
 pub(super) fn unconditional(text: &str) -> String {
-    text.replace("+build", "+ build")
+    let text = text.replace("+build", "+ build");
+    match text.strip_prefix("go:") {
+        Some(rest) => format!("go: {rest}"),
+        None => text,
+    }
 }
 
 fn plain(line: &str) -> String {
@@ -217,6 +221,9 @@ mod tests {
         );
         check("``quoted''", &["\"quoted\""]);
         check("a\n\nA title\n\nb", &["a", "", "A title.", "", "b"]);
-        check("+build linux", &["+ build linux"]);
+        check(
+            "+build linux\ngo:generate x",
+            &["+ build linux", "go: generate x"],
+        );
     }
 }

@@ -22,6 +22,11 @@ pub(super) fn own_params(func: &Func) -> impl Iterator<Item = &(String, super::s
 
 /// What stands behind the parameters of a function that can fail as `fails` says.
 pub(super) fn results(plan: &Plan, returned: &Returned<'_>, fails: bool) -> String {
+    if let Some(items) = returned.several(plan) {
+        let items = items.iter().map(|ty| plan.go(ty));
+        let all: Vec<String> = items.chain(fails.then(|| "error".to_owned())).collect();
+        return format!(" ({})", all.join(", "));
+    }
     match (returned.value, fails) {
         (Some(ty), true) => format!(" ({}, error)", plan.go(ty)),
         (Some(ty), false) => format!(" {}", plan.go(ty)),
@@ -51,6 +56,10 @@ pub(super) fn import(plan: &Plan, s: &mut Source, func: &Func) {
     ));
     let call = format!("import{}({})", func.stem, args.join(", "));
     match returned.error {
+        None if returned.several(plan).is_some() => {
+            s.line(format!("x0 := {call}"));
+            s.line(format!("return {}", returned.spread(plan, "x0")));
+        }
         None if returned.value.is_some() => s.line(format!("return {call}")),
         None => s.line(call),
         Some(error) => {
@@ -76,13 +85,22 @@ pub(super) fn unwrap_result(
     match returned.value {
         Some(ty) => {
             s.line(format!("var none {}", plan.go(ty)));
-            s.line(format!("return none, {between}{failed}"));
+            let none = if between.is_empty() {
+                returned.spread(plan, "none")
+            } else {
+                "none".to_owned()
+            };
+            s.line(format!("return {none}, {between}{failed}"));
         }
         None if between.is_empty() => s.line(format!("return {failed}")),
         None => s.line(format!("return struct{{}}{{}}, {between}{failed}")),
     }
     s.close("}");
     match returned.value {
+        Some(_) if between.is_empty() && returned.several(plan).is_some() => {
+            s.line(format!("x1 := {name}.Unwrap()"));
+            s.line(format!("return {}, nil", returned.spread(plan, "x1")));
+        }
         Some(_) => s.line(format!("return {name}.Unwrap(), {between}nil")),
         None if between.is_empty() => s.line("return nil"),
         None => s.line(format!("return struct{{}}{{}}, {between}nil")),
@@ -200,6 +218,20 @@ pub(in super::super) fn answers(plan: &Plan, s: &mut Source) {
     }
 }
 
+/// `x0, x1`: what a function with several results gives; one if it is not such a function.
+pub(super) fn names(several: usize) -> String {
+    (0..several.max(1))
+        .map(|i| format!("x{i}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The tuple of what [`names`] says.
+pub(super) fn gathered(plan: &Plan, ty: &super::super::ir::Ty, several: usize) -> String {
+    let fields: Vec<String> = (0..several).map(|i| format!("F{i}: x{i}")).collect();
+    format!("{}{{{}}}", plan.go(ty), fields.join(", "))
+}
+
 fn answer(plan: &Plan, s: &mut Source, func: &Func) {
     plan.mention("context");
     let returned = Returned::of(plan, func.result.as_ref());
@@ -224,9 +256,10 @@ fn answer(plan: &Plan, s: &mut Source, func: &Func) {
         _ => "answering()".to_owned(),
     };
     args.insert(0, "context.Background()".to_owned());
+    let several = returned.several(plan).map_or(0, <[_]>::len);
     let give = match returned.value {
-        Some(_) => "x0, err",
-        None => "err",
+        Some(_) => format!("{}, err", names(several)),
+        None => "err".to_owned(),
     };
     s.line(format!("{give} := {who}.{}({})", func.go, args.join(", ")));
     s.open("if err != nil {");
@@ -247,12 +280,13 @@ fn answer(plan: &Plan, s: &mut Source, func: &Func) {
     }
     s.close("}");
     let value = match returned.value {
-        Some(_) => "x0",
-        None => "struct{}{}",
+        Some(ty) if several > 0 => gathered(plan, ty, several),
+        Some(_) => "x0".to_owned(),
+        None => "struct{}{}".to_owned(),
     };
     match (returned.error, returned.value) {
         (Some(_), _) => s.line(format!("return {}[{sides}]({value})", plan.helper("Ok"))),
-        (None, Some(_)) => s.line("return x0"),
+        (None, Some(_)) => s.line(format!("return {value}")),
         (None, None) => {}
     }
     s.close("}");

@@ -274,9 +274,9 @@ fn later(
         results(plan, &returned, true)
     ));
     let none = if returned.value.is_some() {
-        "none, "
+        format!("{}, ", returned.spread(plan, "none"))
     } else {
-        ""
+        String::new()
     };
     s.open("if err := rpc.Check(ctx); err != nil {");
     if returned.value.is_some() {
@@ -290,7 +290,10 @@ fn later(
         "{dot}{asynchronous}({}).Result(ctx)",
         argument_names(func).join(", ")
     );
-    if returned.value.is_some() {
+    if returned.several(plan).is_some() {
+        s.line(format!("x0, err := {call}"));
+        s.line(format!("return {}, err", returned.spread(plan, "x0")));
+    } else if returned.value.is_some() {
         s.line(format!("return {call}"));
     } else {
         s.line(format!("_, err := {call}"));
@@ -310,7 +313,14 @@ fn later(
         s.open(format!("return rpc.Go(func() ({value}, error) {{"));
         s.line(format!("defer {who}.turn.Take()()"));
         let ask = format!("{who}.double.{go}({})", background(func));
-        if returned.value.is_some() {
+        if let (Some(ty), Some(items)) = (returned.value, returned.several(plan)) {
+            let several = items.len();
+            s.line(format!("{}, err := {ask}", calls::names(several)));
+            s.line(format!(
+                "return {}, err",
+                calls::gathered(plan, ty, several)
+            ));
+        } else if returned.value.is_some() {
             s.line(format!("return {ask}"));
         } else {
             s.line(format!("return struct{{}}{{}}, {ask}"));

@@ -9,6 +9,17 @@ use std::collections::BTreeSet;
 /// The interface whose `call-error` tells how a call failed.
 const CALL_ERRORS: &str = "golem:worker/call-errors@";
 
+/// How many results beside the error are returned one by one; what is longer is read more easily by the names of a struct.
+const SEVERAL: std::ops::RangeInclusive<usize> = 2..=3;
+
+/// `x.F0, x.F1`
+fn members(name: &str, count: usize) -> String {
+    (0..count)
+        .map(|i| format!("{name}.F{i}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// What a function gives, in Go's terms.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Returned<'t> {
@@ -29,6 +40,28 @@ impl<'t> Returned<'t> {
                 value: ty,
                 error: None,
             },
+        }
+    }
+
+    /// The members of the value, if Go programmers would return several values: a short tuple without a name of its own.
+    pub(super) fn several<'p>(&self, plan: &'p Plan) -> Option<&'p [Ty]> {
+        let Ty::Named(id) = self.value? else {
+            return None;
+        };
+        let decl = plan.decls.get(*id)?;
+        match &decl.kind {
+            Kind::Tuple(items) if decl.go.is_empty() && SEVERAL.contains(&items.len()) => {
+                Some(items)
+            }
+            _ => None,
+        }
+    }
+
+    /// What stands in a return statement for the value `name`: itself, or each member of it.
+    pub(super) fn spread(&self, plan: &Plan, name: &str) -> String {
+        match self.several(plan) {
+            Some(items) => members(name, items.len()),
+            None => name.to_owned(),
         }
     }
 
