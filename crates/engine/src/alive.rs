@@ -260,6 +260,11 @@ impl Alive {
         if let Some(retry_at) = ledger.last_failure.and_then(|failed| failed.retry_at) {
             alive.retry_at = Some(retry_at);
         }
+        if alive.suspended.is_none() {
+            // The process ended between the end of the wait and the row that says so.
+            let put = alive.put_live(id);
+            node.committer().submit(put);
+        }
         Ok(alive)
     }
 
@@ -410,6 +415,8 @@ impl Alive {
             return;
         };
         node.metrics().completed.add();
+        // A wait that was noted may have ended so short ago that the row does not say so yet.
+        let live = self.put_live(id);
         let seq = {
             let mut writer = self.writer.lock();
             let mut also = vec![Op::PutResult {
@@ -418,6 +425,7 @@ impl Alive {
                 accepted: current.accepted,
                 finished: writer.tail().next(),
             }];
+            also.extend(live);
             if self.queue.pending.is_empty() {
                 also.push(self.link.clear_op());
             }
