@@ -45,6 +45,8 @@ fn bad_uploads_are_refused_with_a_code() -> Result<()> {
     if let Ok((status, _)) = answer {
         assert_eq!(status, 413);
     }
+    // A client of its own: the connection of the refused upload is closed, and a pool may still offer it.
+    let rest = server.rest();
     let nobody = "11111111-2222-3333-4444-555555555555";
     coded(
         rest.get(&format!("/v1/components/{nobody}/latest"))?,
