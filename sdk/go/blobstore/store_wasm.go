@@ -99,12 +99,12 @@ func (s store) list() ([]string, error) {
 	defer names.Close()
 	var all []string
 	for {
-		page, err := names.ReadStreamObjectNames(listedAtOnce)
+		page, isLast, err := names.ReadStreamObjectNames(listedAtOnce)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.F0...)
-		if page.F1 {
+		all = append(all, page...)
+		if isLast {
 			slices.Sort(all)
 			return all, nil
 		}

@@ -9,19 +9,9 @@ import (
 	"unsafe"
 )
 
-//go:linkname procPin runtime.procPin
-func procPin() int
-
-//go:linkname procUnpin runtime.procUnpin
-func procUnpin()
-
-//go:wasmimport wasi_snapshot_preview1 adapter_monotonic_clock_set_paused
-func clockPaused(paused bool)
-
 // The host writes arguments of exports and results of imports into memory that it asks cabi_realloc for. While it does,
 // the component may not call an import. So cabi_realloc must neither start a collection (it would read the clock) nor let
-// another goroutine run. Small data goes to a static arena. Large data goes to the Go heap while the P is pinned twice:
-// with two locks held the allocator neither starts nor assists a collection.
+// another goroutine run. Small data goes to a static arena, large data to the heap: see heap.
 const arenaBytes = 256 << 10
 
 // After this much large data a running collection gets a chance to proceed: pinned allocations never assist it.
@@ -72,15 +62,14 @@ func alloc(n, align uintptr) unsafe.Pointer {
 	if !started {
 		return nil
 	}
-	clockPaused(true)
-	procPin()
-	procPin()
+	return heap(n)
+}
+
+// keepLarge allocates, and remembers what it allocated until no crossing reads it any more.
+func keepLarge(n uintptr) unsafe.Pointer {
 	p := unsafe.Pointer(unsafe.SliceData(make([]uint64, (n+7)/8)))
 	large = append(large, p)
 	largeBytes += n
-	procUnpin()
-	procUnpin()
-	clockPaused(false)
 	return p
 }
 

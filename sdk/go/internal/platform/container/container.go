@@ -145,21 +145,23 @@ func (c *Container) Clear() error {
 }
 
 // ReadStreamObjectNames calls stream-object-names.read-stream-object-names.
-func (s *StreamObjectNames) ReadStreamObjectNames(lenArg uint64) (wit.Tuple2[[]ObjectName, bool], error) {
+func (s *StreamObjectNames) ReadStreamObjectNames(lenArg uint64) ([]ObjectName, bool, error) {
 	x0 := importStreamObjectNamesReadStreamObjectNames(s, lenArg)
 	if x0.IsErr() {
 		var none wit.Tuple2[[]ObjectName, bool]
-		return none, wit.Error(x0.UnwrapErr())
+		return none.F0, none.F1, wit.Error(x0.UnwrapErr())
 	}
-	return x0.Unwrap(), nil
+	x1 := x0.Unwrap()
+	return x1.F0, x1.F1, nil
 }
 
 // SkipStreamObjectNames calls stream-object-names.skip-stream-object-names.
-func (s *StreamObjectNames) SkipStreamObjectNames(num uint64) (wit.Tuple2[uint64, bool], error) {
+func (s *StreamObjectNames) SkipStreamObjectNames(num uint64) (uint64, bool, error) {
 	x0 := importStreamObjectNamesSkipStreamObjectNames(s, num)
 	if x0.IsErr() {
 		var none wit.Tuple2[uint64, bool]
-		return none, wit.Error(x0.UnwrapErr())
+		return none.F0, none.F1, wit.Error(x0.UnwrapErr())
 	}
-	return x0.Unwrap(), nil
+	x1 := x0.Unwrap()
+	return x1.F0, x1.F1, nil
 }
