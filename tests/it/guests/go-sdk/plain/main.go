@@ -19,7 +19,6 @@ import (
 	"github.com/golem-workers/golem-go/schedule"
 	"github.com/golem-workers/golem-go/snapshot"
 	"github.com/golem-workers/golem-go/std"
-	"github.com/golem-workers/golem-go/wit"
 	"github.com/golem-workers/golem-go/worker"
 )
 
@@ -66,8 +65,8 @@ func write(line string) {
 	must(b.Set(fmt.Sprintf("line %03d", n), []byte(line)))
 }
 
-func (plain) State(context.Context) (wit.Tuple2[uint64, uint64], error) {
-	return wit.Tuple2[uint64, uint64]{F0: own.Calls, F1: own.Total}, nil
+func (plain) State(context.Context) (uint64, uint64, error) {
+	return own.Calls, own.Total, nil
 }
 
 func (plain) Add(_ context.Context, n uint64) error {
