@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 use golem_testkit::{Server, golem_cli};
 use serde_json::json;
 
+/// A worker that is not there.
+const WORKER: &str = "urn:worker:8e0b4b8c-14a8-4b6e-9d3f-0123456789ab/w";
+
 /// `golem-cli` with a server, a token and certificates to trust.
 struct Desk<'a> {
     url: &'a str,
@@ -119,6 +122,20 @@ fn an_address_that_others_reach_needs_a_token_and_loopback_does_not() -> Result<
     let rest = golem_testkit::Rest::new(&url);
     assert_eq!(rest.get("/v1/components")?.1["code"], "API-030");
     assert_eq!(rest.get("/healthcheck")?.0, 200);
+    // Who listens to a worker shows the token, too.
+    let owner = std::fs::read_to_string(dir.path().join("open/owner-token"))?;
+    let listen = |token| {
+        let desk = Desk {
+            url: &url,
+            ca_file: None,
+            token,
+        };
+        let output = desk.run(&["worker", "connect", "--worker", WORKER])?;
+        anyhow::Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(listen(None)?.contains("API-030"));
+    let known = listen(Some(&owner))?;
+    assert!(!known.contains("API-0"), "{known}");
     let own = Server::start(&dir.path().join("own"))?;
     assert_eq!(own.rest().get("/v1/components")?.0, 200);
     Ok(())

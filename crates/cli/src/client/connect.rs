@@ -103,6 +103,10 @@ impl Client {
             Begin::At(index) => index.to_string(),
             Begin::Latest => "latest".to_owned(),
         };
+        if self.transport.is_encrypted() {
+            let url = self.transport.url().to_owned();
+            return Err(ClientError::PlainOnly { url }.failure());
+        }
         let path = format!("{}/connect?from={from}", worker_path(worker));
         let unreachable = |error: std::io::Error| self.transport.unreachable(error.to_string());
         let (authority, prefix) = self.transport.address();
@@ -119,9 +123,11 @@ impl Client {
         }
         let mut stream = connected.ok_or_else(|| unreachable(last))?;
         let key = client_key(uuid::Uuid::new_v4().into_bytes());
+        let token = self.transport.authorization();
+        let token = token.map_or(String::new(), |token| format!("Authorization: {token}\r\n"));
         let head = format!(
             "GET {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{token}\r\n"
         );
         stream
             .set_read_timeout(Some(CONNECT_TIMEOUT))

@@ -219,6 +219,16 @@ impl Transport {
         &self.base
     }
 
+    /// Whether the server is talked to over TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.base.starts_with("https://")
+    }
+
+    /// The value of the header that shows the token, if there is one.
+    pub(super) fn authorization(&self) -> Option<&str> {
+        self.authorization.as_deref()
+    }
+
     /// `host:port`, and what stands before every path.
     pub(super) fn address(&self) -> (String, String) {
         let rest = self.base.trim_start_matches("http://");

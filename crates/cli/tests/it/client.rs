@@ -176,7 +176,10 @@ fn a_wrong_command_line_ends_with_2() {
         ("worker lst -c a", "list"),
         ("worker list -c a --filter name=x", "error[VAL-040]"),
         ("--url ftp://x component list", "error[NET-002]"),
-        ("--url https://x component list", "speaks plain HTTP only"),
+        (
+            "--url https://x --ca-file gone.pem component list",
+            "error[NET-008]",
+        ),
         (
             "profile add x -c localhost",
             "error[NET-002]: `localhost` (from --component-url)",
