@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use golem_model::oplog::{Accepted, Event, FailureKind, PersistenceLevel, Snapshot, Started};
+use golem_model::public_oplog::untyped;
 use golem_model::{IdempotencyKey, OplogIndex, Value};
 use golem_storage::{Op, Store, StoreError};
 
@@ -319,9 +320,18 @@ async fn call_load(instance: &mut Instance, bytes: Vec<u8>) -> Result<(), Stoppe
 /// Longest value in a report of divergence, in characters.
 const BRIEF_CHARS_MAX: usize = 200;
 
+/// A result for people, as JSON.
 fn brief(bytes: &[u8]) -> String {
     match Value::from_bytes(bytes) {
-        Ok(value) => format!("{value:?}").chars().take(BRIEF_CHARS_MAX).collect(),
+        Ok(value) => {
+            let shown = untyped(&value).value;
+            let text = match shown.as_array().map(Vec::as_slice) {
+                Some([]) => "()".to_owned(),
+                Some([one]) => one.to_string(),
+                _ => shown.to_string(),
+            };
+            text.chars().take(BRIEF_CHARS_MAX).collect()
+        }
         Err(error) => error.to_string(),
     }
 }
