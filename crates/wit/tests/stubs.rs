@@ -10,7 +10,7 @@ use golem_wit::deps::require_error_results;
 use golem_wit::metadata::stub_targets;
 use golem_wit::stub::{Built, StubError, Target};
 
-use crate::support::{caller, component, error_stub_of, stub_of};
+use crate::support::{build_stub, caller, component, error_stub_of, stub_of, write};
 
 /// The stub of `wit` contains all of `lines`, parses, is a valid component and fits a caller.
 fn check(wit: &str, lines: &[&str]) -> String {
@@ -446,4 +446,50 @@ fn a_type_that_is_called_like_the_error_gives_way() {
             "blocking-f: func() -> result<api-golem-call-error, golem-call-error>;",
         ],
     );
+}
+
+#[test]
+fn the_packages_of_a_stub_find_a_place_beside_those_of_the_target() {
+    // Each of them stands where a stub keeps something of its own.
+    for (at, text) in [
+        (
+            "deps/io/streams.wit",
+            "package wasi:io@0.2.6;\n\ninterface streams {\n  type size = u64;\n}\n",
+        ),
+        (
+            "deps/io/mine.wit",
+            "package my:io;\n\ninterface streams {\n  type size = u64;\n}\n",
+        ),
+        (
+            "deps/wasm-rpc/mine.wit",
+            "package my:rpc;\n\ninterface streams {\n  type size = u64;\n}\n",
+        ),
+        (
+            "deps/io.wit",
+            "package wasi:io@0.2.0;\n\ninterface streams {\n  type size = u64;\n}\n",
+        ),
+    ] {
+        let package = text
+            .strip_prefix("package ")
+            .and_then(|rest| rest.split_once(';'))
+            .unwrap()
+            .0;
+        let (name, version) = package.split_once('@').unwrap_or((package, ""));
+        let at_version = if version.is_empty() {
+            String::new()
+        } else {
+            format!("@{version}")
+        };
+        let own = format!(
+            "package t:t;\n\ninterface api {{\n  use {name}/streams{at_version}.{{size}};\n  get: func() -> size;\n}}\n\nworld w {{\n  export api;\n}}\n"
+        );
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            dir.path(),
+            &[("t/wit/t.wit", &own), (&format!("t/wit/{at}"), text)],
+        );
+        let built = build_stub(dir.path(), "t", false);
+        assert!(built.is_ok(), "{at}: {:?}", built.err());
+        check_made((dir, built), &["blocking-get: func() -> size;"]);
+    }
 }

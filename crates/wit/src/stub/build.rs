@@ -126,7 +126,7 @@ pub(crate) fn plan(loaded: &Loaded, stub: &StubInterface, dest: &Path) -> Tree {
     let mut tree = Tree::new(dest);
     tree.insert(STUB_FILE, stub.text.clone());
     let target = loaded.name();
-    let own_dir = PathBuf::from(format!("deps/{}_{}", target.namespace, target.name));
+    let own_dir = free_dir(loaded, &format!("{}_{}", target.namespace, target.name));
     let own_stub = format!("{}{PACKAGE_SUFFIX}", target.name);
     for source in &loaded.sources {
         if source.name.namespace == target.namespace && source.name.name == own_stub {
@@ -166,15 +166,36 @@ pub(crate) fn plan(loaded: &Loaded, stub: &StubInterface, dest: &Path) -> Tree {
                 .filter_map(|path| loaded.tree.files().get(path))
                 .any(|text| tolerant::declarations(text).contains(&declared))
         });
-        if !has {
-            let dir = known.map_or_else(
-                || PathBuf::from("deps").join(embedded.dir),
-                |source| source.dir.clone(),
-            );
-            tree.insert(dir.join(embedded.file), embedded.text);
+        if has {
+            continue;
         }
+        let dir = match known {
+            Some(source) if source.dir != Path::new(DEPS) => source.dir.clone(),
+            _ => free_dir(loaded, embedded.dir),
+        };
+        // A package that is one file among others gets a directory, because it becomes two.
+        let alone = known.filter(|source| source.dir == Path::new(DEPS));
+        for path in alone.iter().flat_map(|source| &source.files) {
+            if let (Some(text), Some(name)) = (loaded.tree.files().get(path), path.file_name()) {
+                tree.remove(path);
+                tree.insert(dir.join(name), text.clone());
+            }
+        }
+        tree.insert(dir.join(embedded.file), embedded.text);
     }
     tree
+}
+
+/// Where packages are that a package uses.
+const DEPS: &str = "deps";
+
+/// A directory of this name below [`DEPS`], or one of a longer name when another package has it: a directory is one package.
+fn free_dir(loaded: &Loaded, name: &str) -> PathBuf {
+    let mut dir = Path::new(DEPS).join(name);
+    while loaded.sources.iter().any(|source| source.dir == dir) {
+        dir.as_mut_os_string().push("-stub");
+    }
+    dir
 }
 
 /// `text` without the imports of the stub of `namespace:name`: a stub directory does not hold the stub's own callers.
