@@ -2,12 +2,12 @@
 //! THE DOOR / http/access_tests: every route, asked by everybody who could ask. In: the table of routes. Out: 401, 403 or let in.
 //! Read next: `routes.rs`, `../access.rs`.
 
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use golem_model::api::Role;
 use serde_json::{Value as Json, json};
 
 use super::door::all_routes;
-use super::routes::Needs;
+use super::routes::{Needs, Routes, VIEW};
 use super::tests::Gym;
 
 /// A path that fits the route.
@@ -156,4 +156,17 @@ async fn changes_and_refusals_are_noted_and_calls_are_not() {
         seen,
         [("DELETE", 403, None), ("DELETE", 404, Some("deployer"))]
     );
+}
+
+#[tokio::test]
+async fn the_token_goes_no_further_than_the_door() {
+    let gym = Gym::asking();
+    let told =
+        |headers: HeaderMap| async move { format!("{}", headers.contains_key("authorization")) };
+    let answer = gym.call_on(
+        Routes::new().get("/seen", VIEW, told),
+        "/seen",
+        Role::Viewer,
+    );
+    assert_eq!(answer.await.bytes(), b"false");
 }

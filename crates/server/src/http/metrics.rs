@@ -5,13 +5,14 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use golem_engine::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
 
+use super::error::{ApiError, RequestError};
 use super::routes::{Routes, VIEW};
 use super::{Door, reply};
 
@@ -25,23 +26,13 @@ pub(super) fn routes() -> Routes {
 pub(super) struct Requests([Durations; 5]);
 
 impl Requests {
-    fn of(&self, status: u16) -> Option<&Durations> {
-        self.0.get(usize::from(status / 100).checked_sub(1)?)
+    /// One more, which took so long until its answer began.
+    pub(super) fn add(&self, status: StatusCode, took: Duration) {
+        let class = usize::from(status.as_u16() / 100);
+        if let Some(durations) = class.checked_sub(1).and_then(|class| self.0.get(class)) {
+            durations.add(took);
+        }
     }
-}
-
-/// Counts a request when its answer begins.
-pub(super) async fn counted(
-    State(door): State<Arc<Door>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let begin = Instant::now();
-    let answer = next.run(request).await;
-    if let Some(durations) = door.requests.of(answer.status().as_u16()) {
-        durations.add(begin.elapsed());
-    }
-    answer
 }
 
 /// The numbers of one name.
@@ -54,7 +45,7 @@ enum Numbers {
 /// A name, what it means, its numbers.
 struct Family(&'static str, &'static str, Numbers);
 
-async fn metrics(State(door): State<Arc<Door>>) -> Response {
+async fn metrics(State(door): State<Arc<Door>>) -> Result<Response, ApiError> {
     // Asking the store for its size looks at files.
     let figures = tokio::task::spawn_blocking({
         let node = Arc::clone(&door.node);
@@ -62,15 +53,10 @@ async fn metrics(State(door): State<Arc<Door>>) -> Response {
     });
     let requests = (1u16..).zip(&door.requests.0);
     let requests = requests.map(|(class, durations)| (Some(class), durations.seen()));
-    match figures.await {
-        Ok(figures) => reply::text(render(&families(figures, requests.collect()))),
-        Err(error) => {
-            let error = super::error::RequestError::GivenUp {
-                detail: error.to_string(),
-            };
-            axum::response::IntoResponse::into_response(super::ApiError::from(error))
-        }
-    }
+    let figures = figures.await.map_err(|error| RequestError::GivenUp {
+        detail: error.to_string(),
+    })?;
+    Ok(reply::text(render(&families(figures, requests.collect()))))
 }
 
 fn families(seen: Figures, requests: Vec<(Option<u16>, DurationsSeen)>) -> Vec<Family> {

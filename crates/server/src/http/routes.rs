@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -19,7 +20,6 @@ use golem_model::api::Role;
 use super::Door;
 use super::error::{ApiError, RequestError};
 use super::extract::short;
-use super::metrics::counted;
 use crate::access::{Caller, Stranger};
 
 /// Who may take a route.
@@ -157,39 +157,21 @@ impl Routes {
     /// The router. An unknown path is a 404 with a body, a known one with another verb a 405. Where tokens are required, every
     /// request is checked first, also one that fits no route.
     pub(super) fn build(self, door: Arc<Door>) -> Router {
-        let router = self
-            .router
-            .fallback(nothing_here)
-            .method_not_allowed_fallback(wrong_verb)
-            .layer(from_fn_with_state(Arc::clone(&door), takes_more));
-        let counted = from_fn_with_state(Arc::clone(&door), counted);
-        if !door.access.is_required() {
-            return router.layer(counted).with_state(door);
-        }
         let mut needs: HashMap<String, Verbs> = HashMap::new();
         for route in self.table {
             let verbs = needs.entry(route.path).or_default();
             verbs.push((route.method, route.needs));
         }
-        let check = Check {
+        let gate = Gate {
             door: Arc::clone(&door),
             needs: Arc::new(needs),
         };
-        let layer = from_fn_with_state(check, checked);
-        router.layer(layer).layer(counted).with_state(door)
+        self.router
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(wrong_verb)
+            .layer(from_fn_with_state(gate, pass))
+            .with_state(door)
     }
-}
-
-/// Sends away what would write when the disk cannot take it. Reading goes on, and so does deleting, which makes space.
-async fn takes_more(
-    State(door): State<Arc<Door>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    if matches!(*request.method(), Method::POST | Method::PUT) {
-        door.takes_more().await?;
-    }
-    Ok(next.run(request).await)
 }
 
 async fn nothing_here(uri: Uri) -> ApiError {
@@ -210,14 +192,14 @@ async fn wrong_verb(method: Method, uri: Uri) -> ApiError {
 /// The verbs of a path.
 type Verbs = Vec<(Option<Method>, Needs)>;
 
-/// What the check knows.
+/// What every request passes.
 #[derive(Clone)]
-struct Check {
+struct Gate {
     door: Arc<Door>,
     needs: Arc<HashMap<String, Verbs>>,
 }
 
-impl Check {
+impl Gate {
     /// What a request needs. One that fits no route needs a token all the same: strangers do not learn what is there.
     fn needs(&self, request: &Request) -> Needs {
         let verb = match request.method() {
@@ -257,39 +239,59 @@ impl Check {
         }
         Ok(Some(caller))
     }
+
+    /// Lets in whom the route names, and notes who was refused and who changed what.
+    async fn checked(&self, mut request: Request, next: Next) -> Response {
+        let needs = self.needs(&request);
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let audit = &self.door.audit;
+        let caller = match self.check(&request, needs) {
+            Ok(caller) => caller,
+            Err(refused) => {
+                let answer = ApiError::from(refused).into_response();
+                audit.refused(peer, &method, &path, answer.status());
+                return challenged(answer);
+            }
+        };
+        // It was for this server: no worker that answers a request may see it, nor its log.
+        request.headers_mut().remove(AUTHORIZATION);
+        let noted = matches!(needs, DEPLOY | OWN)
+            .then(|| caller.clone())
+            .flatten();
+        // For routes that tell who asks.
+        request.extensions_mut().insert(caller);
+        let answer = self.let_in(request, next).await;
+        if let Some(caller) = noted {
+            audit.done(&caller, peer, &method, &path, answer.status());
+        }
+        answer
+    }
+
+    /// Sends away what would write when the disk cannot take it. Reading goes on, and so does deleting, which makes space.
+    async fn let_in(&self, request: Request, next: Next) -> Response {
+        if matches!(*request.method(), Method::POST | Method::PUT)
+            && let Err(refused) = self.door.takes_more().await
+        {
+            return ApiError::from(refused).into_response();
+        }
+        next.run(request).await
+    }
 }
 
 /// The address of who asks, as the connection says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-async fn checked(State(check): State<Check>, mut request: Request, next: Next) -> Response {
-    let needs = check.needs(&request);
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let caller = match check.check(&request, needs) {
-        Ok(caller) => caller,
-        Err(refused) => {
-            let answer = ApiError::from(refused).into_response();
-            check
-                .door
-                .audit
-                .refused(peer, &method, &path, answer.status());
-            return challenged(answer);
-        }
+/// Lets a request in, or answers it, and counts it when its answer begins.
+async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let begin = Instant::now();
+    let answer = if gate.door.access.is_required() {
+        gate.checked(request, next).await
+    } else {
+        gate.let_in(request, next).await
     };
-    let noted = matches!(needs, DEPLOY | OWN)
-        .then(|| caller.clone())
-        .flatten();
-    // For routes that tell who asks.
-    request.extensions_mut().insert(caller);
-    let answer = next.run(request).await;
-    if let Some(caller) = noted {
-        check
-            .door
-            .audit
-            .done(&caller, peer, &method, &path, answer.status());
-    }
+    gate.door.requests.add(answer.status(), begin.elapsed());
     answer
 }
 

@@ -13,6 +13,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 
+use super::routes::Routes;
 use super::{Door, router};
 use crate::access::Access;
 use crate::audit::Audit;
@@ -139,14 +140,22 @@ impl Gym {
         self.send(request.body(body).unwrap()).await
     }
 
+    /// `GET path` of `routes` instead of the server's, by somebody of that role.
+    pub(super) async fn call_on(&self, routes: Routes, path: &str, role: Role) -> Answer {
+        let routes = TowerToHyperService::new(routes.build(Arc::clone(&self.door)));
+        let bearer = format!("Bearer {}", self.token(role));
+        let request = Request::get(path).header("authorization", bearer);
+        read(
+            routes
+                .call(request.body(Body::empty()).unwrap())
+                .await
+                .unwrap(),
+        )
+        .await
+    }
+
     async fn send(&self, request: Request<Body>) -> Answer {
-        let (head, body) = self.routes.call(request).await.unwrap().into_parts();
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            bytes: bytes.to_vec(),
-        }
+        read(self.routes.call(request).await.unwrap()).await
     }
 
     pub(super) async fn ask(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
@@ -184,6 +193,16 @@ impl Gym {
         assert_eq!(body["componentType"], json!("Durable"));
         let id = &body["versionedComponentId"]["componentId"];
         id.as_str().unwrap().to_owned()
+    }
+}
+
+async fn read(answer: axum::response::Response) -> Answer {
+    let (head, body) = answer.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        bytes: bytes.to_vec(),
     }
 }
 
