@@ -7,9 +7,7 @@
 //! programs which look for leaked secrets recognise one, and a slip of the keyboard is told from a token that was taken back.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::http::HeaderValue;
 use golem_model::Timestamp;
 use golem_model::api::{Role, TokenCreated, TokenId, TokenInfo};
-use golem_storage::{Store, StoreError};
+use golem_storage::{Store, StoreError, write_durably};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -84,24 +82,31 @@ pub(crate) struct Access {
 }
 
 /// Why a token was not made or taken back.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum AccessError {
     /// There are [`TOKENS_MAX`].
+    #[error("there are {TOKENS_MAX} tokens already")]
     Full,
     /// No such token.
+    #[error("there is no token {0}")]
     NotFound(TokenId),
     /// The last owner would be gone, and nobody could give tokens any more.
+    #[error("the token {0} is the last of an owner that never expires")]
     LastOwner(TokenId),
     /// The store.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The system gives no random bytes.
+    #[error("the system gives no random bytes: {0}")]
     Random(String),
-}
-
-impl From<StoreError> for AccessError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
+    /// The file with the first token cannot be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl Access {
@@ -170,7 +175,19 @@ impl Access {
         role: Role,
         expires_in: Option<Duration>,
     ) -> Result<TokenCreated, AccessError> {
-        let token = new_token().map_err(|error| AccessError::Random(error.to_string()))?;
+        let token = new_token()?;
+        let info = self.keep(&token, name, role, expires_in)?;
+        Ok(TokenCreated { token, info })
+    }
+
+    /// Lets a secret count; durable on return. Blocks. Errors: `Full`, `Store`.
+    fn keep(
+        &self,
+        token: &str,
+        name: String,
+        role: Role,
+        expires_in: Option<Duration>,
+    ) -> Result<TokenInfo, AccessError> {
         let created_at = now();
         let mut row = Row {
             info: TokenInfo {
@@ -181,7 +198,7 @@ impl Access {
                 expires_at: expires_in.map(|time| later(created_at, time)),
                 revoked_at: None,
             },
-            sha256: hash(&token),
+            sha256: hash(token),
             revision: 0,
         };
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
@@ -191,7 +208,7 @@ impl Access {
         self.write(&mut row)?;
         let info = row.info.clone();
         tokens.insert(row.sha256.clone(), row);
-        Ok(TokenCreated { token, info })
+        Ok(info)
     }
 
     /// Takes a token back; durable on return, and at once. One that was taken back before stays so. Blocks.
@@ -221,8 +238,8 @@ impl Access {
     }
 
     /// Makes the first owner's token when tokens are required and nobody could give one, and writes it to `dir`, for its
-    /// user's eyes only. Returns the file. Blocks. Errors: of the store, the file or the random source, as text.
-    pub(crate) fn first_owner(&self, dir: &Path) -> Result<Option<PathBuf>, String> {
+    /// user's eyes only. Returns the file. Blocks. Errors: `Full`, `Random`, `Store`, `Write`.
+    pub(crate) fn first_owner(&self, dir: &Path) -> Result<Option<PathBuf>, AccessError> {
         let now = now();
         let has_owner = self
             .list()
@@ -231,38 +248,25 @@ impl Access {
         if !self.required || has_owner {
             return Ok(None);
         }
-        let made = self
-            .add("first start".to_owned(), Role::Owner, None)
-            .map_err(|error| format!("{error:?}"))?;
+        let token = new_token()?;
         let path = dir.join(OWNER_TOKEN_FILE);
-        write_secret(&path, &made.token).map_err(|error| error.to_string())?;
+        // Before it counts: a start that ends between the two is repeated, and no owner is without a secret.
+        if let Err(source) = write_durably(&path, format!("{token}\n").as_bytes()) {
+            return Err(AccessError::Write { path, source });
+        }
+        self.keep(&token, "first start".to_owned(), Role::Owner, None)?;
         Ok(Some(path))
     }
 
     fn write(&self, row: &mut Row) -> Result<(), AccessError> {
-        let value = serde_json::to_vec(row).map_err(|error| {
-            AccessError::Store(StoreError::Io(format!("a token as JSON: {error}")))
-        })?;
+        let value = serde_json::to_vec(row)
+            .map_err(|error| StoreError::Io(format!("a token as JSON: {error}")))?;
         let key = row.info.id.to_string();
         row.revision = self
             .store
             .catalog_put(KIND, key.as_bytes(), row.revision, &value)?;
         Ok(())
     }
-}
-
-/// A file that only its owner reads, whole or not at all.
-fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&aside)?;
-    writeln!(file, "{secret}")?;
-    file.sync_all()?;
-    fs::rename(&aside, path)
 }
 
 fn is_valid(info: &TokenInfo, now: Timestamp) -> bool {
@@ -287,12 +291,12 @@ fn hash(token: &str) -> String {
 }
 
 /// A new secret. Errors: the system gives no random bytes.
-fn new_token() -> Result<String, getrandom::Error> {
+fn new_token() -> Result<String, AccessError> {
     let mut token = String::with_capacity(PREFIX.len() + SECRET_CHARS + 1 + CHECK_CHARS);
     token.push_str(PREFIX);
     let mut bytes = [0u8; 2 * SECRET_CHARS];
     while token.len() < PREFIX.len() + SECRET_CHARS {
-        getrandom::fill(&mut bytes)?;
+        getrandom::fill(&mut bytes).map_err(|error| AccessError::Random(error.to_string()))?;
         // 248 = 4 * 62: bytes above it would make some digits more likely.
         for byte in bytes.iter().filter(|byte| **byte < 248) {
             if token.len() < PREFIX.len() + SECRET_CHARS {
@@ -332,6 +336,7 @@ fn is_well_formed(token: &str) -> bool {
 mod tests {
     use super::*;
     use golem_storage::MemStore;
+    use std::fs;
 
     fn access() -> Access {
         Access::open(Arc::new(MemStore::new()), true).unwrap()
@@ -421,9 +426,20 @@ mod tests {
                 .role,
             Role::Owner
         );
-        assert_eq!(after.first_owner(dir.path()), Ok(None));
+        assert_eq!(after.first_owner(dir.path()).unwrap(), None);
         for row in store.catalog_scan(KIND, b"", None, 10).unwrap() {
             assert!(!String::from_utf8(row.value).unwrap().contains(PREFIX));
         }
+    }
+
+    #[test]
+    fn an_owner_whose_secret_could_not_be_written_does_not_count() {
+        let access = access();
+        let gone = Path::new("/nowhere/at/all");
+        assert!(matches!(
+            access.first_owner(gone),
+            Err(AccessError::Write { .. })
+        ));
+        assert_eq!(access.list(), []);
     }
 }

@@ -210,9 +210,9 @@ async fn bind(options: &Options) -> Result<TcpListener, ServeError> {
 fn first_token(access: &Access, dir: &Path) -> Result<Option<PathBuf>, ServeError> {
     access
         .first_owner(dir)
-        .map_err(|detail| ServeError::FirstToken {
+        .map_err(|error| ServeError::FirstToken {
             path: dir.to_owned(),
-            detail,
+            detail: error.to_string(),
         })
 }
 

@@ -2,7 +2,7 @@
 //! THE SHELVES / files: how this room makes directories and whole files. In: paths and bytes. Out: files that are there as
 //! a whole or not at all. Never touches the database. Read next: `blobs.rs`, `fjall/home.rs`.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
@@ -37,8 +37,8 @@ pub(crate) fn sync_dir(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Writes a file so that after a crash it is there as a whole or not at all, and stays once this returns: a temporary
-/// file beside it, sync, rename, sync of the directory.
+/// Writes a file that only its owner may read so that after a crash it is there as a whole or not at all, and stays once this
+/// returns: a temporary file beside it, sync, rename, sync of the directory.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let directory = path
         .parent()
@@ -52,7 +52,11 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         unique()
     ));
     let written = (|| {
-        let mut file = File::create_new(&temporary)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;

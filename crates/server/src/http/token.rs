@@ -86,10 +86,12 @@ impl From<AccessError> for RequestError {
             AccessError::Full => Self::TooManyTokens,
             AccessError::NotFound(TokenId(id)) => Self::NoSuchToken { id },
             AccessError::LastOwner(TokenId(id)) => Self::LastOwner { id },
-            AccessError::Store(error) => Self::GivenUp {
-                detail: error.to_string(),
-            },
-            AccessError::Random(detail) => Self::GivenUp { detail },
+            error
+            @ (AccessError::Store(_) | AccessError::Random(_) | AccessError::Write { .. }) => {
+                Self::GivenUp {
+                    detail: error.to_string(),
+                }
+            }
         }
     }
 }
