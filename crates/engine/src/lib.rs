@@ -52,4 +52,3 @@ pub use node::{
 pub use queue::Target;
 pub use rehearse::{Rehearsal, RehearsalEnd, RehearsalStep, Verification};
 pub use retention::Retention;
-pub use steady::steady_micros;

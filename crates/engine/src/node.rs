@@ -313,6 +313,10 @@ pub struct Node {
     retention: Retention,
 }
 
+fn later(now: u64, pause: Duration) -> u64 {
+    now.saturating_add(u64::try_from(pause.as_micros()).unwrap_or(u64::MAX))
+}
+
 impl Node {
     /// Starts the engine on `store` and wakes every worker that has something to do. `on_fatal` is called once when the
     /// store can no longer write: the process has to end then. Must be called inside a tokio runtime.
@@ -448,6 +452,18 @@ impl Node {
 
     pub(crate) fn committer(&self) -> Arc<Committer> {
         Arc::clone(&self.committer)
+    }
+
+    /// The moment a while from now, µs of the clock that nobody sets: what a deadline is.
+    #[must_use]
+    pub fn deadline_in(&self, pause: Duration) -> u64 {
+        later(self.clock.micros(), pause)
+    }
+
+    /// The moment a while from now, µs since 1970: when a schedule is due.
+    #[must_use]
+    pub fn moment_in(&self, pause: Duration) -> u64 {
+        later(self.clock.wall_micros(), pause)
     }
 
     /// What time it is.

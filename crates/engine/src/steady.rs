@@ -48,12 +48,6 @@ pub(crate) fn steady_nanos() -> u64 {
     anchor.steady.saturating_add(since)
 }
 
-/// The same in microseconds.
-#[must_use]
-pub fn steady_micros() -> u64 {
-    steady_nanos() / 1_000
-}
-
 /// Nanoseconds since 1970 by the wall clock, which may be set back or forward at any time.
 pub(crate) fn wall_nanos() -> u64 {
     let since = SystemTime::now()

@@ -102,7 +102,7 @@ async fn schedule(
 ) -> Answer {
     let (key, is_new) = given.or_new();
     let answer = async {
-        let due = moment::due(&query)?;
+        let due = moment::due(&door.node, &query)?;
         let target = Target::Worker(worker.clone());
         let request = request(&door, &target, &key, is_new, query, body).await?;
         let scheduled = door.node.schedule(worker, due, request).await?;

@@ -144,7 +144,7 @@ pub(super) async fn request(
         key_is_new,
         function: signature.name,
         params,
-        deadline: moment::deadline(&query)?,
+        deadline: moment::deadline(&door.node, &query)?,
     })
 }
 

@@ -240,10 +240,8 @@ impl Running<'_> {
 
     fn advance(&mut self, at: usize, pause: Duration) -> Result<(), Stop> {
         // Chosen once: after a crash the rest of it passes.
-        let until = *self
-            .moments
-            .entry(at)
-            .or_insert(self.time.now().saturating_add(nanos(pause)));
+        let end = self.after(pause);
+        let until = *self.moments.entry(at).or_insert(end);
         self.process()?
             .pass(until)
             .map_err(|ended| Self::ended(ended, || "the end of what runs".into()))
@@ -500,10 +498,6 @@ impl Running<'_> {
         }
         .into())
     }
-}
-
-fn nanos(pause: Duration) -> u64 {
-    u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What the server has refused.
