@@ -13,7 +13,7 @@ use fjall::{AbstractTree, Keyspace};
 use parking_lot::{Condvar, Mutex};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::files::{TEMPORARY, write_durably};
+use crate::files::{TEMPORARY, sync_dir, write_durably};
 use crate::fjall::journal::{self, Journal};
 
 /// Bytes of journal after which everything in memory is written to tables: what an open reads back at most, beside what came
@@ -82,7 +82,7 @@ pub(crate) fn cut(database: &Path) -> io::Result<()> {
     };
     // Before anything else changes: a note must never meet a journal that was cut by it.
     fs::remove_file(&note)?;
-    sync_directory(database)?;
+    sync_dir(database)?;
     let Some(place) = Place::parse(&text) else {
         return Ok(());
     };
@@ -106,7 +106,7 @@ pub(crate) fn cut(database: &Path) -> io::Result<()> {
     for older in journals.iter().filter(|j| j.number < place.journal) {
         fs::remove_file(&older.path)?;
     }
-    sync_directory(database)
+    sync_dir(database)
 }
 
 /// Removes files that a crash left unfinished here.
@@ -118,10 +118,6 @@ fn remove_unfinished(database: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 /// Number of the first batch of a journal; `None` when there is none.
