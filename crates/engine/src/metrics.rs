@@ -101,28 +101,46 @@ impl Count {
     }
 }
 
-/// The figures of a node at a moment, since its start. Names and meanings: golem-server `http/metrics.rs`.
+/// The figures of a node at a moment, since its start. Their names for Prometheus: golem-server `http/metrics.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is explained where it gets its name")]
 pub struct Figures {
+    /// Invocations that were accepted, of clients and of workers.
     pub accepted: u64,
+    /// Invocations that ended with a result.
     pub completed: u64,
+    /// Attempts that failed, also those that run again.
     pub failed: u64,
+    /// Time that guests ran or waited, of each attempt.
     pub invocations: DurationsSeen,
+    /// Time from a worker without instance to one that goes on, where no call was open.
     pub activations: DurationsSeen,
+    /// Instances without work that left memory.
     pub evicted_idle: u64,
+    /// Instances that left memory while their guests waited.
     pub evicted_waiting: u64,
+    /// Calls from worker to worker that were sent.
     pub calls: u64,
+    /// Timers that fired.
     pub timers: u64,
+    /// Promises that got their value.
     pub promises: u64,
+    /// Durable writes of the store.
     pub commits: u64,
+    /// Batches that those writes made durable.
     pub commit_batches: u64,
+    /// Bytes that those writes made durable, before merging.
     pub commit_bytes: u64,
+    /// Bytes that wait for the disk now.
     pub commit_queued_bytes: u64,
+    /// Images of instances.
     pub checkpoints: CheckpointStats,
+    /// Workers that have a task now.
     pub active_workers: u64,
+    /// Instances in memory now that have nothing to do, or wait.
     pub idle_instances: u64,
+    /// Resident bytes of the process; `None` where the system does not say.
     pub memory_bytes: Option<u64>,
+    /// Bytes of the store on disk; `None` when it cannot be asked.
     pub store_bytes: Option<u64>,
 }
 

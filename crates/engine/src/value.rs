@@ -149,22 +149,6 @@ pub(crate) fn each_handle(
     }
 }
 
-/// Whether values of a type may have handles in them.
-pub(crate) fn has_handles(typ: &WitType) -> bool {
-    match typ {
-        WitType::Handle { .. } => true,
-        WitType::List { inner } | WitType::Option { inner } => has_handles(inner),
-        WitType::Tuple { items } => items.iter().any(has_handles),
-        WitType::Record { fields } => fields.iter().any(|field| has_handles(&field.typ)),
-        WitType::Variant { cases } => {
-            let mut types = cases.iter().filter_map(|case| case.typ.as_ref());
-            types.any(has_handles)
-        }
-        WitType::Result { ok, err } => [ok, err].into_iter().flatten().any(|typ| has_handles(typ)),
-        _ => false,
-    }
-}
-
 /// A value from the guest.
 pub(crate) fn from_val(
     val: &Val,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use golem_model::WitType;
 use golem_model::component::Component as ComponentInfo;
 use golem_model::types::{Export, Function, HandleMode};
+use golem_model::wave::has_handle;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, ResourceType};
 use wasmtime::{Engine, Result};
@@ -19,7 +20,6 @@ use crate::host::{
     link_wasi,
 };
 use crate::rpc::{link_golem_rpc, link_stub};
-use crate::value::has_handles;
 
 /// An exported function, ready to be called.
 pub(crate) struct ExportedFunction {
@@ -207,7 +207,7 @@ fn add(
         let exported = ExportedFunction {
             name: name.clone(),
             index,
-            takes_handles: params.iter().any(has_handles),
+            takes_handles: params.iter().any(has_handle),
             params,
             result,
             signature: Arc::new(function.clone()),

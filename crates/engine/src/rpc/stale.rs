@@ -4,11 +4,12 @@
 //! fails by itself and says so. Read next: `stub.rs`. Why: client spec §8.4.
 
 use golem_model::WitType;
+use golem_model::wave::has_handle;
 use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::types::ComponentItem;
 
-use super::stub::{error_type, is_future, value_type};
+use super::stub::{error_type, functions_of, is_future, value_type};
 use crate::component::loaded::Loaded;
 use crate::component::reflect::{ResourceNumbers, stub_name, wit_type};
 
@@ -38,13 +39,7 @@ pub(crate) fn expected_stubs(engine: &Engine, component: &Component) -> Vec<Expe
         else {
             continue;
         };
-        let functions: Vec<(String, ComponentFunc)> = instance
-            .exports(engine)
-            .filter_map(|(name, item)| match item.ty {
-                ComponentItem::ComponentFunc(func) => Some((name.to_owned(), func)),
-                _ => None,
-            })
-            .collect();
+        let functions = functions_of(engine, &instance);
         let errors = error_type(engine, &instance);
         let mut expected = Vec::new();
         for (method, func) in &functions {
@@ -138,9 +133,4 @@ fn differs(stub: &[WitType], target: &[WitType]) -> bool {
     stub.iter()
         .zip(target)
         .any(|(a, b)| a != b && !has_handle(a) && !has_handle(b))
-}
-
-fn has_handle(typ: &WitType) -> bool {
-    // The text of a type names every type inside it; this is asked of types that differ, which is rare.
-    format!("{typ:?}").contains("Handle")
 }

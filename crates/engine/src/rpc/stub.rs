@@ -139,6 +139,20 @@ fn call_error(error: RpcError) -> Val {
     Val::Variant(case.to_owned(), payload)
 }
 
+/// The functions of an interface that a component imports: those that its guest uses.
+pub(super) fn functions_of(
+    engine: &Engine,
+    instance: &ComponentInstance,
+) -> Vec<(String, ComponentFunc)> {
+    let functions = instance.exports(engine);
+    functions
+        .filter_map(|(name, item)| match item.ty {
+            ComponentItem::ComponentFunc(func) => Some((name.to_owned(), func)),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Defines everything that the stub interface `import` exports. `numbers` gives every resource type of the component its
 /// own number, its place from 1, so that handles of two stubs never mix; `foreign` are those that other interfaces
 /// define. A component
@@ -154,13 +168,7 @@ pub(crate) fn link_stub(
     let Some(name) = stub_name(import) else {
         return Ok(());
     };
-    let functions: Vec<(String, ComponentFunc)> = instance
-        .exports(engine)
-        .filter_map(|(name, item)| match item.ty {
-            ComponentItem::ComponentFunc(func) => Some((name.to_owned(), func)),
-            _ => None,
-        })
-        .collect();
+    let functions = functions_of(engine, instance);
     let errors = error_type(engine, instance);
     let mut into = linker.instance(import)?;
     let mut resources = HashMap::new();

@@ -231,15 +231,26 @@ impl HostState {
         Ok(true)
     }
 
+    /// The recorded answer of a call that touches the network, or `None`: it is live. A rehearsal stops there.
+    pub(super) fn answer_before_network(
+        &mut self,
+        call: Call,
+        input: u64,
+    ) -> Result<Option<Value>, Halt> {
+        let answer = self.replayed_answer(call, input)?;
+        if answer.is_none() {
+            self.journal()?.stops()?;
+        }
+        Ok(answer)
+    }
+
     /// What the log has of a call about the network, or `None`: it is live, and no rehearsal.
     pub(super) fn network_replayed(
         &mut self,
         call: Call,
         input: u64,
     ) -> SocketResult<Option<SocketResult<Value>>> {
-        let Some(value) = self.replayed_answer(call, input).map_err(trap)? else {
-            let journal = self.journal().map_err(|error| trap(error.into()))?;
-            journal.stops().map_err(trap)?;
+        let Some(value) = self.answer_before_network(call, input).map_err(trap)? else {
             return Ok(None);
         };
         Ok(Some(match value {

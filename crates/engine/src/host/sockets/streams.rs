@@ -104,9 +104,7 @@ impl HostState {
         call: Call,
         input: u64,
     ) -> StreamResult<Option<StreamResult<Value>>> {
-        let Some(value) = self.replayed_answer(call, input).map_err(trap)? else {
-            let journal = self.journal().map_err(|error| trap(error.into()))?;
-            journal.stops().map_err(trap)?;
+        let Some(value) = self.answer_before_network(call, input).map_err(trap)? else {
             return Ok(None);
         };
         Ok(Some(match value {
