@@ -8,7 +8,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/go"))?;
+    // Asked for now: what was there when this script was compiled is wrong after the checkout was moved.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("no CARGO_MANIFEST_DIR")?;
+    let root = std::fs::canonicalize(Path::new(&own).join("../../sdk/go"))?;
     writeln!(
         std::io::stdout(),
         "cargo:rerun-if-changed={}",
