@@ -2,12 +2,10 @@
 //! THE EXAM / faults: the server dies at every sync of a workload, and at random; nothing is lost or done twice.
 //! A failing case prints its seed or its crash point and the command that repeats it. Source: reliability F1.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use golem_testkit::{Rest, Server};
+use golem_testkit::{Random, Rest, Server};
 use serde_json::{Value, json};
 
 use crate::support::{name, needs_go, probe};
@@ -130,13 +128,8 @@ fn random_sigkills_under_load_keep_every_acknowledged_call_exactly_once() -> Res
     if needs_go("random_sigkills_under_load_keep_every_acknowledged_call_exactly_once") {
         return Ok(());
     }
-    let number = |variable: &str| {
-        std::env::var(variable)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
-    let seed = number(SEED).unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let rounds = number(ROUNDS).unwrap_or(ROUNDS_QUICK);
+    let seed = Random::seed(SEED);
+    let rounds = Random::setting(ROUNDS).unwrap_or(ROUNDS_QUICK);
     let repeat = format!(
         "repeat with {SEED}={seed} {ROUNDS}={rounds} cargo test --workspace --test it -- random_sigkills"
     );
@@ -145,13 +138,7 @@ fn random_sigkills_under_load_keep_every_acknowledged_call_exactly_once() -> Res
 }
 
 fn random_kills(seed: u64, rounds: u64) -> Result<()> {
-    let mut random = seed | 1;
-    let mut next = |below: u64| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % below
-    };
+    let mut random = Random::new(seed);
     let wasm = probe()?.wasm;
     let data = tempfile::tempdir()?;
     let mut server = Server::start(data.path())?;
@@ -160,7 +147,7 @@ fn random_kills(seed: u64, rounds: u64) -> Result<()> {
     let mut expected = 0;
     for _ in 0..rounds {
         let rest = server.rest();
-        let wait = Duration::from_millis(next(400));
+        let wait = Duration::from_millis(random.below(400));
         let mut given = Vec::new();
         let kill = std::thread::spawn(move || {
             std::thread::park_timeout(wait);
@@ -169,8 +156,8 @@ fn random_kills(seed: u64, rounds: u64) -> Result<()> {
         // Calls until the server is gone; the last one may or may not have been done.
         for key in keys.by_ref() {
             let (function, n) = (
-                ["send", "send-quietly"][usize::from(next(2) == 1)],
-                1 + next(9),
+                ["send", "send-quietly"][usize::from(random.coin())],
+                1 + random.below(9),
             );
             given.push((key, function, n));
             let params = [json!("b"), json!(n)];

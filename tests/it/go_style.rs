@@ -3,13 +3,11 @@
 //! In: `guests/go-style`. Source: Go guests §7, §8; docs/go-bindings.md, section "Style go".
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use golem_testkit::{Rest, Server, copy_tree, run};
+use golem_testkit::{Random, Rest, Server, copy_tree, run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -309,8 +307,7 @@ fn a_hundred_goroutines_wait_in_every_way_and_no_kill_repeats_a_call() -> Result
             .with_context(|| format!("--crash-at {point}"))?;
     }
     assert!(crashes >= 4, "{crashes} crashes");
-    let number = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
-    let seed: u64 = number.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let seed = Random::seed(SEED);
     let repeat = format!(
         "repeat with {SEED}={seed} cargo test --workspace --test it -- a_hundred_goroutines"
     );

@@ -3,13 +3,12 @@
 //! Once with the Go on the PATH and once with every other that `GOLEM_TEST_GOS` names. Source: Go guests §3.3.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use golem_testkit::{Server, copy_tree, run};
 use serde_json::{Value, json};
 
-use crate::support::{guests, needs_go};
+use crate::support::{compile_part, compose, guests, needs_go};
 
 /// Names further Go compilers, separated by colons.
 const GOS: &str = "GOLEM_TEST_GOS";
@@ -39,57 +38,11 @@ fn build(go: &str, root: &Path) -> Result<[Vec<u8>; 2]> {
                 "./wit",
             ],
         )?;
-        let module = format!("../{part}.core.wasm");
-        let output = Command::new(go)
-            .args([
-                "build",
-                "-trimpath",
-                "-buildmode=c-shared",
-                "-ldflags=-s -w",
-                "-o",
-                &module,
-                ".",
-            ])
-            .current_dir(root.join(part))
-            .envs([
-                ("GOOS", "wasip1"),
-                ("GOARCH", "wasm"),
-                ("GOTOOLCHAIN", "local"),
-                ("GOFLAGS", "-mod=mod"),
-            ])
-            .output()
-            .with_context(|| format!("cannot run {go}"))?;
-        ensure!(
-            output.status.success(),
-            "{go}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let (module, wasm) = (format!("{part}.core.wasm"), format!("{part}.wasm"));
-        run(
-            root,
-            &[
-                "build", "--module", &module, "--world", world, "--output", &wasm,
-            ],
-        )?;
+        compile_part(go, root, part, world)?;
     }
-    let compose = |source: &str, stub: &str, dest: &str| {
-        run(
-            root,
-            &[
-                "stubgen",
-                "compose",
-                "--source-wasm",
-                source,
-                "--stub-wasm",
-                stub,
-                "--dest-wasm",
-                dest,
-            ],
-        )
-    };
-    compose("matrix.wasm", "echo.wasm", "direct.wasm")?;
-    compose("idiom.wasm", "echo.wasm", "far.wasm")?;
-    compose("matrix.wasm", "far.wasm", "between.wasm")?;
+    compose(root, "matrix.wasm", "echo.wasm", "direct.wasm")?;
+    compose(root, "idiom.wasm", "echo.wasm", "far.wasm")?;
+    compose(root, "matrix.wasm", "far.wasm", "between.wasm")?;
     let read = |name: &str| std::fs::read(root.join(name));
     Ok([read("direct.wasm")?, read("between.wasm")?])
 }

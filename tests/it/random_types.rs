@@ -5,15 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use golem_testkit::{Server, run};
+use golem_testkit::{Random, Server, run};
 use serde_json::Value;
 
-use crate::shapes::{KINDS, Random, Shape, Shapes};
-use crate::support::needs_go;
+use crate::shapes::{Choices, KINDS, Shape, Shapes};
+use crate::support::{compile_part, compose, needs_go};
 
 const SEED: &str = "GOLEM_RANDOM_SEED";
 const SHAPES: &str = "GOLEM_RANDOM_SHAPES";
@@ -35,12 +34,8 @@ struct Function {
     params: Vec<Shape>,
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 /// The functions, and the WIT of the three components.
-fn world(random: &mut Random, count: usize) -> (Vec<Function>, String) {
+fn world(random: &mut Choices, count: usize) -> (Vec<Function>, String) {
     let mut shapes = Shapes::default();
     let mut functions = Vec::new();
     for index in 0..count {
@@ -293,56 +288,10 @@ fn build(root: &Path, wit: &str, functions: &[Function]) -> Result<Vec<u8>> {
             root.join(part).join("main.go"),
             format!("package main\n\n{imports}\nfunc main() {{}}\n"),
         )?;
-        let output = std::process::Command::new("go")
-            .args([
-                "build",
-                "-trimpath",
-                "-buildmode=c-shared",
-                "-ldflags=-s -w",
-                "-o",
-                &format!("../{part}.core.wasm"),
-                ".",
-            ])
-            .current_dir(root.join(part))
-            .envs([
-                ("GOOS", "wasip1"),
-                ("GOARCH", "wasm"),
-                ("GOTOOLCHAIN", "local"),
-                ("GOFLAGS", "-mod=mod"),
-            ])
-            .output()
-            .context("cannot run go")?;
-        ensure!(
-            output.status.success(),
-            "{part}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let (module, wasm) = (format!("{part}.core.wasm"), format!("{part}.wasm"));
-        run(
-            root,
-            &[
-                "build", "--module", &module, "--world", part, "--output", &wasm,
-            ],
-        )?;
+        compile_part("go", root, part, part)?;
     }
-    for (source, stub, dest) in [
-        ("middle.wasm", "base.wasm", "far.wasm"),
-        ("front.wasm", "far.wasm", "whole.wasm"),
-    ] {
-        run(
-            root,
-            &[
-                "stubgen",
-                "compose",
-                "--source-wasm",
-                source,
-                "--stub-wasm",
-                stub,
-                "--dest-wasm",
-                dest,
-            ],
-        )?;
-    }
+    compose(root, "middle.wasm", "base.wasm", "far.wasm")?;
+    compose(root, "front.wasm", "far.wasm", "whole.wasm")?;
     Ok(std::fs::read(root.join("whole.wasm"))?)
 }
 
@@ -366,7 +315,7 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 fn exercise(seed: u64, count: usize) -> Result<()> {
-    let mut random = Random(seed);
+    let mut random = Choices::new(seed);
     let (functions, wit) = world(&mut random, count);
     let folder = tempfile::tempdir()?;
     let wasm = build(folder.path(), &wit, &functions).with_context(|| wit.clone())?;
@@ -409,8 +358,8 @@ fn random_values_of_random_types_come_back_as_they_were() -> Result<()> {
     if needs_go("random_values_of_random_types_come_back_as_they_were") {
         return Ok(());
     }
-    let seed = number(SEED).unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let count = number(SHAPES)
+    let seed = Random::seed(SEED);
+    let count = Random::setting(SHAPES)
         .and_then(|count| usize::try_from(count).ok())
         .unwrap_or(DEFAULT_SHAPES);
     let repeat = format!(

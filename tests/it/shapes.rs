@@ -2,6 +2,7 @@
 //! THE EXAM / shapes: random WIT types and random values of them, from a seed. Out: WIT text, JSON as the server writes it.
 //! Bound: types of `MAX_DEPTH` levels. Every kind of type comes up, whatever the seed. Read next: `random_types.rs`.
 
+use golem_testkit::Random;
 use serde_json::{Map, Value, json};
 
 /// Types are at most this deep.
@@ -19,22 +20,23 @@ const NAMES: [&str; 24] = [
     "f0", "v", "self", "%list", "c", "ret", "select", "is-ok", "get-a", "%u8", "p2-x3", "chan",
 ];
 
-/// Random numbers that a seed repeats (SplitMix64).
+/// Choices among shapes and values, which a seed repeats.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(pub(crate) u64);
+pub(crate) struct Choices(Random);
 
-impl Random {
+impl Choices {
+    /// Those of a seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Random::new(seed))
+    }
+
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.number()
     }
 
     /// Less than `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound.max(1)).unwrap_or(1)).unwrap_or(0)
+        usize::try_from(self.0.below(u64::try_from(bound).unwrap_or(1))).unwrap_or(0)
     }
 
     fn pick<T: Copy>(&mut self, list: &[T]) -> T {
@@ -87,7 +89,7 @@ pub(crate) struct Shapes {
 
 impl Shapes {
     /// A type of any kind.
-    pub(crate) fn any(&mut self, random: &mut Random, depth: u32) -> Shape {
+    pub(crate) fn any(&mut self, random: &mut Choices, depth: u32) -> Shape {
         // Often one that is there already, so that types are shared.
         if !self.declared.is_empty() && random.below(4) == 0 {
             let (name, declared) = self.declared[random.below(self.declared.len())].clone();
@@ -104,9 +106,9 @@ impl Shapes {
     }
 
     /// A type of one kind, less than [`KINDS`].
-    pub(crate) fn of_kind(&mut self, random: &mut Random, kind: usize, depth: u32) -> Shape {
+    pub(crate) fn of_kind(&mut self, random: &mut Choices, kind: usize, depth: u32) -> Shape {
         let below = depth + 1;
-        let mut boxed = |random: &mut Random| Box::new(self.any(random, below));
+        let mut boxed = |random: &mut Choices| Box::new(self.any(random, below));
         match kind {
             0 => Shape::List(boxed(random)),
             1 => Shape::List(Box::new(Shape::Plain(random.pick(&PLAIN)))),
@@ -252,7 +254,7 @@ impl Shape {
     }
 
     /// A value, as the server writes it.
-    pub(crate) fn value(&self, random: &mut Random, depth: u32) -> Value {
+    pub(crate) fn value(&self, random: &mut Choices, depth: u32) -> Value {
         let below = depth + 1;
         match self {
             Self::Plain(name) => plain(name, random),
@@ -291,7 +293,7 @@ impl Shape {
 }
 
 impl Declared {
-    fn value(&self, random: &mut Random, below: u32) -> Value {
+    fn value(&self, random: &mut Choices, below: u32) -> Value {
         let plain = |name: &str| name.trim_start_matches('%').to_owned();
         match self {
             Self::Record(fields) => {
@@ -318,7 +320,7 @@ impl Declared {
     }
 }
 
-fn plain(name: &str, random: &mut Random) -> Value {
+fn plain(name: &str, random: &mut Choices) -> Value {
     let edge = random.below(3) == 0;
     let bits = random.next();
     // The low bytes, with their sign or without, and the ends of the range.

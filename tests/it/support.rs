@@ -2,9 +2,10 @@
 //! THE EXAM / support: what every test starts with: a built guest, a server on a fresh directory, an upload.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::Result;
-use golem_testkit::{Guest, Rest, Server, go};
+use anyhow::{Context as _, Result, ensure};
+use golem_testkit::{Guest, Rest, Server, go, run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -20,6 +21,51 @@ pub(crate) fn needs_go(test: &str) -> bool {
         return true;
     }
     false
+}
+
+/// Compiles `<root>/<part>`, whose bindings are there, to `<root>/<part>.wasm` for a world of `<root>/wit`.
+pub(crate) fn compile_part(go: &str, root: &Path, part: &str, world: &str) -> Result<()> {
+    let (module, wasm) = (format!("{part}.core.wasm"), format!("{part}.wasm"));
+    let output = Command::new(go)
+        .args([
+            "build",
+            "-trimpath",
+            "-buildmode=c-shared",
+            "-ldflags=-s -w",
+        ])
+        .args(["-o", &format!("../{module}"), "."])
+        .current_dir(root.join(part))
+        .envs([
+            ("GOOS", "wasip1"),
+            ("GOARCH", "wasm"),
+            ("GOTOOLCHAIN", "local"),
+            ("GOFLAGS", "-mod=mod"),
+        ])
+        .output()
+        .with_context(|| format!("cannot run {go}"))?;
+    ensure!(
+        output.status.success(),
+        "{go} in {part}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let words = [
+        "build", "--module", &module, "--world", world, "--output", &wasm,
+    ];
+    run(root, &words).map(drop)
+}
+
+/// Plugs `stub` into `source`: files of `root`.
+pub(crate) fn compose(root: &Path, source: &str, stub: &str, dest: &str) -> Result<()> {
+    let files = [
+        "--source-wasm",
+        source,
+        "--stub-wasm",
+        stub,
+        "--dest-wasm",
+        dest,
+    ];
+    let words: Vec<&str> = ["stubgen", "compose"].into_iter().chain(files).collect();
+    run(root, &words).map(drop)
 }
 
 /// A server on a fresh directory with the probe uploaded.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use golem_storage::mem::split_mix;
 use parking_lot::Mutex;
 
 /// Where a node has its random bytes from.
@@ -28,12 +29,7 @@ impl Seeded {
     }
 
     fn next(&self) -> u64 {
-        let mut state = self.0.lock();
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = *state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        split_mix(&mut self.0.lock())
     }
 }
 

@@ -170,8 +170,9 @@ impl Faults {
     }
 }
 
-/// The next number of the SplitMix64 generator: small, seedable, good enough for choosing faults.
-fn split_mix(state: &mut u64) -> u64 {
+/// The next number of the SplitMix64 generator: small, seedable, nothing secret. Good enough
+/// for choosing faults, and for whatever a test has to repeat.
+pub fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use golem_model::Value;
 use golem_model::oplog::FailureKind;
+use golem_testkit::Random;
 
-use super::gym::{Gym, number, setting};
+use super::gym::{Gym, number};
 use crate::error::WorkerError;
 
 /// Environment variable: depth of the chain. The quick form is a tenth of the long one.
@@ -73,7 +74,7 @@ fn resident_bytes() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_chain_of_calls_ends_with_few_instances_in_memory() {
     let gym = Gym::new(16, 1).await;
-    let depth = setting(DEPTH).unwrap_or(DEPTH_QUICK);
+    let depth = Random::setting(DEPTH).unwrap_or(DEPTH_QUICK);
     let before = resident_bytes();
     let start = Instant::now();
     let n = Value::U32(u32::try_from(depth).unwrap());

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use golem_model::Value;
+use golem_testkit::Random;
 
-use super::gym::{Gym, Random};
+use super::gym::Gym;
 use crate::rehearse::Verification;
 
 /// Environment variable that repeats a run.
@@ -52,7 +53,7 @@ async fn evict(gym: &Gym, other: &str) {
 async fn a_checkpoint_is_what_a_replay_gives() {
     let seed = Random::seed(SEED);
     println!("repeat with {SEED}={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut gym = Gym::new(1, 1).await;
     let mut counted = 0;
     for call in 0..600_u64 {

@@ -8,8 +8,9 @@ use std::time::Instant;
 use golem_model::oplog::{Event, UpdateMode};
 use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::mem::Fault;
+use golem_testkit::Random;
 
-use super::gym::{Crashed, Gym, number, setting};
+use super::gym::{Crashed, Gym, number};
 use super::outside;
 use crate::clock::Clock;
 use crate::control::RevertTo;
@@ -348,7 +349,7 @@ async fn a_crash_at_every_commit_of_everything_leaves_no_trace() {
     assert!(!case(&base, None).await);
     let start = Instant::now();
     let mut crashes = 0;
-    let only = setting(ONLY);
+    let only = Random::setting(ONLY);
     for commit in only.unwrap_or(0).. {
         let before = case(&base, Some((commit, Fault::Poisoned))).await;
         let after = case(&base, Some((commit, Fault::AmbiguousApplied))).await;

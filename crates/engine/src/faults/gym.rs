@@ -276,26 +276,3 @@ pub(super) fn number<E: Debug>(answer: Result<Value, E>) -> u64 {
         other => panic!("no number: {other:?}"),
     }
 }
-
-/// A generator that a seed repeats: SplitMix64.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    /// The seed in `variable`, or a new one.
-    pub(super) fn seed(variable: &str) -> u64 {
-        setting(variable).unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
-
-/// A number in the environment.
-pub(super) fn setting(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}

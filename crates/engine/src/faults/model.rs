@@ -7,8 +7,9 @@ use std::fmt::Write;
 
 use golem_model::oplog::UpdateMode;
 use golem_model::{IdempotencyKey, Value};
+use golem_testkit::Random;
 
-use super::gym::{Gym, Random, number, setting};
+use super::gym::{Gym, number};
 use crate::control::RevertTo;
 use crate::error::WorkerError;
 use crate::queue::Target;
@@ -327,7 +328,7 @@ impl Run {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_operations_do_what_a_map_would() {
     let seed = Random::seed(SEED);
-    let rounds = setting(ROUNDS).unwrap_or(ROUNDS_QUICK);
+    let rounds = Random::setting(ROUNDS).unwrap_or(ROUNDS_QUICK);
     println!(
         "repeat with {SEED}={seed} {ROUNDS}={rounds} cargo test --workspace --lib -- random_operations"
     );
@@ -335,7 +336,7 @@ async fn random_operations_do_what_a_map_would() {
         let resident_max = if round % 2 == 0 { 1 } else { 64 };
         let mut run = Run {
             gym: Gym::new(resident_max, 2).await,
-            random: Random(seed.wrapping_add(round)),
+            random: Random::new(seed.wrapping_add(round)),
             workers: BTreeMap::new(),
             keys: 0,
             forks: 0,

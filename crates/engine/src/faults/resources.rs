@@ -6,8 +6,9 @@
 
 use golem_model::{OplogIndex, Value};
 use golem_storage::mem::Fault;
+use golem_testkit::Random;
 
-use super::gym::{Crashed, Gym, Setup, setting};
+use super::gym::{Crashed, Gym, Setup};
 use crate::error::WorkerError;
 use crate::rehearse::RehearsalEnd;
 
@@ -407,7 +408,7 @@ async fn resources_of_another_worker_survive_a_crash_at_every_commit() {
     )
     .await;
     assert!(!case(&base, None).await);
-    let only = setting(ONLY);
+    let only = Random::setting(ONLY);
     let mut crashes = 0;
     for commit in only.unwrap_or(0).. {
         let before = case(&base, Some((commit, Fault::Poisoned))).await;
