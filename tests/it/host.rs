@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -74,7 +74,9 @@ impl HostProbe {
     }
 }
 
-/// A server of HTTP that counts what it is asked and answers with the body that it got, or with `answer`.
+/// A server of HTTP that counts what it is asked and answers with the body that it got. By the path: `/hold` gives the first one
+/// who asks no answer, `/halves` sends the second half of the body when somebody has posted the first half back, `/other-halves`
+/// does so too, but answers with another first half to everyone but the first who asks, `/trailers` has trailers.
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     asked: Arc<AtomicUsize>,
@@ -91,11 +93,12 @@ impl Peer {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (count, seen) = (Arc::clone(&asked), Arc::clone(&requests));
         let (comes, came) = mpsc::channel();
+        let posted = Arc::new((Mutex::new(0), Condvar::new()));
         // Ends with the process of the tests.
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let (count, seen) = (Arc::clone(&count), Arc::clone(&seen));
-                let comes = comes.clone();
+                let (comes, posted) = (comes.clone(), Arc::clone(&posted));
                 std::thread::spawn(move || {
                     let mut text = Vec::new();
                     let mut chunk = [0; 4096];
@@ -117,7 +120,12 @@ impl Peer {
                         "HTTP/1.1 202 Accepted\r\ncontent-length: {}\r\n\r\n",
                         body.len()
                     );
-                    let holds = text.contains(" /hold ") && number == 1;
+                    let holds = text.contains(" /hold ") && number == 1
+                        || text.contains(" /hold-second ") && number == 2;
+                    let halves = text.contains("halves ");
+                    let changes = text.contains(" /other-halves ") && number > 1;
+                    let ends = text.contains(" /trailers ");
+                    let posts = body.ends_with(HALF);
                     if let Ok(mut seen) = seen.lock() {
                         seen.push(text);
                     }
@@ -127,7 +135,31 @@ impl Peer {
                         drop(stream.read(&mut chunk));
                         return;
                     }
+                    if halves {
+                        let half = if changes { "other " } else { HALF };
+                        let head = "HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n";
+                        drop(stream.write_all((head.to_owned() + half).as_bytes()));
+                        let (count, more) = &*posted;
+                        let posted = count.lock();
+                        drop(posted.map(|count| more.wait_while(count, |count| *count == 0)));
+                        drop(stream.write_all(b"second"));
+                        return;
+                    }
+                    if ends {
+                        let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n";
+                        drop(stream.write_all(answer.as_bytes()));
+                        // More than is read ahead of the guest: the trailers come when nobody wants the body any more.
+                        for _ in 0..100 {
+                            drop(stream.write_all(format!("2000\r\n{:8192}\r\n", "").as_bytes()));
+                        }
+                        drop(stream.write_all(b"0\r\nx-sum: 7\r\n\r\n"));
+                        return;
+                    }
                     drop(stream.write_all((head + &body).as_bytes()));
+                    if posts && let Ok(mut count) = posted.0.lock() {
+                        *count += 1;
+                        posted.1.notify_all();
+                    }
                 });
             }
         });
@@ -439,12 +471,13 @@ fn a_request_is_sent_once_and_its_response_is_repeated() -> Result<()> {
     probe.is_well("w")
 }
 
-/// Starts `function` with the key `key`, kills the server when the peer has the request, and starts it again.
+/// Starts `function` with the key `key`, kills the server when the peer has request number `when`, and starts it again.
 fn crash_in_flight(
     probe: HostProbe,
     peer: &Peer,
     function: &str,
     params: &[Value],
+    when: usize,
 ) -> Result<HostProbe> {
     let name = format!("it:host-probe/host-api.{{{function}}}");
     let path = format!(
@@ -459,8 +492,88 @@ fn crash_in_flight(
     let body = json!({ "params": values });
     let (status, answer) = probe.rest().post(&path, &body, Some("key"))?;
     anyhow::ensure!(status == 200, "{answer}");
-    assert_eq!(peer.came.recv_timeout(PATIENCE)?, 1);
+    while peer.came.recv_timeout(PATIENCE)? < when {}
     probe.restart()
+}
+
+/// The first half of a body that comes in two.
+const HALF: &str = "first ";
+
+#[test]
+fn a_guest_reads_a_response_while_it_comes() -> Result<()> {
+    if needs_go("a_guest_reads_a_response_while_it_comes") {
+        return Ok(());
+    }
+    let peer = Peer::start()?;
+    let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
+    // The second half is sent when the guest has told the peer what it has read of the first.
+    let urls = [json!(peer.url("/halves")), json!(peer.url("/ack"))];
+    assert_eq!(probe.call("w", "http-relay", &urls)?, json!("first second"));
+    let trailers = probe.call("w", "http-trailers", &[json!(peer.url("/trailers"))])?;
+    assert_eq!(trailers, json!("x-sum=7;"));
+    for _ in 0..2 {
+        probe.replay("w")?;
+        assert_eq!(probe.call("w", "count", &[])?, json!(3));
+    }
+    assert_eq!(peer.asked(), 3);
+    probe.is_well("w")
+}
+
+/// Starts `function` with a response that comes from `path` in two halves, and kills the server when the guest has posted the first.
+/// Returns how the invocation ends.
+fn crash_between_halves(function: &str, path: &str) -> Result<(HostProbe, Peer, Value)> {
+    let peer = Peer::start()?;
+    let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
+    let params = [json!(peer.url(path)), json!(peer.url("/hold-second"))];
+    let probe = crash_in_flight(probe, &peer, function, &params, 2)?;
+    let name = format!("it:host-probe/host-api.{{{function}}}");
+    let (status, answer) =
+        probe
+            .rest()
+            .try_call(&probe.component, "w", &name, &params, Some("key"))?;
+    assert_eq!(status, 200, "{answer}");
+    let text = answer.pointer("/result/value/0").cloned();
+    let result = (probe, peer, text.unwrap_or_default());
+    result.0.replay("w")?;
+    result.0.call("w", "count", &[])?;
+    result.0.is_well("w")?;
+    Ok(result)
+}
+
+#[test]
+fn a_response_goes_on_where_it_was_when_the_server_is_killed() -> Result<()> {
+    if needs_go("a_response_goes_on_where_it_was_when_the_server_is_killed") {
+        return Ok(());
+    }
+    let (_, peer, text) = crash_between_halves("http-relay", "/halves")?;
+    assert_eq!(text, "first second");
+    // Once more for the post that had no answer, and once more for the rest.
+    assert_eq!(peer.asked(), 4);
+    Ok(())
+}
+
+#[test]
+fn a_response_that_is_another_one_after_the_kill_is_not_glued_to_the_first() -> Result<()> {
+    if needs_go("a_response_that_is_another_one_after_the_kill_is_not_glued_to_the_first") {
+        return Ok(());
+    }
+    let (_, peer, text) = crash_between_halves("http-relay", "/other-halves")?;
+    // Number 25 in the WIT: HTTP-response-incomplete.
+    assert_eq!(text, "first , then error: 25");
+    assert_eq!(peer.asked(), 4);
+    Ok(())
+}
+
+#[test]
+fn with_idempotence_mode_off_half_a_response_is_all_there_is_after_a_kill() -> Result<()> {
+    if needs_go("with_idempotence_mode_off_half_a_response_is_all_there_is_after_a_kill") {
+        return Ok(());
+    }
+    let (_, peer, text) = crash_between_halves("http-relay-once", "/halves")?;
+    // Number 7 in the WIT: connection-terminated.
+    assert_eq!(text, "first , then error: 7");
+    assert_eq!(peer.asked(), 3);
+    Ok(())
 }
 
 /// How long something may take that comes at once: tests share two cores.
@@ -474,7 +587,7 @@ fn a_request_without_an_answer_is_sent_again_after_a_crash() -> Result<()> {
     let peer = Peer::start()?;
     let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
     let params = [json!("POST"), json!(peer.url("/hold")), json!("x")];
-    let probe = crash_in_flight(probe, &peer, "http", &params)?;
+    let probe = crash_in_flight(probe, &peer, "http", &params, 1)?;
     assert_eq!(peer.came.recv_timeout(PATIENCE)?, 2);
     let name = "it:host-probe/host-api.{http}";
     let (status, answer) =
@@ -497,7 +610,7 @@ fn with_idempotence_mode_off_a_request_is_never_sent_twice() -> Result<()> {
     let peer = Peer::start()?;
     let probe = HostProbe::start(&["--allow-network", &peer.address.to_string()])?;
     let params = [json!(peer.url("/hold"))];
-    let probe = crash_in_flight(probe, &peer, "http-once", &params)?;
+    let probe = crash_in_flight(probe, &peer, "http-once", &params, 1)?;
     let name = "it:host-probe/host-api.{http-once}";
     let (status, answer) =
         probe

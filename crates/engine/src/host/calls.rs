@@ -104,6 +104,7 @@ calls! {
 
     HTTP_SEND = 140, "wasi:http/outgoing-handler.handle", RemoteWrite;
     HTTP_RESPONSE = 141, "wasi:http/types.[method]future-incoming-response.get", Read;
+    HTTP_TRAILERS = 142, "wasi:http/types.[method]future-trailers.get", Read;
 
     LOOKUP = 150, "wasi:sockets/ip-name-lookup.resolve-addresses", Read;
     LOOKUP_NEXT = 151, "wasi:sockets/ip-name-lookup.[method]resolve-address-stream.resolve-next-address", Read;

@@ -29,6 +29,7 @@ mod random;
 mod recorded;
 mod sockets;
 mod state;
+mod streams;
 mod wait;
 
 pub(crate) use filesystem::preopen;

@@ -19,6 +19,7 @@ use super::files::{Fault, Files};
 use super::http::HttpCalls;
 use super::output::{Output, OutputPipe};
 use super::sockets::{self, Sockets};
+use super::streams::Channels;
 use super::wait::Waits;
 use crate::checkpoint::{AccessState, HandleMirror, HostImage};
 use crate::clock::Clock;
@@ -153,6 +154,8 @@ pub(crate) struct HostState {
     pub(crate) files: Files,
     pub(crate) http_calls: HttpCalls,
     pub(super) sockets: Sockets,
+    /// Streams whose readings and writings are recorded.
+    pub(super) channels: Channels,
     /// The last change of the store that was made without an entry: of an ephemeral worker, or of a guest that wants
     /// nothing recorded.
     pub(crate) loose: Option<Seq>,
@@ -207,6 +210,7 @@ impl HostState {
             files,
             http_calls: HttpCalls::default(),
             sockets: Sockets::default(),
+            channels: Channels::default(),
             loose: None,
         }
     }

@@ -12,8 +12,9 @@
 // What a request was and what came back is in the worker's log: a request is sent once, and a worker that is brought back
 // sees the same response. A request whose response was not recorded when the server was lost is sent again, unless
 // golemhost.SetIdempotenceMode(false) forbids it; golemhost.GenerateIdempotencyKey makes a key that stays the same.
-// Bodies are read and written as streams; the platform keeps each whole, up to 32 MiB. Redirects are followed by the
-// standard library. A context ends the wait for a response.
+// Bodies are read and written as streams. That of a request leaves as a whole, up to 32 MiB; that of a response comes piece by
+// piece, without a limit, and what was read of it is not lost with the server. Redirects are followed by the standard library.
+// A context ends the wait for a response.
 //
 // The server has to allow the address (--allow-network). Outside a worker this package changes nothing.
 package http

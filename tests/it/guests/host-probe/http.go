@@ -59,19 +59,27 @@ func send(name, location, body string) (response, string) {
 	return sent.Unwrap(), ""
 }
 
-// receive reads the response of a request that is ready.
-func receive(future response) string {
+// begin takes the head of the response of a request that is ready.
+func begin(future response) (incoming probe.WasiHttp0_2_0_TypesIncomingResponse, failure string) {
 	defer future.Drop()
 	got := future.Get()
 	if got.IsNone() {
-		return "not ready"
+		return incoming, "not ready"
 	}
 	once := got.Unwrap()
 	result := once.Unwrap()
 	if result.IsErr() {
-		return fmt.Sprintf("error: %d", result.UnwrapErr().Kind())
+		return incoming, fmt.Sprintf("error: %d", result.UnwrapErr().Kind())
 	}
-	incoming := result.Unwrap()
+	return result.Unwrap(), ""
+}
+
+// receive reads the response of a request that is ready.
+func receive(future response) string {
+	incoming, failure := begin(future)
+	if failure != "" {
+		return failure
+	}
 	defer incoming.Drop()
 	status := incoming.Status()
 	consumed := incoming.Consume()
@@ -90,6 +98,111 @@ func receive(future response) string {
 	trailers := probe.StaticIncomingBodyFinish(body)
 	trailers.Drop()
 	return fmt.Sprintf("%d %s", status, text.String())
+}
+
+// relay posts the first part of a body elsewhere before it reads the rest, without ever waiting in a reading.
+func relay(i impl, location, to string, first func()) string {
+	future, refused := send("GET", location, "")
+	if refused != "" {
+		return refused
+	}
+	poll := future.Subscribe()
+	poll.Block()
+	poll.Drop()
+	incoming, failure := begin(future)
+	if failure != "" {
+		return failure
+	}
+	defer incoming.Drop()
+	consumed := incoming.Consume()
+	body := consumed.Unwrap()
+	defer body.Drop()
+	streamed := body.Stream()
+	stream := streamed.Unwrap()
+	defer stream.Drop()
+	var text strings.Builder
+	for {
+		chunk := stream.Read(1024)
+		if chunk.IsErr() {
+			err := chunk.UnwrapErr()
+			if err.Kind() == probe.WasiIo0_2_0_StreamsStreamErrorKindClosed {
+				return text.String()
+			}
+			code := probe.WasiHttp0_2_0_TypesHttpErrorCode(err.GetLastOperationFailed())
+			if code.IsNone() {
+				return "an error without a code"
+			}
+			failed := code.Unwrap()
+			return fmt.Sprintf("%s, then error: %d", text.String(), failed.Kind())
+		}
+		data := chunk.Unwrap()
+		if len(data) == 0 {
+			poll := stream.Subscribe()
+			poll.Block()
+			poll.Drop()
+			continue
+		}
+		text.Write(data)
+		if first != nil {
+			first()
+			first = nil
+			if told := i.Http("POST", to, string(data)); !strings.HasPrefix(told, "202 ") {
+				return told
+			}
+		}
+	}
+}
+
+func (i impl) HttpRelay(location, to string) string {
+	return relay(i, location, to, func() {})
+}
+
+func (i impl) HttpRelayOnce(location, to string) string {
+	probe.GolemApi1_1_0_HostSetIdempotenceMode(false)
+	return relay(i, location, to, func() { probe.GolemApi1_1_0_HostSetIdempotenceMode(true) })
+}
+
+func (impl) HttpTrailers(location string) string {
+	future, refused := send("GET", location, "")
+	if refused != "" {
+		return refused
+	}
+	poll := future.Subscribe()
+	poll.Block()
+	poll.Drop()
+	incoming, failure := begin(future)
+	if failure != "" {
+		return failure
+	}
+	defer incoming.Drop()
+	consumed := incoming.Consume()
+	trailers := probe.StaticIncomingBodyFinish(consumed.Unwrap())
+	defer trailers.Drop()
+	for {
+		got := trailers.Get()
+		if got.IsNone() {
+			poll := trailers.Subscribe()
+			poll.Block()
+			poll.Drop()
+			continue
+		}
+		once := got.Unwrap()
+		result := once.Unwrap()
+		if result.IsErr() {
+			return fmt.Sprintf("error: %d", result.UnwrapErr().Kind())
+		}
+		fields := result.Unwrap()
+		if fields.IsNone() {
+			return "none"
+		}
+		some := fields.Unwrap()
+		defer some.Drop()
+		var text strings.Builder
+		for _, entry := range some.Entries() {
+			fmt.Fprintf(&text, "%s=%s;", entry.F0, entry.F1)
+		}
+		return text.String()
+	}
 }
 
 func (impl) Http(name, location, body string) string {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / call: one request of a guest on its way. In: a request whose start is in the log. Out: its outcome. It is
 //! sent when the start entry is durable; one that was only repeated from the log is sent when somebody really waits for
-//! it. Ends with its invocation. Read next: `outgoing.rs`, `client.rs`. Why: runtime spec §2.4 (H5, H6).
+//! it. Ends with its invocation. Read next: `outgoing.rs`, `arriving.rs`. Why: runtime spec §2.4 (H5, H6).
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use golem_storage::Seq;
 use parking_lot::Mutex;
@@ -11,12 +11,19 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use wasmtime_wasi::p2::Pollable;
 
-use super::client::{Request, Trouble};
-use super::message::HttpResponse;
+use super::arriving::{Arriving, Filler, receive};
+use super::client::{Head, Request, Trouble};
 use crate::node::Node;
 
-/// How a request ended.
-pub(crate) type Outcome = Result<HttpResponse, Trouble>;
+/// A response whose head is here.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) head: Head,
+    pub(crate) body: Arc<Arriving>,
+}
+
+/// What a request came to.
+pub(crate) type Outcome = Result<Response, Trouble>;
 
 /// Where a request is.
 #[derive(Debug)]
@@ -26,8 +33,8 @@ enum Stage {
     /// Its start is in the log, and this process has not sent it.
     Repeated(Request),
     /// It is on its way.
-    Sent(AbortHandle),
-    /// It has ended.
+    Sent,
+    /// There is an outcome; the body of the response may be on its way.
     Done(Outcome),
     /// The guest has the outcome.
     Taken,
@@ -36,6 +43,10 @@ enum Stage {
 #[derive(Debug)]
 struct Inner {
     stage: Stage,
+    /// The task that sends it and fills the body of its response.
+    task: Option<AbortHandle>,
+    /// The body of its response.
+    body: Weak<Arriving>,
     /// Number of the call within its invocation: 0 before its start.
     number: u64,
     /// Sent again after a crash: a wait for it may have been answered before, so its outcome is waited for.
@@ -70,6 +81,8 @@ impl HttpCall {
             node,
             inner: Mutex::new(Inner {
                 stage: Stage::Open,
+                task: None,
+                body: Weak::new(),
                 number: 0,
                 again: false,
                 once: false,
@@ -82,7 +95,8 @@ impl HttpCall {
     pub(crate) fn send(self: &Arc<Self>, request: Request, number: u64, seq: Option<Seq>) {
         let mut inner = self.inner.lock();
         inner.number = number;
-        inner.stage = Stage::Sent(self.spawn(request, seq));
+        inner.stage = Stage::Sent;
+        inner.task = Some(self.spawn(request, number, seq));
     }
 
     /// The request was in the log already. `once`: it must not be sent a second time.
@@ -94,7 +108,7 @@ impl HttpCall {
         inner.stage = Stage::Repeated(request);
     }
 
-    fn spawn(self: &Arc<Self>, request: Request, seq: Option<Seq>) -> AbortHandle {
+    fn spawn(self: &Arc<Self>, request: Request, number: u64, seq: Option<Seq>) -> AbortHandle {
         let call = Arc::clone(self);
         let node = Arc::clone(&self.node);
         let task = tokio::spawn(async move {
@@ -104,8 +118,15 @@ impl HttpCall {
                 // The node is stopping: the request never leaves it.
                 return;
             }
-            let outcome = node.outside().http.send(request).await;
-            call.end(outcome);
+            match node.outside().http.send(request).await {
+                Err(trouble) => call.end(Err(trouble)),
+                Ok((head, pieces)) => {
+                    let body = Arriving::new(number);
+                    let filler = Filler::new(&body);
+                    call.inner.lock().body = Arc::downgrade(&body);
+                    receive(&filler, pieces, || call.end(Ok(Response { head, body }))).await;
+                }
+            }
         });
         task.abort_handle()
     }
@@ -130,7 +151,9 @@ impl HttpCall {
             return false;
         }
         if let Stage::Repeated(request) = std::mem::replace(&mut inner.stage, Stage::Taken) {
-            inner.stage = Stage::Sent(self.spawn(request, None));
+            let number = inner.number;
+            inner.stage = Stage::Sent;
+            inner.task = Some(self.spawn(request, number, None));
         }
         true
     }
@@ -138,8 +161,11 @@ impl HttpCall {
     /// The invocation is over: what is on its way is given up.
     pub(crate) fn close(&self) {
         let mut inner = self.inner.lock();
-        if let Stage::Sent(task) = &inner.stage {
+        if let Some(task) = inner.task.take() {
             task.abort();
+        }
+        if let Some(body) = inner.body.upgrade() {
+            body.close();
         }
         if !matches!(inner.stage, Stage::Taken) {
             inner.number = 0;
@@ -168,6 +194,27 @@ impl HttpCall {
     /// The guest gets the outcome from the log.
     pub(crate) fn take_recorded(&self) {
         self.inner.lock().stage = Stage::Taken;
+    }
+
+    /// The guest gets the head of the response from the log, and what it has read of the body.
+    pub(crate) fn take_begun(&self, head: Head) -> Response {
+        let mut inner = self.inner.lock();
+        let body = match std::mem::replace(&mut inner.stage, Stage::Taken) {
+            Stage::Repeated(request) => {
+                let node = Arc::clone(&self.node);
+                Arriving::repeated(node, request, inner.once, head.clone(), inner.number)
+            }
+            // Sent anew by a guest that had nothing recorded when it did.
+            _ => Arriving::lost(inner.number),
+        };
+        inner.body = Arc::downgrade(&body);
+        Response { head, body }
+    }
+
+    /// Whether the guest has all that will come of it.
+    fn is_over(&self) -> bool {
+        let inner = self.inner.lock();
+        matches!(inner.stage, Stage::Taken) && inner.body.strong_count() == 0
     }
 
     /// Whether a wait for it was answered in another process.
@@ -229,7 +276,7 @@ impl HttpCalls {
     pub(crate) fn add(&mut self, call: Arc<HttpCall>) {
         // Those that the guest is done with need nobody who ends them.
         self.0
-            .retain(|call| Arc::strong_count(call) > 1 && !call.is_taken());
+            .retain(|call| Arc::strong_count(call) > 1 && !call.is_over());
         self.0.push(call);
     }
 

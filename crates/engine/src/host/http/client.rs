@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / client: sends one request of a guest and reads the whole response. In: a request. Out: a response, or what
-//! went wrong. A connection serves one request; redirects are the guest's business. Never touches the log.
-//! Bound: [`CONNECTIONS_MAX`], `BODY_BYTES_MAX`, the timeouts below. Read next: `network.rs`, `call.rs`.
+//! THE STAGE / client: sends one request of a guest and reads the response. In: a request. Out: the head of the response and
+//! the pieces of its body, or what went wrong. A connection serves one request; redirects are the guest's business. Never
+//! touches the log. Bound: [`CONNECTIONS_MAX`], the timeouts below. Read next: `network.rs`, `arriving.rs`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -16,14 +16,14 @@ use hyper::header::{HOST, HeaderMap};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::fields::is_forbidden;
-use super::message::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, Header, HttpRequest, HttpResponse};
+use super::message::{HEADERS_BYTES_MAX, Header, HttpRequest, HttpResponse};
 use super::network::Network;
 
 /// Connections of all guests of a node at once: a quarter of the files that a process may open by default.
@@ -102,8 +102,7 @@ pub(crate) enum Trouble {
     Tls = 8,
     /// The certificate is not good.
     Certificate = 9,
-    /// The body of the response is over the limit.
-    TooLarge = 10,
+    // 10 was a limit of bodies, which come in pieces now.
     /// What came is not HTTP.
     Protocol = 11,
     /// The response ends before its end.
@@ -118,6 +117,8 @@ pub(crate) enum Trouble {
     Abandoned = 16,
     /// The invocation that sent the request is over.
     Closed = 17,
+    /// Asked for again after a restart, the response was another one than that of which the guest has a part.
+    Changed = 18,
 }
 
 impl Trouble {
@@ -132,7 +133,6 @@ impl Trouble {
         Self::ReadTimeout,
         Self::Tls,
         Self::Certificate,
-        Self::TooLarge,
         Self::Protocol,
         Self::Incomplete,
         Self::BadUrl,
@@ -140,6 +140,7 @@ impl Trouble {
         Self::Unreachable,
         Self::Abandoned,
         Self::Closed,
+        Self::Changed,
     ];
 
     /// The trouble of a number.
@@ -192,13 +193,89 @@ pub trait NetworkDouble: std::fmt::Debug + Send + Sync {
 pub(crate) struct HttpClient {
     network: Network,
     double: Option<Arc<dyn NetworkDouble>>,
-    connections: Semaphore,
+    connections: Arc<Semaphore>,
     /// Made when the first request needs it: it parses some hundred certificates.
     tls: OnceLock<Option<Arc<ClientConfig>>>,
 }
 
+/// The first part of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<Header>,
+}
+
+impl Head {
+    /// Whether another response has the same body, by what the heads say of it.
+    pub(crate) fn has_body_of(&self, other: &Self) -> bool {
+        const ABOUT_BODY: [&str; 5] = [
+            "content-length",
+            "content-type",
+            "content-encoding",
+            "etag",
+            "last-modified",
+        ];
+        let about = |head: &Self| -> Vec<Header> {
+            let headers = head.headers.iter();
+            headers
+                .filter(|(name, _)| ABOUT_BODY.contains(&name.as_str()))
+                .cloned()
+                .collect()
+        };
+        self.status == other.status && about(self) == about(other)
+    }
+}
+
+/// A part of the body of a response.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Data(Bytes),
+    /// There is no more; with the trailers, if there are some.
+    End(Option<Vec<Header>>),
+}
+
+/// The body of a response, piece by piece. Its connection ends with it.
+#[derive(Debug)]
+pub(crate) enum Pieces {
+    Network {
+        incoming: Incoming,
+        between: Duration,
+        _driver: Bound,
+        _connection: Option<OwnedSemaphorePermit>,
+    },
+    Double(Bytes, Option<Vec<Header>>),
+}
+
+impl Pieces {
+    /// The next piece. Not cancel safe: a piece may be lost with the future.
+    pub(crate) async fn next(&mut self) -> Result<Piece, Trouble> {
+        let (incoming, between) = match self {
+            Self::Double(bytes, trailers) if bytes.is_empty() => {
+                return Ok(Piece::End(trailers.take()));
+            }
+            Self::Double(bytes, _) => return Ok(Piece::Data(std::mem::take(bytes))),
+            Self::Network {
+                incoming, between, ..
+            } => (incoming, *between),
+        };
+        let frame = timeout(between, incoming.frame());
+        let Some(frame) = frame.await.map_err(|_| Trouble::ReadTimeout)? else {
+            return Ok(Piece::End(None));
+        };
+        match frame?.into_data() {
+            Ok(data) => Ok(Piece::Data(data)),
+            Err(other) => {
+                let trailers = other.into_trailers().ok();
+                let trailers = trailers.as_ref().map(headers).transpose()?;
+                Ok(Piece::End(trailers))
+            }
+        }
+    }
+}
+
 /// A task that ends with whoever started it.
-struct Bound(tokio::task::JoinHandle<()>);
+#[derive(Debug)]
+pub(crate) struct Bound(tokio::task::JoinHandle<()>);
 
 impl Drop for Bound {
     fn drop(&mut self) {
@@ -212,7 +289,7 @@ impl HttpClient {
         Self {
             network,
             double: None,
-            connections: Semaphore::new(CONNECTIONS_MAX),
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             tls: OnceLock::new(),
         }
     }
@@ -222,22 +299,25 @@ impl HttpClient {
         Self { double, ..self }
     }
 
-    /// Sends a request and reads the response. Cancel safe in that nothing goes on after the drop.
-    pub(crate) async fn send(&self, request: Request) -> Result<HttpResponse, Trouble> {
+    /// Sends a request and reads the head of the response. Cancel safe in that nothing goes on after the drop.
+    pub(crate) async fn send(&self, request: Request) -> Result<(Head, Pieces), Trouble> {
         if let Some(double) = &self.double {
-            return double.answer(&request.asked()).ok_or(Trouble::Denied);
+            let answer = double.answer(&request.asked()).ok_or(Trouble::Denied)?;
+            let (head, body, trailers) = answer.into_parts();
+            return Ok((head, Pieces::Double(body.into(), trailers)));
         }
         if !self.network.allows_host(&request.host, request.port) {
             return Err(Trouble::Denied);
         }
         // The semaphore is never closed.
-        let _connection = self.connections.acquire().await;
+        let connections = Arc::clone(&self.connections);
+        let connection = connections.acquire_owned().await.ok();
         let connect = request.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
         let stream = timeout(connect, self.connect(&request))
             .await
             .map_err(|_| Trouble::ConnectTimeout)??;
         if !request.https {
-            return exchange(stream, request).await;
+            return exchange(stream, request, connection).await;
         }
         let tls = self.tls.get_or_init(client_config);
         let tls = TlsConnector::from(Arc::clone(tls.as_ref().ok_or(Trouble::Tls)?));
@@ -246,7 +326,7 @@ impl HttpClient {
             .await
             .map_err(|_| Trouble::ConnectTimeout)?
             .map_err(|error| tls_trouble(&error))?;
-        exchange(stream, request).await
+        exchange(stream, request, connection).await
     }
 
     /// Connects to the first address that may be connected to and answers.
@@ -301,14 +381,15 @@ fn tls_trouble(error: &std::io::Error) -> Trouble {
     }
 }
 
-/// One request and its response over a connection.
+/// One request and the head of its response over a connection.
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request,
-) -> Result<HttpResponse, Trouble> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let _driver = Bound(tokio::spawn(async move {
-        if let Err(error) = connection.await {
+    connection: Option<OwnedSemaphorePermit>,
+) -> Result<(Head, Pieces), Trouble> {
+    let (mut sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+    let driver = Bound(tokio::spawn(async move {
+        if let Err(error) = driver.await {
             tracing::debug!(%error, "a connection of a guest ended");
         }
     }));
@@ -329,43 +410,18 @@ async fn exchange(
     let response = timeout(first_byte, sender.send_request(outgoing))
         .await
         .map_err(|_| Trouble::ResponseTimeout)??;
-    let between = request.timeouts.between_bytes.unwrap_or(BYTES_TIMEOUT);
-    read(response, between).await
-}
-
-/// Reads the whole response.
-async fn read(
-    response: hyper::Response<Incoming>,
-    between: Duration,
-) -> Result<HttpResponse, Trouble> {
-    let (head, mut incoming) = response.into_parts();
-    let headers = headers(&head.headers)?;
-    let mut body = Vec::new();
-    let mut trailers = None;
-    while let Some(frame) = timeout(between, incoming.frame())
-        .await
-        .map_err(|_| Trouble::ReadTimeout)?
-    {
-        match frame?.into_data() {
-            Ok(data) => {
-                if body.len() + data.len() > BODY_BYTES_MAX {
-                    return Err(Trouble::TooLarge);
-                }
-                body.extend_from_slice(&data);
-            }
-            Err(other) => {
-                if let Ok(map) = other.into_trailers() {
-                    trailers = Some(self::headers(&map)?);
-                }
-            }
-        }
-    }
-    Ok(HttpResponse {
-        status: head.status.as_u16(),
-        headers,
-        body,
-        trailers,
-    })
+    let (parts, incoming) = response.into_parts();
+    let head = Head {
+        status: parts.status.as_u16(),
+        headers: headers(&parts.headers)?,
+    };
+    let pieces = Pieces::Network {
+        incoming,
+        between: request.timeouts.between_bytes.unwrap_or(BYTES_TIMEOUT),
+        _driver: driver,
+        _connection: connection,
+    };
+    Ok((head, pieces))
 }
 
 /// Headers without those of the connection.

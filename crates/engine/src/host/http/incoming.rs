@@ -15,7 +15,7 @@ use super::super::bindings::http::types::{self, ErrorCode, Method, Scheme};
 use super::super::durable::input_hash;
 use super::super::state::{HostState, Linked};
 use super::fields::{Fields, is_forbidden};
-use super::message::{HttpRequest, HttpResponse, IncomingBody, OutgoingResponse};
+use super::message::{Content, HttpRequest, HttpResponse, IncomingBody, OutgoingResponse};
 use super::outgoing::method;
 
 /// What the interface's name begins with, in any patch of WASI 0.2.
@@ -97,10 +97,10 @@ impl Serving {
             .filter(|(name, _)| !is_forbidden(name));
         let incoming = Incoming {
             fields: Fields::fixed(headers.cloned().collect()),
-            body: Some(IncomingBody {
-                bytes: Some(request.body.clone().into()),
+            body: Some(IncomingBody::new(Content::Whole {
+                bytes: request.body.clone().into(),
                 trailers: None,
-            }),
+            })),
             request,
         };
         let incoming = state.table.push(incoming)?;

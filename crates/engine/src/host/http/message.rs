@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / message: requests and responses of HTTP in one piece, their form in the log, and the host's side of their
-//! resources. Never touches a socket. Bound: [`BODY_BYTES_MAX`], [`HEADERS_BYTES_MAX`]. Read next: `outgoing.rs`.
+//! THE STAGE / message: requests and responses of HTTP, their form in the log, and the host's side of their resources. Never
+//! touches a socket. Bound: [`BODY_BYTES_MAX`], [`HEADERS_BYTES_MAX`]. Read next: `outgoing.rs`.
 
 use std::sync::Arc;
 
@@ -8,11 +8,13 @@ use golem_model::Value;
 use parking_lot::Mutex;
 
 use super::super::body::Written;
+use super::arriving::Arriving;
 use super::call::HttpCall;
-use super::client::Request;
+use super::client::{Head, Request};
 use super::fields::Fields;
 
-/// Largest body in either direction: it is in memory at once, and one value of the log.
+/// Largest body that is in one piece, so of requests in both directions and of responses of a worker: it is in memory at
+/// once, and one value of the log.
 pub(crate) const BODY_BYTES_MAX: usize = 32 << 20;
 /// Most bytes of all names and values of a header section. Source: reliability spec §5.
 pub(crate) const HEADERS_BYTES_MAX: usize = 1 << 20;
@@ -50,7 +52,7 @@ pub struct HttpResponse {
     pub trailers: Option<Vec<(String, Vec<u8>)>>,
 }
 
-fn headers_value(headers: &[Header]) -> Value {
+pub(super) fn headers_value(headers: &[Header]) -> Value {
     let header = |(name, value): &Header| {
         Value::Tuple(vec![
             Value::String(name.clone()),
@@ -60,7 +62,7 @@ fn headers_value(headers: &[Header]) -> Value {
     Value::List(headers.iter().map(header).collect())
 }
 
-fn headers_from(value: Value) -> Option<Vec<Header>> {
+pub(super) fn headers_from(value: Value) -> Option<Vec<Header>> {
     let Value::List(items) = value else {
         return None;
     };
@@ -120,7 +122,37 @@ impl HttpRequest {
     }
 }
 
+impl Head {
+    /// As it is in the log: what follows it is recorded as it is read.
+    pub(crate) fn to_value(&self) -> Value {
+        Value::Tuple(vec![Value::U16(self.status), headers_value(&self.headers)])
+    }
+
+    /// From the log. `None`: it is something else.
+    pub(crate) fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Tuple(parts) => match parts.as_slice() {
+                [Value::U16(status), headers] => Some(Self {
+                    status: *status,
+                    headers: headers_from(headers.clone())?,
+                }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl HttpResponse {
+    /// Head, body, trailers.
+    pub(super) fn into_parts(self) -> (Head, Vec<u8>, Option<Vec<Header>>) {
+        let head = Head {
+            status: self.status,
+            headers: self.headers,
+        };
+        (head, self.body, self.trailers)
+    }
+
     /// As it is in the log.
     pub(crate) fn to_value(&self) -> Value {
         let trailers = self.trailers.as_ref();
@@ -227,9 +259,31 @@ pub struct IncomingResponse {
     reason = "the generated bindings re-export it, which `pub(crate)` forbids"
 )]
 pub struct IncomingBody {
-    /// `None` once its stream was taken.
-    pub(crate) bytes: Option<bytes::Bytes>,
-    pub(crate) trailers: Option<Fields>,
+    pub(crate) content: Content,
+    /// Its stream was taken.
+    pub(crate) streamed: bool,
+}
+
+impl IncomingBody {
+    /// A body whose stream was not taken.
+    pub(crate) fn new(content: Content) -> Self {
+        Self {
+            content,
+            streamed: false,
+        }
+    }
+}
+
+/// What is in a body that a guest reads.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// All of it is here: what the guest sees follows from what it does.
+    Whole {
+        bytes: bytes::Bytes,
+        trailers: Option<Fields>,
+    },
+    /// It comes in pieces, and what the guest reads is recorded.
+    Arriving(Arc<Arriving>),
 }
 
 #[cfg(test)]
@@ -255,7 +309,11 @@ mod tests {
             trailers: Some(vec![("t".into(), Vec::new())]),
         };
         let again = HttpResponse::from_value(response.to_value());
-        assert_eq!(again, Some(response));
+        assert_eq!(again, Some(response.clone()));
+        assert_eq!(Head::from_value(&response.to_value()), None);
+        let (head, _, _) = response.into_parts();
+        assert_eq!(Head::from_value(&head.to_value()), Some(head.clone()));
+        assert_eq!(HttpResponse::from_value(head.to_value()), None);
         assert_eq!(HttpResponse::from_value(Value::Bool(true)), None);
         assert_eq!(HttpRequest::from_value(&Value::Tuple(Vec::new())), None);
     }

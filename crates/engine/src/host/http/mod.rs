@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / http: `wasi:http` in both directions, buffered: a request is in the log before it is sent, its response
-//! before the guest sees it. Nothing of one invocation is alive in the next.
+//! THE STAGE / http: `wasi:http` in both directions: a request is in the log before it is sent, each part of its response
+//! before anything that follows from it leaves the node. Nothing of one invocation is alive in the next.
 
+mod arriving;
 mod call;
 mod client;
 mod fields;
@@ -11,9 +12,10 @@ mod network;
 mod outgoing;
 mod types;
 
+pub(crate) use arriving::{Arriving, Broken};
 pub(crate) use call::HttpCalls;
-pub(crate) use client::HttpClient;
 pub use client::NetworkDouble;
+pub(crate) use client::{HttpClient, Trouble};
 pub(crate) use incoming::{Serving, handler_of, is_handler, request_hash};
 pub use message::{HttpRequest, HttpResponse};
 pub use network::{BadRule, HostRule, Network};

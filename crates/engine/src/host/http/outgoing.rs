@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / outgoing: `wasi:http/outgoing-handler` and the types that it needs. A request is recorded with method, URL,
-//! headers and a hash of its body before it leaves the node; its response when the guest takes it; a replay sends nothing.
-//! Bound: `message.rs`. Read next: `call.rs`, `client.rs`. Source: runtime spec §2.2, §2.4.
+//! headers and a hash of its body before it leaves the node; the head of its response when the guest takes it, with the body
+//! if that is here, otherwise each part of the body as it is read; a replay sends nothing.
+//! Bound: `message.rs`. Read next: `call.rs`, `arriving.rs`. Source: runtime spec §2.2, §2.4.
 
 use std::sync::Arc;
 
@@ -17,11 +18,12 @@ use super::super::durable::{Halt, Subject, input_hash};
 use super::super::recorded::unreadable;
 use super::super::state::{HostState, Linked};
 use super::super::wait::wait_outside;
-use super::call::{HttpCall, Outcome, Waiting, subject};
-use super::client::{Request, Trouble};
+use super::arriving::Broken;
+use super::call::{HttpCall, Response, Waiting, subject};
+use super::client::{Head, Request, Trouble};
 use super::fields::Fields;
 use super::message::{
-    BODY_BYTES_MAX, BodySlot, HttpResponse, IncomingBody, IncomingResponse, OutgoingBody,
+    BodySlot, Content, HttpResponse, IncomingBody, IncomingResponse, OutgoingBody,
 };
 use super::types::Options;
 
@@ -80,7 +82,7 @@ pub(super) fn method(name: &str) -> Method {
     }
 }
 
-fn error_code(trouble: Trouble) -> ErrorCode {
+pub(super) fn error_code(trouble: Trouble) -> ErrorCode {
     match trouble {
         Trouble::Denied => ErrorCode::HttpRequestDenied,
         Trouble::Prohibited => ErrorCode::DestinationIpProhibited,
@@ -95,9 +97,8 @@ fn error_code(trouble: Trouble) -> ErrorCode {
         Trouble::ReadTimeout => ErrorCode::ConnectionReadTimeout,
         Trouble::Tls => ErrorCode::TlsProtocolError,
         Trouble::Certificate => ErrorCode::TlsCertificateError,
-        Trouble::TooLarge => ErrorCode::HttpResponseBodySize(Some(BODY_BYTES_MAX as u64)),
         Trouble::Protocol => ErrorCode::HttpProtocolError,
-        Trouble::Incomplete => ErrorCode::HttpResponseIncomplete,
+        Trouble::Incomplete | Trouble::Changed => ErrorCode::HttpResponseIncomplete,
         Trouble::BadUrl => ErrorCode::HttpRequestUriInvalid,
         Trouble::HeadersTooLarge => ErrorCode::HttpResponseHeaderSectionSize(None),
         Trouble::Unreachable => ErrorCode::DestinationUnavailable,
@@ -105,21 +106,76 @@ fn error_code(trouble: Trouble) -> ErrorCode {
     }
 }
 
-fn outcome_value(outcome: &Outcome) -> Value {
-    Value::Result(match outcome {
-        Ok(response) => Ok(Some(Box::new(response.to_value()))),
-        Err(trouble) => Err(Some(Box::new(Value::U32(*trouble as u32)))),
-    })
+/// What the guest gets of a request, and what the log keeps of that.
+enum Given {
+    /// The whole response.
+    Whole(HttpResponse),
+    /// The head; the rest is recorded as it is read.
+    Begun(Response),
+    /// There is none.
+    Failed(Trouble),
 }
 
-fn outcome_from(value: Value) -> Option<Outcome> {
-    match value {
-        Value::Result(Ok(Some(response))) => HttpResponse::from_value(*response).map(Ok),
-        Value::Result(Err(Some(number))) => match *number {
-            Value::U32(number) => Trouble::from_number(number).map(Err),
+impl Given {
+    fn to_value(&self) -> Value {
+        Value::Result(match self {
+            Self::Whole(response) => Ok(Some(Box::new(response.to_value()))),
+            Self::Begun(response) => Ok(Some(Box::new(response.head.to_value()))),
+            Self::Failed(trouble) => Err(Some(Box::new(Value::U32(*trouble as u32)))),
+        })
+    }
+
+    /// From the log. `None`: it is something else.
+    fn from_value(value: Value, call: &HttpCall) -> Option<Self> {
+        match value {
+            Value::Result(Ok(Some(response))) => match Head::from_value(&response) {
+                Some(head) => Some(Self::Begun(call.take_begun(head))),
+                None => {
+                    call.take_recorded();
+                    HttpResponse::from_value(*response).map(Self::Whole)
+                }
+            },
+            Value::Result(Err(Some(number))) => match *number {
+                Value::U32(number) => {
+                    call.take_recorded();
+                    Trouble::from_number(number).map(Self::Failed)
+                }
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
+        }
+    }
+
+    /// Takes what there is of an outcome.
+    fn of(outcome: Result<Response, Trouble>) -> Self {
+        match outcome {
+            Err(trouble) => Self::Failed(trouble),
+            Ok(response) => match response.body.whole(&response.head) {
+                Some(whole) => Self::Whole(whole),
+                None => Self::Begun(response),
+            },
+        }
+    }
+
+    /// What the guest sees of it.
+    fn into_response(self) -> Result<IncomingResponse, ErrorCode> {
+        let (head, content) = match self {
+            Self::Failed(trouble) => return Err(error_code(trouble)),
+            Self::Begun(response) => (response.head, Content::Arriving(response.body)),
+            Self::Whole(response) => {
+                let (head, body, trailers) = response.into_parts();
+                let content = Content::Whole {
+                    bytes: body.into(),
+                    trailers: trailers.map(Fields::fixed),
+                };
+                (head, content)
+            }
+        };
+        Ok(IncomingResponse {
+            status: head.status,
+            fields: Fields::fixed(head.headers),
+            body: Some(IncomingBody::new(content)),
+        })
     }
 }
 
@@ -208,21 +264,20 @@ impl HostState {
         Ok(())
     }
 
-    /// The outcome of a request: recorded, or taken from the network and recorded. `None`: not yet.
-    async fn response(&mut self, call: &Arc<HttpCall>) -> Result<Option<Outcome>, Halt> {
+    /// What came of a request: recorded, or taken from the network and recorded. `None`: not yet.
+    async fn response(&mut self, call: &Arc<HttpCall>) -> Result<Option<Given>, Halt> {
         let number = call.number();
         if number == 0 {
             // Not sent, or closed: what the guest sees follows from what it did.
-            return Ok(call.take());
+            return Ok(call.take().map(Given::of));
         }
         let input = input_hash(&[&number.to_le_bytes()]);
         if let Some(answer) = self.replayed_answer(HTTP_RESPONSE, input)? {
             return match answer {
                 Value::Option(None) => Ok(None),
-                Value::Option(Some(outcome)) => {
-                    call.take_recorded();
-                    let outcome = outcome_from(*outcome);
-                    Ok(Some(outcome.ok_or_else(|| unreadable(HTTP_RESPONSE))?))
+                Value::Option(Some(given)) => {
+                    let given = Given::from_value(*given, call);
+                    Ok(Some(given.ok_or_else(|| unreadable(HTTP_RESPONSE))?))
                 }
                 _ => Err(unreadable(HTTP_RESPONSE).into()),
             };
@@ -240,14 +295,10 @@ impl HostState {
             let link = self.link.clone();
             ((), also) = wait_outside(link.as_ref(), None, call.ended()).await;
         }
-        let outcome = call.take();
-        let answer = Value::Option(
-            outcome
-                .as_ref()
-                .map(|outcome| Box::new(outcome_value(outcome))),
-        );
+        let given = call.take().map(Given::of);
+        let answer = Value::Option(given.as_ref().map(|given| Box::new(given.to_value())));
         self.record_answer(HTTP_RESPONSE, input, answer, also)?;
-        Ok(outcome)
+        Ok(given)
     }
 }
 
@@ -291,10 +342,10 @@ impl outgoing_handler::Host for Linked<'_> {
 impl types::Host for Linked<'_> {
     async fn http_error_code(
         &mut self,
-        _error: Resource<wasmtime::Error>,
+        error: Resource<wasmtime::Error>,
     ) -> Result<Option<ErrorCode>> {
-        // Bodies are complete before a guest reads them, so no error of a stream comes from the network.
-        Ok(None)
+        let error = self.0.table.get(&error)?.downcast_ref::<Broken>();
+        Ok(error.map(|Broken(trouble)| error_code(*trouble)))
     }
 }
 
@@ -471,22 +522,13 @@ impl types::HostFutureIncomingResponse for Linked<'_> {
         if call.is_taken() {
             return Ok(Some(Err(())));
         }
-        let Some(outcome) = self.0.response(&call).await? else {
+        let Some(given) = self.0.response(&call).await? else {
             return Ok(None);
         };
-        let response = match outcome {
-            Ok(response) => response,
-            Err(trouble) => return Ok(Some(Ok(Err(error_code(trouble))))),
-        };
-        let incoming = IncomingResponse {
-            status: response.status,
-            fields: Fields::fixed(response.headers),
-            body: Some(IncomingBody {
-                bytes: Some(response.body.into()),
-                trailers: response.trailers.map(Fields::fixed),
-            }),
-        };
-        Ok(Some(Ok(Ok(self.0.table.push(incoming)?))))
+        Ok(Some(Ok(match given.into_response() {
+            Ok(response) => Ok(self.0.table.push(response)?),
+            Err(code) => Err(code),
+        })))
     }
 
     async fn drop(&mut self, future: Resource<Future>) -> Result<()> {

@@ -8,9 +8,8 @@ mod listen;
 mod lookup;
 mod options;
 mod state;
-mod streams;
 mod tcp;
 mod udp;
 
 pub use listen::{BadListenRule, ListenRule};
-pub(super) use state::{Sockets, context};
+pub(super) use state::{Sockets, code_of, context, number_of};

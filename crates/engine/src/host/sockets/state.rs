@@ -3,7 +3,7 @@
 //! the network or of the log. A socket is live only if it was made where the log ended: all others are reset.
 //! Bound: [`SOCKETS_MAX`], [`NAMES_MAX`], [`PEERS_MAX`]. Read next: `tcp.rs`, `udp.rs`. Why: host design §5.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -57,13 +57,13 @@ const CODES: [ErrorCode; 21] = [
 ];
 
 /// The number of a code in the log.
-pub(super) fn number_of(code: ErrorCode) -> u32 {
+pub(in super::super) fn number_of(code: ErrorCode) -> u32 {
     let at = CODES.iter().position(|known| *known == code);
     at.and_then(|at| u32::try_from(at).ok()).unwrap_or(0)
 }
 
 /// The code of a number in the log.
-pub(super) fn code_of(number: u32) -> ErrorCode {
+pub(in super::super) fn code_of(number: u32) -> ErrorCode {
     CODES
         .get(number as usize)
         .copied()
@@ -87,8 +87,6 @@ struct Socket {
 #[derive(Debug, Default)]
 pub(in super::super) struct Sockets {
     all: HashMap<u32, Socket>,
-    /// Streams of TCP connections.
-    pub(super) streams: HashSet<u32>,
     /// Streams of datagrams, and whose they are: `None` for those of the repeated part.
     pub(super) datagrams: HashMap<u32, Option<u32>>,
     /// Names that are looked up, and whether each lookup is live.
@@ -232,7 +230,7 @@ impl HostState {
     }
 
     /// The recorded answer of a call that touches the network, or `None`: it is live. A rehearsal stops there.
-    pub(super) fn answer_before_network(
+    pub(in super::super) fn answer_before_network(
         &mut self,
         call: Call,
         input: u64,

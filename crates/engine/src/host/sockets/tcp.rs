@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / tcp: `wasi:sockets/tcp` and `tcp-create-socket`: connections that a guest opens, and those that it takes
 //! where a rule lets it listen. In: calls. Out: what the network answered, as recorded. A guest has an address of its own
-//! only if a rule says it. Bound: `SOCKETS_MAX`, [`BACKLOG_MAX`]. Read next: `streams.rs`, `listen.rs`.
+//! only if a rule says it. Bound: `SOCKETS_MAX`, [`BACKLOG_MAX`]. Read next: `../streams.rs`, `listen.rs`.
 
 use std::net::SocketAddr;
 
@@ -26,9 +26,9 @@ use super::super::calls::{
 };
 use super::super::durable::input_hash;
 use super::super::state::{HostState, Linked};
+use super::super::streams::{Channel, Reset};
 use super::options::options;
 use super::state::{done, trap, wrong};
-use super::streams::Reset;
 
 /// Most connections that wait to be accepted by one socket; a larger number of the guest's stands for this one. What Linux
 /// allowed for a long time, and as many as an instance can have sockets, twice.
@@ -60,7 +60,7 @@ impl HostState {
         output: &Resource<DynOutputStream>,
     ) {
         for rep in [input.rep(), output.rep()] {
-            self.sockets.streams.insert(rep);
+            self.channels.add(rep, Channel::Socket);
             self.follow("stream of a socket", rep);
         }
     }

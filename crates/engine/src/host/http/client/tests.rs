@@ -27,6 +27,25 @@ async fn peer(answer: Vec<u8>) -> (SocketAddr, tokio::task::JoinHandle<String>) 
     (address, task)
 }
 
+/// The whole response. Errors: that of its head or of any of its pieces.
+async fn whole(client: HttpClient, request: Request) -> Result<HttpResponse, Trouble> {
+    let (head, mut pieces) = client.send(request).await?;
+    let mut body = Vec::new();
+    loop {
+        match pieces.next().await? {
+            Piece::Data(data) => body.extend_from_slice(&data),
+            Piece::End(trailers) => {
+                return Ok(HttpResponse {
+                    status: head.status,
+                    headers: head.headers,
+                    body,
+                    trailers,
+                });
+            }
+        }
+    }
+}
+
 fn client(rule: &str) -> HttpClient {
     HttpClient::new(Network::new(vec![rule.parse().unwrap()]))
 }
@@ -55,8 +74,7 @@ fn request(host: &str, port: u16) -> Request {
 async fn a_request_goes_out_and_the_whole_response_comes_back() {
     let answer = b"HTTP/1.1 203 Some\r\nX-B: 2\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nx-t: 3\r\n\r\n";
     let (address, asked) = peer(answer.to_vec()).await;
-    let response = client("127.0.0.1")
-        .send(request("127.0.0.1", address.port()))
+    let response = whole(client("127.0.0.1"), request("127.0.0.1", address.port()))
         .await
         .unwrap();
     assert_eq!(response.status, 203);
@@ -95,18 +113,14 @@ async fn what_goes_wrong_has_a_name() {
         ),
     ] {
         let (address, _asked) = peer(answer.to_vec()).await;
-        let result = client("127.0.0.1")
-            .send(request("127.0.0.1", address.port()))
-            .await;
+        let result = whole(client("127.0.0.1"), request("127.0.0.1", address.port())).await;
         assert_eq!(result.unwrap_err(), trouble);
     }
     // A port on which nobody listens: the one of a listener that is gone.
     let (address, asked) = peer(Vec::new()).await;
     asked.abort();
     assert!(asked.await.is_err());
-    let result = client("127.0.0.1")
-        .send(request("127.0.0.1", address.port()))
-        .await;
+    let result = whole(client("127.0.0.1"), request("127.0.0.1", address.port())).await;
     assert_eq!(result.unwrap_err(), Trouble::Refused);
 }
 
@@ -123,7 +137,7 @@ async fn nothing_is_sent_where_no_rule_leads() {
         ("*", "::ffff:127.0.0.1", Trouble::Prohibited),
         ("*", "name.invalid", Trouble::NoName),
     ] {
-        let result = client(rule).send(request(host, port)).await;
+        let result = whole(client(rule), request(host, port)).await;
         assert_eq!(result.unwrap_err(), trouble, "{rule} {host}");
     }
     asked.abort();
@@ -187,21 +201,21 @@ async fn https_needs_a_certificate_that_is_trusted_for_the_name() {
         ..request(host, port)
     };
     let port = secure_peer().await;
-    let response = trusting("localhost").send(secure("localhost", port)).await;
+    let response = whole(trusting("localhost"), secure("localhost", port)).await;
     assert_eq!(response.unwrap().body, b"secret");
     // The roots that everybody trusts do not know this authority.
     let port = secure_peer().await;
-    let result = client("localhost").send(secure("localhost", port)).await;
+    let result = whole(client("localhost"), secure("localhost", port)).await;
     assert_eq!(result.unwrap_err(), Trouble::Certificate);
     // The certificate is for another name.
     let port = secure_peer().await;
-    let result = trusting("127.0.0.1").send(secure("127.0.0.1", port)).await;
+    let result = whole(trusting("127.0.0.1"), secure("127.0.0.1", port)).await;
     assert_eq!(result.unwrap_err(), Trouble::Certificate);
     // The peer does not speak TLS.
     let (address, _asked) = peer(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).await;
     let mut plain = secure("127.0.0.1", address.port());
     plain.timeouts.connect = Some(Duration::from_millis(300));
-    let result = trusting("127.0.0.1").send(plain).await;
+    let result = whole(trusting("127.0.0.1"), plain).await;
     assert_eq!(result.unwrap_err(), Trouble::ConnectTimeout);
 }
 

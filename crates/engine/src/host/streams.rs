@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE STAGE / streams: `wasi:io/streams` and `error`. Those of sockets are recorded: what was read, what was taken to be sent, and every
-//! error. All others follow from what the guest does, and stay as wasmtime has them. Bound: [`READ_BYTES_MAX`] per reading.
-//! Read next: `tcp.rs`, `../held.rs`.
+//! THE STAGE / streams: `wasi:io/streams` and `error`. Those of sockets and of bodies that are on their way are recorded: what
+//! was read, what was taken to be sent, and every error. All others follow from what the guest does, and stay as wasmtime has
+//! them. Bound: [`READ_BYTES_MAX`] per reading. Read next: `sockets/tcp.rs`, `http/arriving.rs`, `held.rs`.
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use golem_model::Value;
@@ -19,15 +21,16 @@ use wasmtime_wasi_io::bindings::wasi::io::streams::{
     self, Error, HostInputStream, HostOutputStream, StreamError as GivenError,
 };
 
-use super::super::calls::{
+use super::calls::{
     Call, STREAM_BLOCKING_FLUSH, STREAM_BLOCKING_READ, STREAM_BLOCKING_WRITE, STREAM_CHECK_WRITE,
     STREAM_FLUSH, STREAM_READ, STREAM_WRITE,
 };
-use super::super::durable::{Halt, input_hash};
-use super::super::recorded::unreadable;
-use super::super::state::{HostState, Linked};
-use super::super::wait::wait_outside;
-use super::state::{code_of, number_of};
+use super::durable::{Halt, input_hash};
+use super::http::{Arriving, Broken, Trouble};
+use super::recorded::unreadable;
+use super::sockets::{code_of, number_of};
+use super::state::{HostState, Linked};
+use super::wait::wait_outside;
 use crate::checkpoint::Held;
 
 /// Most bytes of one reading: they are recorded in one entry.
@@ -38,6 +41,26 @@ const ZEROES_MAX: u64 = 1 << 20;
 
 /// Most bytes of a write that waits. Source: WASI 0.2.
 const BLOCKING_WRITE_MAX: u64 = 4_096;
+
+/// Where a recorded stream leads.
+#[derive(Debug)]
+pub(super) enum Channel {
+    /// One direction of a TCP connection.
+    Socket,
+    /// The body of a response.
+    Body(Arc<Arriving>),
+}
+
+/// The streams that are recorded, by their numbers in the resource table.
+#[derive(Debug, Default)]
+pub(super) struct Channels(HashMap<u32, Channel>);
+
+impl Channels {
+    /// A stream that is recorded from here on.
+    pub(super) fn add(&mut self, stream: u32, channel: Channel) {
+        self.0.insert(stream, channel);
+    }
+}
 
 /// Both streams of a connection that is lost.
 pub(super) struct Reset;
@@ -94,8 +117,28 @@ fn wrong(call: Call) -> StreamError {
 }
 
 impl HostState {
-    fn is_of_socket(&self, stream: u32) -> bool {
-        self.sockets.streams.contains(&stream)
+    fn is_recorded(&self, stream: u32) -> bool {
+        self.channels.0.contains_key(&stream)
+    }
+
+    /// What a reading is compared by: how much is wanted, and of which response.
+    fn reading(&self, stream: u32, len: u64) -> u64 {
+        let len = len.to_le_bytes();
+        match self.channels.0.get(&stream) {
+            Some(Channel::Body(body)) => input_hash(&[&len, &body.number().to_le_bytes()]),
+            _ => input_hash(&[&len]),
+        }
+    }
+
+    /// What a repeated reading gave.
+    fn was_read(&self, stream: u32, call: Call, value: Value) -> StreamResult<Vec<u8>> {
+        let Value::Bytes(bytes) = value else {
+            return Err(wrong(call));
+        };
+        if let Some(Channel::Body(body)) = self.channels.0.get(&stream) {
+            body.was_read(&bytes);
+        }
+        Ok(bytes)
     }
 
     /// What the log has of a call, or `None`: it is live, and no rehearsal.
@@ -112,6 +155,10 @@ impl HostState {
             Value::Result(Err(None)) => Err(StreamError::Closed),
             Value::Result(Err(Some(code))) => match *code {
                 Value::Enum(number) => Err(failed(code_of(number))),
+                Value::U32(number) => match Trouble::from_number(number) {
+                    Some(trouble) => Err(Broken(trouble).into()),
+                    None => return Err(wrong(call)),
+                },
                 _ => return Err(wrong(call)),
             },
             _ => return Err(wrong(call)),
@@ -128,6 +175,11 @@ impl HostState {
         let (answer, given) = match given {
             Ok(value) => (Ok(Some(Box::new(value.clone()))), Ok(value)),
             Err(StreamError::Closed) => (Err(None), Err(StreamError::Closed)),
+            Err(StreamError::LastOperationFailed(error)) if error.is::<Broken>() => {
+                let number = error.downcast_ref().map(|Broken(trouble)| *trouble as u32);
+                let number = number.map(|number| Box::new(Value::U32(number)));
+                (Err(number), Err(StreamError::LastOperationFailed(error)))
+            }
             Err(StreamError::LastOperationFailed(error)) => {
                 let code = error
                     .downcast_ref::<std::io::Error>()
@@ -142,7 +194,7 @@ impl HostState {
         given
     }
 
-    /// A call of a socket's stream that does not wait.
+    /// A call of a socket's stream for writing that does not wait.
     fn stream_call(
         &mut self,
         call: Call,
@@ -157,18 +209,24 @@ impl HostState {
         self.stream_record(call, input, given)
     }
 
+    /// Records what a live reading gave.
+    fn read_record(
+        &mut self,
+        call: Call,
+        input: u64,
+        given: StreamResult<Vec<u8>>,
+    ) -> StreamResult<Vec<u8>> {
+        match self.stream_record(call, input, given.map(Value::Bytes))? {
+            Value::Bytes(bytes) => Ok(bytes),
+            _ => Err(wrong(call)),
+        }
+    }
+
     fn follow_pollable(&mut self, stream: u32, pollable: &Resource<DynPollable>) {
-        if self.is_of_socket(stream) {
+        if matches!(self.channels.0.get(&stream), Some(Channel::Socket)) {
             self.mirror
                 .insert(Held::Passing("pollable"), pollable.rep());
         }
-    }
-}
-
-fn bytes(call: Call, value: Value) -> StreamResult<Vec<u8>> {
-    match value {
-        Value::Bytes(bytes) => Ok(bytes),
-        _ => Err(wrong(call)),
     }
 }
 
@@ -194,21 +252,23 @@ impl streams::Host for Linked<'_> {
 impl HostInputStream for Linked<'_> {
     async fn drop(&mut self, stream: Resource<DynInputStream>) -> Result<()> {
         self.0.mirror.remove(stream.rep());
-        self.0.sockets.streams.remove(&stream.rep());
+        self.0.channels.0.remove(&stream.rep());
         HostInputStream::drop(&mut self.0.table, stream).await
     }
 
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
-        if !self.0.is_of_socket(stream.rep()) {
+        let rep = stream.rep();
+        if !self.0.is_recorded(rep) {
             return self.0.table.read(stream, len);
         }
         let len = len.min(READ_BYTES_MAX);
-        let value = self
-            .0
-            .stream_call(STREAM_READ, &len.to_le_bytes(), |state| {
-                Ok(Value::Bytes(state.table.read(stream, len)?))
-            })?;
-        bytes(STREAM_READ, value)
+        let input = self.0.reading(rep, len);
+        if let Some(answer) = self.0.stream_replayed(STREAM_READ, input)? {
+            return self.0.was_read(rep, STREAM_READ, answer?);
+        }
+        self.0.go_live().map_err(trap)?;
+        let given = self.0.table.read(stream, len);
+        self.0.read_record(STREAM_READ, input, given)
     }
 
     async fn blocking_read(
@@ -216,25 +276,25 @@ impl HostInputStream for Linked<'_> {
         stream: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<Vec<u8>> {
-        if !self.0.is_of_socket(stream.rep()) {
+        let rep = stream.rep();
+        if !self.0.is_recorded(rep) {
             return self.0.table.blocking_read(stream, len).await;
         }
         let call = STREAM_BLOCKING_READ;
         let len = len.min(READ_BYTES_MAX);
-        let input = input_hash(&[&len.to_le_bytes()]);
+        let input = self.0.reading(rep, len);
         if let Some(answer) = self.0.stream_replayed(call, input)? {
-            return bytes(call, answer?);
+            return self.0.was_read(rep, call, answer?);
         }
         self.0.go_live().map_err(trap)?;
         let link = self.0.link.clone();
         let wait = self.0.table.blocking_read(stream, len);
         let (given, _) = wait_outside(link.as_ref(), None, wait).await;
-        let value = self.0.stream_record(call, input, given.map(Value::Bytes))?;
-        bytes(call, value)
+        self.0.read_record(call, input, given)
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.skip(stream, len);
         }
         Ok(self.read(stream, len)?.len() as u64)
@@ -245,7 +305,7 @@ impl HostInputStream for Linked<'_> {
         stream: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.blocking_skip(stream, len).await;
         }
         Ok(self.blocking_read(stream, len).await?.len() as u64)
@@ -262,12 +322,12 @@ impl HostInputStream for Linked<'_> {
 impl HostOutputStream for Linked<'_> {
     async fn drop(&mut self, stream: Resource<DynOutputStream>) -> Result<()> {
         self.0.mirror.remove(stream.rep());
-        self.0.sockets.streams.remove(&stream.rep());
+        self.0.channels.0.remove(&stream.rep());
         HostOutputStream::drop(&mut self.0.table, stream).await
     }
 
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.check_write(stream);
         }
         let value = self.0.stream_call(STREAM_CHECK_WRITE, &[], |state| {
@@ -280,7 +340,7 @@ impl HostOutputStream for Linked<'_> {
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.write(stream, bytes);
         }
         let input = bytes.clone();
@@ -303,7 +363,7 @@ impl HostOutputStream for Linked<'_> {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.blocking_write_and_flush(stream, bytes).await;
         }
         let call = STREAM_BLOCKING_WRITE;
@@ -324,7 +384,7 @@ impl HostOutputStream for Linked<'_> {
         stream: Resource<DynOutputStream>,
         len: u64,
     ) -> StreamResult<()> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             let table = &mut self.0.table;
             return table.blocking_write_zeroes_and_flush(stream, len).await;
         }
@@ -333,14 +393,14 @@ impl HostOutputStream for Linked<'_> {
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.write_zeroes(stream, len);
         }
         self.write(stream, zeroes(len, ZEROES_MAX)?)
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.flush(stream);
         }
         self.0.stream_call(STREAM_FLUSH, &[], |state| {
@@ -351,7 +411,7 @@ impl HostOutputStream for Linked<'_> {
     }
 
     async fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        if !self.0.is_of_socket(stream.rep()) {
+        if !self.0.is_recorded(stream.rep()) {
             return self.0.table.blocking_flush(stream).await;
         }
         let call = STREAM_BLOCKING_FLUSH;
@@ -373,7 +433,7 @@ impl HostOutputStream for Linked<'_> {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        if !self.0.is_of_socket(to.rep()) && !self.0.is_of_socket(from.rep()) {
+        if !self.0.is_recorded(to.rep()) && !self.0.is_recorded(from.rep()) {
             return self.0.table.splice(to, from, len);
         }
         // In steps, because only one of the two may be recorded: the other has to move in a replay as well.
@@ -395,7 +455,7 @@ impl HostOutputStream for Linked<'_> {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        if !self.0.is_of_socket(to.rep()) && !self.0.is_of_socket(from.rep()) {
+        if !self.0.is_recorded(to.rep()) && !self.0.is_recorded(from.rep()) {
             return self.0.table.blocking_splice(to, from, len).await;
         }
         let len = len.min(BLOCKING_WRITE_MAX);
