@@ -309,6 +309,10 @@ fn net_http_works_in_both_directions_and_nothing_is_sent_twice() -> Result<()> {
     let refused = refused.as_str().unwrap_or_default();
     assert!(refused.ends_with("HTTP-request-denied"), "{refused}");
 
+    // The second half of the body is sent when the first one was posted.
+    let halves = [json!(peer.url("/halves")), json!(peer.url("/d"))];
+    assert_eq!(web.call("relay", &halves)?, "first second");
+
     // As a server: an http.Handler with routes, query, status; a panic that is answered and forgotten.
     let post = |web: &Web, body: &Value, key: &str| {
         web.rest().post(&web.path("/add/hey?q=1"), body, Some(key))
