@@ -236,3 +236,12 @@ impl Printer<'_> {
         }
     }
 }
+/// What a type without parts is, in words: WIT can write it, the component model has no such type.
+pub(crate) fn without_members(kind: &TypeDefKind) -> Option<&'static str> {
+    Some(match kind {
+        TypeDefKind::Flags(flags) if flags.flags.is_empty() => "flags without members",
+        TypeDefKind::Record(record) if record.fields.is_empty() => "a record without fields",
+        TypeDefKind::Tuple(tuple) if tuple.types.is_empty() => "a tuple without members",
+        _ => return None,
+    })
+}

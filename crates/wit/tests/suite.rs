@@ -76,6 +76,10 @@ impl Report {
             self.codes(),
             self.unread.len()
         ));
+        let refused = self.refused.iter().map(|(_, line)| line);
+        for line in self.unread.iter().chain(refused) {
+            say(&format!("  {line}"));
+        }
     }
 }
 
@@ -374,8 +378,9 @@ impl Walk<'_> {
     }
 }
 
-/// Takes all cases of `list` below `root`; `go` runs over what they gave.
-fn walk(root: &Path, list: &[PathBuf]) -> Report {
+/// Takes all cases of `list` below `root`; `go` runs over what they gave. `title` names the report, which is said before a
+/// problem ends the test.
+fn walk(title: &str, root: &Path, list: &[PathBuf]) -> Report {
     // What was generated can be kept to look at.
     let kept = std::env::var_os("GOLEM_WIT_SUITE_OUT").map(PathBuf::from);
     let dir = tempfile::tempdir().unwrap();
@@ -399,6 +404,7 @@ fn walk(root: &Path, list: &[PathBuf]) -> Report {
     if walk.compile() {
         walk.staticcheck();
     }
+    walk.report.say(title);
     assert!(
         walk.report.problems.is_empty(),
         "{} problems:\n{}",
@@ -415,15 +421,7 @@ fn a_suite_of_somebody_else_works_or_is_refused_by_name() {
     };
     let (root, mut found) = (PathBuf::from(root), Vec::new());
     roots(&root, &mut found);
-    let report = walk(&root, &found);
-    report.say("suite");
-    for line in report
-        .unread
-        .iter()
-        .chain(report.refused.iter().map(|(_, line)| line))
-    {
-        say(&format!("  {line}"));
-    }
+    let report = walk("suite", &root, &found);
     assert!(report.worlds > 0, "no world in {}", root.display());
 }
 
@@ -436,8 +434,7 @@ fn every_construct_of_wit_goes_through_the_workshop() {
         .filter(|path| path.extension().is_none_or(|extension| extension == "wit"))
         .collect();
     found.sort();
-    let report = walk(&root, &found);
-    report.say("cases");
+    let report = walk("cases", &root, &found);
     assert_eq!(report.unread, [""; 0]);
     // A worker cannot hand out what another component made.
     let expected = "resources.wit world both-of-them: stub";
@@ -453,7 +450,7 @@ fn every_construct_of_wit_goes_through_the_workshop() {
 fn what_cannot_be_made_is_refused_by_the_name_of_the_construct() {
     let flags: Vec<String> = (0..65).map(|bit| format!("bit{bit}")).collect();
     let many = format!("flags many {{ {} }}", flags.join(", "));
-    let refusals: [(&str, &str, &str, &str); 13] = [
+    let refusals: [(&str, &str, &str, &str); 16] = [
         (
             "",
             "f: func(x: map<string, u8>);",
@@ -524,13 +521,31 @@ fn what_cannot_be_made_is_refused_by_the_name_of_the_construct() {
             "record none { }",
             "f: func(x: none);",
             "STB-004 a record without fields",
+            "GEN-001 `no:way/i.none` uses a record without fields",
+        ),
+        (
+            "record r { deep: list<tuple<>> }",
+            "f: func(x: r);",
+            "STB-004 a tuple without members",
+            "GEN-001 `no:way/i.r` uses a tuple without members",
+        ),
+        (
             "",
+            "f: func(x: tuple<>);",
+            "STB-004 a tuple without members",
+            "GEN-001 `no:way/i.f` uses a tuple without members",
+        ),
+        (
+            "resource item { item: func(); }",
+            "f: func(x: item);",
+            "STB-015 item",
+            "GEN-008 `no:way/i.[method]item.item` has the name of its resource",
         ),
         (
             "flags none { }",
             "f: func() -> list<none>;",
             "STB-004 flags without members",
-            "",
+            "GEN-001 `no:way/i.none` uses flags without members",
         ),
     ];
     for (beside, function, stub, go) in refusals {

@@ -5,7 +5,7 @@
 use golem_model::Coded;
 use std::path::PathBuf;
 
-/// Why Go bindings could not be generated (`GEN-001..003`) or written (`GEN-004..006`).
+/// Why Go bindings could not be generated (`GEN-001..003`, `GEN-008`) or written (`GEN-004..006`).
 #[derive(Debug, thiserror::Error)]
 pub enum GoError {
     /// `GEN-001`: the world uses something that the Go bindings cannot express.
@@ -56,12 +56,19 @@ pub enum GoError {
         /// The file that is left alone.
         path: PathBuf,
     },
+    /// `GEN-008`: a function has the name of its resource; no component can have both.
+    #[error("{place} has the name of its resource, which the component model forbids")]
+    SelfNamed {
+        /// The function, as `interface.[method]resource.name`.
+        place: String,
+    },
 }
 
 impl Coded for GoError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unsupported { .. } => "GEN-001",
+            Self::SelfNamed { .. } => "GEN-008",
             Self::Style { .. } => "GEN-002",
             Self::PackageName { .. } => "GEN-003",
             Self::NoModule { .. } => "GEN-004",
@@ -76,6 +83,10 @@ impl Coded for GoError {
             Self::Unsupported { .. } => {
                 "express it with records, variants, lists, results and resources; a resource with a `subscribe` method \
                  stands for a future"
+                    .to_owned()
+            }
+            Self::SelfNamed { .. } => {
+                "rename the function or the resource in the WIT, for example `get` instead of `item` in `resource item`"
                     .to_owned()
             }
             Self::Style { .. } => "use --style tiny-go or --style go".to_owned(),

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use wit_parser::{Handle, InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
 
+use crate::canonical;
 use crate::names::{self, escape};
 use crate::stub::error::StubError;
 
@@ -459,12 +460,7 @@ fn cannot_travel(kind: &TypeDefKind) -> Option<String> {
         TypeDefKind::Flags(list) if list.flags.len() > MAX_FLAGS => {
             format!("{} flags (at most {MAX_FLAGS})", list.flags.len())
         }
-        TypeDefKind::Flags(list) if list.flags.is_empty() => "flags without members".to_owned(),
-        TypeDefKind::Record(record) if record.fields.is_empty() => {
-            "a record without fields".to_owned()
-        }
-        TypeDefKind::Tuple(tuple) if tuple.types.is_empty() => "a tuple without members".to_owned(),
-        _ => return None,
+        kind => canonical::without_members(kind)?.to_owned(),
     })
 }
 

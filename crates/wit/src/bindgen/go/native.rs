@@ -49,7 +49,7 @@ fn body(plan: &Plan, s: &mut Source) {
                 s.close("}");
             }
             // Outside wasm an object is plain Go memory.
-            Side::Export => s.line(format!("func drop{go}({go}) {{}}")),
+            Side::Export => s.empty_func(format!("func drop{go}({go})")),
         }
         s.line("");
     }

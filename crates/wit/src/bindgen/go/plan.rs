@@ -359,6 +359,9 @@ impl<'a> Planner<'a> {
         used: &mut HashMap<Option<ResourceId>, Vec<String>>,
     ) -> Result<(), GoError> {
         let place = self.place(scope, &function.name);
+        if named_like_its_resource(function) {
+            return Err(GoError::SelfNamed { place });
+        }
         let kind = match function.kind {
             FunctionKind::Freestanding => FuncKind::Free,
             FunctionKind::Method(id) => FuncKind::Method(self.resource(id, scope, &place)?),
@@ -622,6 +625,14 @@ fn is_stub(wit: &str, side: Side) -> bool {
 
 fn text(docs: &Docs) -> Option<String> {
     docs.contents.clone().filter(|t| !t.trim().is_empty())
+}
+
+/// Whether a function of a resource is called like the resource: WIT can write it, and no component can have it.
+fn named_like_its_resource(function: &Function) -> bool {
+    let member = function.name.split_once(']').map(|(_, rest)| rest);
+    member
+        .and_then(|rest| rest.split_once('.'))
+        .is_some_and(|(resource, name)| resource.eq_ignore_ascii_case(name))
 }
 
 fn unsupported(what: &str, place: &str) -> GoError {

@@ -185,7 +185,7 @@ fn variant(plan: &Plan, s: &mut Source, id: DeclId, decl: &Decl, cases: &Cases) 
             None => s.line(format!("type {name} struct{{}}")),
         }
         s.line("");
-        s.line(format!("func ({name}) is{go}() {{}}"));
+        s.empty_func(format!("func ({name}) is{go}()"));
         if error {
             s.line("");
             s.line("// Error describes the failure.");

@@ -9,6 +9,7 @@ use super::super::ir::{
 use super::super::names::upper;
 use super::super::{GoError, Style};
 use super::{Planner, Source, text, unsupported};
+use crate::canonical::without_members;
 use wit_parser::{Docs, Handle, Type, TypeDef, TypeDefKind, TypeId, TypeOwner, WorldItem};
 
 /// The most members that the helper types of the idiomatic style have.
@@ -136,7 +137,12 @@ impl<'a> Planner<'a> {
             TypeDefKind::Handle(Handle::Borrow(id)) => {
                 Ty::Borrow(self.resource(*id, scope, place)?)
             }
-            TypeDefKind::Tuple(tuple) => return self.tuple(ty, &tuple.types, scope, place),
+            TypeDefKind::Tuple(tuple) => {
+                if let Some(what) = without_members(&def.kind) {
+                    return Err(unsupported(what, place));
+                }
+                return self.tuple(ty, &tuple.types, scope, place);
+            }
             TypeDefKind::Type(inner) => return self.ty(inner, scope, place),
             other => return Err(unsupported(&format!("a {}", other.as_str()), place)),
         })
@@ -388,17 +394,30 @@ impl<'a> Planner<'a> {
         Ok(ty)
     }
 
-    /// Whether a resource of a stub is a result to come: nobody makes those, as one does clients.
+    /// Whether a resource of a stub is a result to come. The name alone does not tell, a target may have a resource of that
+    /// name; its client has `blocking-…` for each of its functions, a result to come has `subscribe` and `get`.
     fn is_future(&self, def: &TypeDef, wit: &str) -> bool {
         let TypeOwner::Interface(owner) = def.owner else {
             return false;
         };
-        let made = self
-            .resolve
-            .interfaces
-            .get(owner)
-            .is_some_and(|i| i.functions.contains_key(&format!("[constructor]{wit}")));
-        wit.starts_with("future-") && wit.ends_with("-result") && !made
+        let Some(interface) = self.resolve.interfaces.get(owner) else {
+            return false;
+        };
+        let get = interface.functions.get(&format!("[method]{wit}.get"));
+        let optional = get
+            .and_then(|get| get.result)
+            .is_some_and(|result| match result {
+                Type::Id(id) => matches!(
+                    self.resolve.types.get(id).map(|def| &def.kind),
+                    Some(TypeDefKind::Option(_))
+                ),
+                _ => false,
+            });
+        let subscribe = format!("[method]{wit}.subscribe");
+        wit.starts_with("future-")
+            && wit.ends_with("-result")
+            && optional
+            && interface.functions.contains_key(&subscribe)
     }
 
     fn alias(&mut self, go: String, docs: Option<String>, target: Ty) -> Ty {
@@ -421,6 +440,9 @@ impl<'a> Planner<'a> {
         scope: ScopeId,
         place: &str,
     ) -> Result<Option<Kind>, GoError> {
+        if let Some(what) = without_members(kind) {
+            return Err(unsupported(what, place));
+        }
         let mut used = Vec::new();
         Ok(Some(match kind {
             TypeDefKind::Record(record) => {
