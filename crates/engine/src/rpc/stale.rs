@@ -9,7 +9,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::stub::{error_type, functions_of, is_future, value_type};
+use super::stub::{Futures, error_type, functions_of, value_type};
 use crate::component::loaded::Loaded;
 use crate::component::reflect::{ResourceNumbers, stub_name, wit_type};
 
@@ -40,6 +40,7 @@ pub(crate) fn expected_stubs(engine: &Engine, component: &Component) -> Vec<Expe
             continue;
         };
         let functions = functions_of(engine, &instance);
+        let futures = Futures::of(engine, &instance);
         let errors = error_type(engine, &instance);
         let mut expected = Vec::new();
         for (method, func) in &functions {
@@ -49,7 +50,7 @@ pub(crate) fn expected_stubs(engine: &Engine, component: &Component) -> Vec<Expe
             else {
                 continue;
             };
-            if is_future(resource, &functions) {
+            if futures.has(resource) {
                 continue;
             }
             let mut kinds = ResourceNumbers::default();

@@ -3,7 +3,7 @@
 //! In: an import `<pkg>-stub/stub-<world>`. Out: host functions that call workers. Items are told by their shape.
 //! Read next: `clients.rs`, `call.rs`. Why: architecture D5, client spec §5.3, host design §3.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use golem_model::oplog::Event;
@@ -169,6 +169,7 @@ pub(crate) fn link_stub(
         return Ok(());
     };
     let functions = functions_of(engine, instance);
+    let futures = Futures::of(engine, instance);
     let errors = error_type(engine, instance);
     let mut into = linker.instance(import)?;
     let mut resources = HashMap::new();
@@ -183,7 +184,7 @@ pub(crate) fn link_stub(
         }
         numbers.push(typ);
         let number = u32::try_from(numbers.len())?;
-        let future = is_future(resource, &functions);
+        let future = futures.has(resource);
         if future {
             define_future(&mut into, resource, number)?;
         } else {
@@ -212,15 +213,65 @@ fn resource_of(function: &str) -> Option<&str> {
     Some(rest.split_once('.').map_or(rest, |(resource, _)| resource))
 }
 
-/// A resource `future-…-result` with no other methods than `get` and `subscribe`.
-pub(super) fn is_future(resource: &str, functions: &[(String, ComponentFunc)]) -> bool {
-    let mut methods = functions
-        .iter()
-        .filter(|(function, _)| resource_of(function) == Some(resource));
-    resource.starts_with("future-")
-        && resource.ends_with("-result")
-        && methods
-            .all(|(function, _)| function.ends_with(".get") || function.ends_with(".subscribe"))
+/// The resources of a stub that are results to come, not clients.
+///
+/// Their names are no proof: a target may have a resource `future-x-result` itself. What a result to come has is
+/// `get: func() -> option<…>` and `subscribe: func() -> pollable`; a client has a constructor, static functions, or pairs
+/// `blocking-f` and `f`, of which `f` gives nothing, a result that came at once, or a result to come. Only what the guest uses
+/// is among the imports, so each function has to tell alone, and where there is none, whoever gives the resource.
+pub(super) struct Futures(HashSet<String>);
+
+impl Futures {
+    /// Those among the exports of a stub.
+    pub(super) fn of(engine: &Engine, instance: &ComponentInstance) -> Self {
+        let functions = functions_of(engine, instance);
+        let named: HashMap<String, ResourceType> = instance
+            .exports(engine)
+            .filter_map(|(name, item)| match item.ty {
+                ComponentItem::Resource(typ)
+                    if name.starts_with("future-") && name.ends_with("-result") =>
+                {
+                    Some((name.to_owned(), typ))
+                }
+                _ => None,
+            })
+            .collect();
+        let result = |func: &ComponentFunc| func.results().next();
+        let is = |name: &str, typ: &ResourceType| {
+            let mut members = functions
+                .iter()
+                .filter(|(function, _)| resource_of(function) == Some(name))
+                .peekable();
+            if members.peek().is_some() {
+                return members.all(|(function, func)| match member_of(function) {
+                    Some((_, "get", false)) => matches!(result(func), Some(Type::Option(_))),
+                    // The pollable has no such name, what a client's `subscribe` gives has.
+                    Some((_, "subscribe", false)) => matches!(
+                        result(func),
+                        Some(Type::Own(given)) if named.values().all(|typ| *typ != given)
+                    ),
+                    _ => false,
+                });
+            }
+            functions.iter().any(|(function, func)| {
+                let given = matches!(result(func), Some(Type::Own(given)) if given == *typ);
+                let Some((_, short, _)) = member_of(function) else {
+                    return false;
+                };
+                // `blocking-f` gives what the target gives, or is the other half of `blocking-blocking-f`.
+                given
+                    && (!short.starts_with("blocking-")
+                        || name.ends_with(&format!("{short}-result")))
+            })
+        };
+        let found = named.iter().filter(|(name, typ)| is(name, typ));
+        Self(found.map(|(name, _)| name.clone()).collect())
+    }
+
+    /// Whether the resource of this name is one.
+    pub(super) fn has(&self, resource: &str) -> bool {
+        self.0.contains(resource)
+    }
 }
 
 /// The resource types of a stub, and their numbers.
@@ -543,4 +594,79 @@ fn future_of(
             .get(&Resource::<StubFuture>::new_borrow(rep))?
             .future,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::Component;
+
+    use super::*;
+
+    /// The futures of a stub with the functions `body`; `$p` is the pollable, `$api` a client, `$ours` and `$theirs` are
+    /// `future-ours-result` and `future-theirs-result`.
+    fn futures(body: &str) -> Vec<String> {
+        let text = format!(
+            r#"(component
+  (import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type (sub resource)))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "a:b-stub/stub-w" (instance $stub
+    (alias outer 1 $pollable (type $outer))
+    (export "wasi-io-pollable" (type $p (eq $outer)))
+    (export "api" (type $api (sub resource)))
+    (export "future-ours-result" (type $ours (sub resource)))
+    (export "future-theirs-result" (type $theirs (sub resource)))
+    {body})))"#
+        );
+        let engine = Engine::default();
+        let component = Component::new(&engine, text).unwrap();
+        let typ = component.component_type();
+        let stub = typ
+            .imports(&engine)
+            .find(|(name, _)| *name == "a:b-stub/stub-w");
+        let Some(ComponentItem::ComponentInstance(instance)) = stub.map(|(_, item)| item.ty) else {
+            unreachable!("the stub is imported")
+        };
+        let mut found: Vec<String> = Futures::of(&engine, &instance).0.into_iter().collect();
+        found.sort();
+        found
+    }
+
+    fn func(name: &str, of: &str, result: &str) -> String {
+        format!(r#"(export "{name}" (func (param "self" (borrow ${of})) {result}))"#)
+    }
+
+    #[test]
+    fn results_to_come_are_told_by_their_functions_not_by_their_names() {
+        let (own_ours, own_p) = ("(result (own $ours))", "(result (own $p))");
+        let get = func(
+            "[method]future-ours-result.get",
+            "ours",
+            "(result (option u8))",
+        );
+        let subscribe = func("[method]future-ours-result.subscribe", "ours", own_p);
+        let ours = ["future-ours-result"];
+        assert_eq!(futures(&(get.clone() + &subscribe)), ours);
+        // Whatever of it the guest uses.
+        assert_eq!(futures(&get), ours);
+        assert_eq!(futures(&subscribe), ours);
+        assert_eq!(futures(&func("[method]api.ours", "api", own_ours)), ours);
+        assert_eq!(futures(""), [""; 0]);
+        // A resource of the target under such a name: its client.
+        let theirs = |name: &str, result: &str| {
+            let name = format!("[method]future-theirs-result.{name}");
+            futures(&(get.clone() + &func(&name, "theirs", result)))
+        };
+        assert_eq!(theirs("blocking-get", "(result u8)"), ours);
+        assert_eq!(theirs("get", own_ours), ours);
+        assert_eq!(theirs("subscribe", own_ours), ours);
+        assert_eq!(theirs("get", ""), ours);
+        assert_eq!(theirs("subscribe", ""), ours);
+        let given = func("[method]api.blocking-x", "api", "(result (own $theirs))");
+        assert_eq!(futures(&(given + &subscribe)), ours);
+        let made = r#"(export "[constructor]future-theirs-result" (func (result (own $theirs))))"#;
+        assert_eq!(futures(made), [""; 0]);
+        // The half of `blocking-blocking-…` that does not wait.
+        let half = func("[method]api.blocking-ours", "api", own_ours);
+        assert_eq!(futures(&half), ours);
+    }
 }
