@@ -115,6 +115,34 @@ fn another_package_in_the_wished_directory_is_left_alone() {
 }
 
 #[test]
+fn the_directory_of_the_stub_may_be_that_of_another_package() {
+    let other = "package z:other; interface i { f: func(); }";
+    let case = Case::new(&[
+        ("deps/a_target-stub/other.wit", other),
+        ("deps/a_target/other.wit", "package z:more@2.0.0;"),
+        ("deps/common/other.wit", "package z:third@2.0.0;"),
+        ("deps/x_common/other.wit", "package z:fourth@2.0.0;"),
+    ]);
+    case.add(false).unwrap();
+    let found = files(&case.caller());
+    assert_eq!(found["deps/a_target-stub/other.wit"], other);
+    assert!(
+        found.contains_key("deps/a_target-stub-stub/_stub.wit"),
+        "{found:?}"
+    );
+    assert!(
+        found.contains_key("deps/a_target-stub-stub-stub/target.wit"),
+        "{found:?}"
+    );
+    assert_eq!(found["deps/x_common-stub/types.wit"], COMMON);
+    load(&case.caller()).unwrap();
+    // Packages are known by name: what was placed elsewhere is found again.
+    let again = case.add(false).unwrap();
+    assert_eq!(again.created, [] as [PathBuf; 0]);
+    assert_eq!(files(&case.caller()), found);
+}
+
+#[test]
 fn a_conflict_changes_nothing_and_lists_the_files() {
     let other = COMMON.replace("u8", "u16");
     let case = Case::new(&[("deps/common/mine.wit", &other)]);

@@ -83,7 +83,7 @@ impl<'a> Plan<'a> {
         let made = stub_interface(self.dest, world, true, flavour)?;
         let dir = match self.existing(&source.name) {
             Some((there, _)) => there.dir.clone(),
-            None => dir_for(&source.name, None),
+            None => self.not_taken(dir_for(&source.name, None), &source.name),
         };
         let mut tree = self.tree.clone();
         tree.insert(dir.join(STUB_FILE), made.text.clone());
@@ -241,18 +241,24 @@ impl<'a> Plan<'a> {
         if let Some(dir) = source.files.first().and_then(|path| self.placed.get(path)) {
             return dir.clone();
         }
-        let free = |dir: &Path| {
+        self.not_taken(wished, &source.name)
+    }
+
+    /// `wished`, or a directory of a longer name when another package has it: a directory is one package. Whether the other
+    /// is one of the caller or of the stub that is being added makes no difference.
+    fn not_taken(&self, wished: PathBuf, name: &PackageName) -> PathBuf {
+        let taken = |dir: &Path| {
             let mut paths = self.tree.files().keys();
-            paths.all(|path| path.parent() != Some(dir) && path != dir)
+            paths.any(|path| path.parent() == Some(dir) || path == dir)
         };
-        if free(&wished) {
-            wished
-        } else {
-            dir_for(
-                &source.name,
-                source.name.version.as_ref().map(ToString::to_string),
-            )
+        if !taken(&wished) {
+            return wished;
         }
+        let mut dir = dir_for(name, name.version.as_ref().map(ToString::to_string));
+        while taken(&dir) {
+            dir.as_mut_os_string().push("-stub");
+        }
+        dir
     }
 }
 
