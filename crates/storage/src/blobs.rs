@@ -43,7 +43,7 @@ impl Blobs {
                 bytes.len()
             )));
         }
-        let hash = hex(&Sha256::digest(bytes));
+        let hash = hash_of(bytes);
         let path = self.directory.join(&hash);
         if fs::read(&path).is_ok_and(|kept| kept == bytes) {
             // Whoever wrote it may not have come to its last sync yet.
@@ -58,7 +58,7 @@ impl Blobs {
     pub fn get(&self, hash: &str) -> Result<Vec<u8>, StoreError> {
         let path = self.path(hash)?;
         let bytes = fs::read(&path).map_err(|e| io(&path, &e))?;
-        let found = hex(&Sha256::digest(&bytes));
+        let found = hash_of(&bytes);
         if found != hash {
             return Err(StoreError::Corrupt {
                 what: format!("blob {hash}"),
@@ -125,7 +125,12 @@ fn is_hash(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The name of a blob: its SHA-256 in lower-case hex.
+pub(crate) fn hash_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

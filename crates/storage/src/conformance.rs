@@ -141,4 +141,6 @@ conformance!(
     a_worker_made_again_never_meets_its_past,
     limits_are_refused_before_anything_is_written,
     operations_of_a_batch_apply_in_order,
+    everything_goes_to_another_store,
+    a_visit_shows_one_moment,
 );

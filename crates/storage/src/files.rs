@@ -33,7 +33,7 @@ pub(crate) fn private_dir(path: &Path) -> std::io::Result<()> {
 }
 
 /// Makes the names in a directory stay: a sync of a file promises its content only.
-pub(crate) fn sync_dir(path: &Path) -> std::io::Result<()> {
+pub fn sync_dir(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
 }
 

@@ -6,6 +6,7 @@ pub mod blobs;
 pub mod committer;
 #[cfg(test)]
 mod conformance;
+pub mod export;
 mod files;
 pub mod fjall;
 pub mod mem;
@@ -15,6 +16,6 @@ pub mod store;
 pub use crate::fjall::FjallStore;
 pub use blobs::Blobs;
 pub use committer::{Committer, CrashPoint, Seq, Stopped};
-pub use files::{TEMPORARY, write_durably};
+pub use files::{TEMPORARY, sync_dir, write_durably};
 pub use mem::MemStore;
 pub use store::{CommitError, Op, Store, StoreError, Token};

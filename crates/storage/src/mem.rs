@@ -4,7 +4,7 @@
 //! Read next: `conformance.rs`. Source: storage design §6 (faults).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use golem_model::ids::SHARDS;
@@ -12,6 +12,7 @@ use golem_model::{ComponentId, IdempotencyKey, LogId, OplogIndex, ShardId, Worke
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::batch::{check_limits, check_logs, check_tokens};
+use crate::export::Item;
 use crate::store::{
     CatalogRow, CommitError, KvSpace, Op, Store, StoreError, StoredResult, StoredWorker, Timer,
     Token,
@@ -257,6 +258,118 @@ impl MemSnapshot {
             .take_while(move |((k, key), _)| *k == kind && key.starts_with(prefix))
             .map(|((_, key), value)| (key, value))
             .take(limit)
+    }
+}
+
+/// Entries that [`MemSnapshot::items`] puts into one append.
+const APPENDED: usize = 256;
+
+impl MemSnapshot {
+    /// Everything that is there, as `Store::visit` shows it.
+    fn items(&self) -> impl Iterator<Item = Item> + '_ {
+        let alive = |log: &LogId| !self.dropped.contains(log);
+        let epoch = self.epochs.iter().max().copied().unwrap_or(0);
+        let workers = self.workers.iter().map(|(worker, (log, row))| {
+            Item::Op(Op::PutWorker {
+                worker: worker.clone(),
+                log: *log,
+                row: row.clone(),
+            })
+        });
+        let logs = self.logs.iter().filter(move |(log, _)| alive(log));
+        let appends = logs.flat_map(|(log, entries)| {
+            let parts = (1..).step_by(APPENDED).zip(entries.chunks(APPENDED));
+            parts.map(move |(first, entries)| {
+                Item::Op(Op::Append {
+                    log: *log,
+                    first: OplogIndex(first),
+                    entries: entries.to_vec(),
+                })
+            })
+        });
+        let running = self.running.iter().map(|(log, worker)| {
+            Item::Op(Op::SetRunning {
+                worker: worker.clone(),
+                log: *log,
+            })
+        });
+        let results = self.results.iter().filter(move |((log, _), _)| alive(log));
+        let results = results.map(|((log, key), result)| {
+            Item::Op(Op::PutResult {
+                log: *log,
+                key: key.clone(),
+                accepted: result.accepted,
+                finished: result.finished,
+            })
+        });
+        let timers = self.timers.values().map(|timer| {
+            Item::Op(Op::AddTimer {
+                timer: timer.clone(),
+            })
+        });
+        let kv = self.kv.iter().filter_map(|((space, key), value)| {
+            Some(Item::Op(Op::PutKv {
+                space: KvSpace::of(*space)?,
+                key: key.clone(),
+                value: value.clone(),
+            }))
+        });
+        let catalog = self
+            .catalog
+            .iter()
+            .map(|((kind, key), (revision, value))| Item::Catalog {
+                kind: kind.clone(),
+                row: CatalogRow {
+                    key: key.clone(),
+                    revision: *revision,
+                    value: value.clone(),
+                },
+            });
+        std::iter::once(Item::Epoch(epoch))
+            .chain(workers)
+            .chain(appends)
+            .chain(running)
+            .chain(results)
+            .chain(timers)
+            .chain(kv)
+            .chain(catalog)
+    }
+
+    /// Writes one item. Errors: `Corrupt` for one that is no row, or an append that leaves a gap.
+    fn restore(&mut self, item: &Item) -> Result<(), StoreError> {
+        let broken = |detail: &str| StoreError::Corrupt {
+            what: "an item".into(),
+            detail: detail.into(),
+        };
+        match item {
+            Item::Epoch(epoch) => {
+                for current in &mut self.epochs {
+                    *current = (*current).max(*epoch);
+                }
+            }
+            Item::Catalog { kind, row } => {
+                let key = (kind.clone(), row.key.clone());
+                self.catalog.insert(key, (row.revision, row.value.clone()));
+            }
+            Item::Op(Op::Append {
+                log,
+                first,
+                entries,
+            }) => {
+                let kept = usize::try_from(first.0.saturating_sub(1)).unwrap_or(usize::MAX);
+                let whole = self.logs.entry(*log).or_default();
+                if kept > whole.len() {
+                    return Err(broken("an append leaves a gap"));
+                }
+                whole.truncate(kept);
+                whole.extend(entries.iter().cloned());
+            }
+            item if item.to_row(SHARDS).is_none() => {
+                return Err(broken("it is no row of a store"));
+            }
+            Item::Op(op) => self.apply(op),
+        }
+        Ok(())
     }
 }
 
@@ -539,6 +652,21 @@ impl Store for MemStore {
             }
         }
         Ok(!state.dropped.is_empty())
+    }
+
+    fn visit(&self, take: &mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let snapshot = self.snapshot();
+        // A break is not an error.
+        let _ = snapshot.items().try_for_each(take);
+        Ok(())
+    }
+
+    fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        let mut state = self.state.write();
+        if self.faults.lock().dead {
+            return Err(StoreError::Io("store has stopped".into()));
+        }
+        items.iter().try_for_each(|item| state.restore(item))
     }
 
     fn free_bytes(&self) -> Option<u64> {

@@ -3,7 +3,11 @@
 //! Never touches HTTP, wasm or tokio. Bound: [`COMMIT_BYTES_MAX`], [`COMMIT_OPS_MAX`]. Read next: `committer.rs`, `fjall.rs`.
 //! Source: storage design §2 (trait), §3 (group commit), invariants I1–I5.
 
+use std::ops::ControlFlow;
+
 use golem_model::{Coded, ComponentId, IdempotencyKey, LogId, OplogIndex, ShardId, WorkerId};
+
+use crate::export::Item;
 
 /// Bytes at which the committer closes a batch: a commit must not stall the lane. One submit is never split, so a
 /// batch of one submit may be larger, up to [`COMMIT_BYTES_MAX`]. Source: storage design §2.
@@ -151,6 +155,13 @@ impl KvSpace {
             Self::KeyValue => 1,
             Self::Promise => 2,
         }
+    }
+
+    /// The space of a number.
+    pub(crate) fn of(number: u8) -> Option<Self> {
+        [Self::KeyValue, Self::Promise]
+            .into_iter()
+            .find(|space| space.number() == number)
     }
 }
 
@@ -415,6 +426,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes up to `records` records of dropped workers; returns whether some are left. Called by a sweeper.
     fn sweep(&self, records: usize) -> Result<bool, StoreError>;
+
+    /// Shows everything that was committed when the call began, all of one moment, until `take` breaks: rows of workers, logs
+    /// (each in order and in one piece), marks, results, timers, keyed values, the catalogue, and the highest shard epoch.
+    /// Nothing of dropped workers but their timers. Commits go on meanwhile; the space of what they replace is not given back
+    /// until the call returns. Blocks for as long as the store is large. Errors: `Io`, `Corrupt` at the first damaged record.
+    fn visit(&self, take: &mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), StoreError>;
+
+    /// Writes what another store has shown to this one, durable on return: rows as they are, revisions and epochs included.
+    /// For a store that nobody uses and that holds nothing of the same names; the same items again change nothing.
+    /// Errors: `Io`, `Corrupt` for an item that cannot be written.
+    fn restore(&self, items: &[Item]) -> Result<(), StoreError>;
 
     /// Bytes that may still be written where the store is; `None` where that is not known or has no bound.
     fn free_bytes(&self) -> Option<u64> {

@@ -16,6 +16,7 @@ pub(super) const AREAS: &[(&str, &str)] = &[
     ("CPS", "composing and describing components"),
     ("DEP", "stub dependencies"),
     ("ENC", "encoding components"),
+    ("EXP", "exports and imports"),
     ("FUN", "names of functions"),
     ("GEN", "generated bindings"),
     ("MAN", "the manifest golem.yaml"),

@@ -2,11 +2,16 @@
 //! THE SHELVES / conformance cases: one promise of the `Store` trait each. In: an empty store. Out: a failed assertion.
 //! Never looks behind the trait. Read next: `conformance.rs`.
 
+use std::ops::ControlFlow;
+
 use golem_model::{IdempotencyKey, LogId, OplogIndex, ShardId};
 
 use super::{Bench, append, commit_all, drop_worker, log_of, put_worker, read_all, worker};
+use crate::export::Item;
+use crate::fjall::FjallStore;
+use crate::mem::MemStore;
 use crate::store::{
-    COMMIT_BYTES_MAX, CatalogRow, CommitError, KEY_BYTES_MAX, KvSpace, Op, StoreError,
+    COMMIT_BYTES_MAX, CatalogRow, CommitError, KEY_BYTES_MAX, KvSpace, Op, Store, StoreError,
     StoredResult, StoredWorker, Timer, Token,
 };
 
@@ -795,4 +800,137 @@ pub(super) fn operations_of_a_batch_apply_in_order(bench: &mut impl Bench) {
         assert_eq!(store.kv(KvSpace::KeyValue, b"k").unwrap().unwrap(), [2]);
         bench.restart();
     }
+}
+
+/// Everything that a visit shows, in its order.
+fn shown(store: &dyn Store) -> Vec<Item> {
+    let mut found = Vec::new();
+    store
+        .visit(&mut |item| {
+            found.push(item);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    found
+}
+
+/// `visit` and `restore`: a backend to itself, to the other one, and back.
+pub(super) fn everything_goes_to_another_store(bench: &mut impl Bench) {
+    let (w, gone) = (worker(1, "w"), worker(1, "gone"));
+    let (log, gone_log) = (log_of(&w, 1), log_of(&gone, 2));
+    let timer = Timer {
+        due: 9,
+        id: 2,
+        worker: w.clone(),
+        payload: b"wake".to_vec(),
+    };
+    let store = bench.store();
+    store.catalog_put("component", b"c", 0, b"old").unwrap();
+    store.catalog_put("component", b"c", 1, b"new").unwrap();
+    commit_all(
+        store,
+        &[
+            &[append(log, 1, &[b"create"]), put_worker(&w, log, b"row")],
+            &[
+                append(log, 2, &[b"a", b""]),
+                append(gone_log, 1, &[b"x"]),
+                put_worker(&gone, gone_log, b"row"),
+                put_result(gone_log, "k", 1, 1),
+                Op::SetRunning {
+                    worker: w.clone(),
+                    log,
+                },
+                put_result(log, "k", 2, 3),
+                Op::AddTimer {
+                    timer: timer.clone(),
+                },
+                Op::PutKv {
+                    space: KvSpace::KeyValue,
+                    key: b"a".to_vec(),
+                    value: b"1".to_vec(),
+                },
+            ],
+            &[drop_worker(&gone, gone_log)],
+        ],
+    );
+    let items = shown(store);
+    let dir = tempfile::tempdir().unwrap();
+    let fjall = FjallStore::open(dir.path()).unwrap();
+    let mem = MemStore::new();
+    for other in [&fjall as &dyn Store, &mem] {
+        other.restore(&items).unwrap();
+        // The same again changes nothing.
+        other.restore(&items).unwrap();
+        assert_eq!(read_all(other, log), [&b"create"[..], b"a", b""]);
+        assert_eq!(read_all(other, gone_log), [&b""[..]; 0]);
+        assert_eq!(other.worker(&w).unwrap().unwrap().row, b"row");
+        assert_eq!(other.worker(&gone).unwrap(), None);
+        assert_eq!(other.result(log, &key("k")).unwrap(), Some(result(2, 3)));
+        assert_eq!(other.result(gone_log, &key("k")).unwrap(), None);
+        let shard = log.shard();
+        assert_eq!(
+            other.scan_running(shard, None, 9).unwrap(),
+            [(w.clone(), log)]
+        );
+        assert_eq!(other.next_timer(shard).unwrap(), Some(timer.clone()));
+        let value = other.kv(KvSpace::KeyValue, b"a").unwrap();
+        assert_eq!(value.as_deref(), Some(&b"1"[..]));
+        let row = other.catalog_get("component", b"c").unwrap().unwrap();
+        assert_eq!((row.revision, row.value), (2, b"new".to_vec()));
+        // Its owner goes on where the log ends, under an epoch that no log has yet.
+        let tokens = other.claim_all().unwrap();
+        assert!(tokens.iter().all(|token| token.epoch > 1));
+        other
+            .commit(&tokens, &[append(log, 4, &[b"more"])])
+            .unwrap();
+        assert_eq!(read_all(other, log).len(), 4);
+    }
+    // An operation that makes nothing is none that a store has.
+    let remove = Item::Op(Op::ClearRunning { log });
+    assert!(matches!(
+        mem.restore(std::slice::from_ref(&remove)),
+        Err(StoreError::Corrupt { .. })
+    ));
+    assert!(matches!(
+        fjall.restore(&[remove]),
+        Err(StoreError::Corrupt { .. })
+    ));
+}
+
+/// What is committed during a visit is not in it, and not what it removes either.
+pub(super) fn a_visit_shows_one_moment(bench: &mut impl Bench) {
+    let (w, other) = (worker(1, "w"), worker(2, "other"));
+    let (log, other_log) = (log_of(&w, 1), log_of(&other, 2));
+    let store = bench.store();
+    let batch = [append(log, 1, &[b"a"]), put_worker(&w, log, b"row")];
+    let tokens = commit_all(store, &[&batch]);
+    let before = shown(store);
+    let (mut during, mut begun) = (Vec::new(), false);
+    store
+        .visit(&mut |item| {
+            if !std::mem::replace(&mut begun, true) {
+                let ops = [
+                    append(other_log, 1, &[b"b"]),
+                    put_worker(&other, other_log, b"row"),
+                    drop_worker(&w, log),
+                ];
+                store.commit(&tokens, &ops).unwrap();
+                while store.sweep(100).unwrap() {}
+            }
+            during.push(item);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(during, before);
+    let after = shown(store);
+    let row = put_worker(&other, other_log, b"row");
+    assert!(after.contains(&Item::Op(row)) && !after.contains(&before[1]));
+    let mut seen = 0;
+    store
+        .visit(&mut |_| {
+            seen += 1;
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    assert_eq!(seen, 1);
 }

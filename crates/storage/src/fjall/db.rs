@@ -7,7 +7,10 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _, Slice,
+    Snapshot,
+};
 
 use crate::fjall::layout::{CHECKSUM_BYTES, Space, corrupt, seal, unseal};
 use crate::fjall::settled::Settler;
@@ -37,6 +40,12 @@ pub(crate) struct Db {
 pub(crate) struct Row {
     key: Slice,
     value: Slice,
+}
+
+/// What was committed at one moment.
+pub(crate) struct Moment<'a> {
+    snapshot: Snapshot,
+    db: &'a Db,
 }
 
 /// Changes that happen all or not at all.
@@ -108,6 +117,14 @@ impl Db {
         self.space(space)?
             .contains_key(key)
             .map_err(|e| read_error(space.name(), e))
+    }
+
+    /// What is committed now, however long it is kept. Nothing that it shows is given back to the disk before it is dropped.
+    pub(crate) fn moment(&self) -> Moment<'_> {
+        Moment {
+            snapshot: self.database.snapshot(),
+            db: self,
+        }
     }
 
     /// Rows of a range in the order of their keys, from either end. Errors of the items: `Io`, `Corrupt`.
@@ -194,6 +211,24 @@ impl Row {
     pub(crate) fn content(&self) -> &[u8] {
         let end = self.value.len().saturating_sub(CHECKSUM_BYTES);
         self.value.get(..end).unwrap_or_default()
+    }
+}
+
+impl Moment<'_> {
+    /// Rows of a range in the order of their keys. Errors of the items: `Io`, `Corrupt`.
+    pub(crate) fn range(
+        &self,
+        space: Space,
+        range: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        what: impl Fn(&[u8]) -> String + Clone,
+    ) -> Result<impl Iterator<Item = Result<Row, StoreError>>, StoreError> {
+        let rows = self.snapshot.range(self.db.space(space)?, range);
+        Ok(rows.map(move |guard| {
+            let (key, value) = guard
+                .into_inner()
+                .map_err(|e| read_error(&format!("a block of {}", space.name()), e))?;
+            Row::checked(key, value, &what)
+        }))
     }
 }
 

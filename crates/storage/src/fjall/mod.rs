@@ -6,10 +6,11 @@
 mod db;
 mod home;
 pub(crate) mod journal;
-mod layout;
+pub(crate) mod layout;
 mod settled;
 mod store;
 mod sweep;
 mod tails;
+mod visit;
 
 pub use store::FjallStore;

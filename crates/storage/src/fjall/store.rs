@@ -5,18 +5,20 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 
 use golem_model::{ComponentId, IdempotencyKey, LogId, OplogIndex, ShardId, WorkerId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::batch::{check_limits, check_logs, check_tokens};
+use crate::export::Item;
 use crate::fjall::db::{Batch, Db, Row};
 use crate::fjall::home::Home;
 use crate::fjall::journal::{self, JournalEnd};
 use crate::fjall::layout::{self, Space, corrupt, log_name};
 use crate::fjall::tails::Tails;
+use crate::fjall::visit::dropped_at;
 use crate::store::{
     CatalogRow, CommitError, KvSpace, Op, Store, StoreError, StoredResult, StoredWorker, Timer,
     Token,
@@ -30,7 +32,7 @@ pub struct FjallStore {
     pub(super) db: Db,
     /// Current epoch of each shard. Held through every commit and claim: there is one writer at a time, and no commit can
     /// fall between the check of its tokens and its write.
-    epochs: Mutex<Vec<u64>>,
+    pub(super) epochs: Mutex<Vec<u64>>,
     tails: Mutex<Tails>,
     /// Logs that were dropped and are not swept yet.
     pub(super) dropped: RwLock<HashSet<LogId>>,
@@ -54,7 +56,7 @@ impl FjallStore {
         probe(&db, end)?;
         home.finish()?;
         let epochs = load_epochs(&db, home.shards())?;
-        let dropped = load_dropped(&db)?;
+        let dropped = dropped_at(&db.moment())?;
         Ok(Self {
             db,
             epochs: Mutex::new(epochs),
@@ -525,6 +527,14 @@ impl Store for FjallStore {
         self.sweep_some(records)
     }
 
+    fn visit(&self, take: &mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.visit_all(take)
+    }
+
+    fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        self.restore_all(items)
+    }
+
     fn disk_bytes(&self) -> Result<u64, StoreError> {
         self.db.disk_bytes()
     }
@@ -566,7 +576,7 @@ fn record_name(key: &[u8]) -> String {
 }
 
 /// A row as messages name it.
-fn row_name(space: Space, key: &[u8]) -> String {
+pub(super) fn row_name(space: Space, key: &[u8]) -> String {
     format!("row `{}` of {}", key.escape_ascii(), space.name())
 }
 
@@ -611,20 +621,6 @@ fn load_epochs(db: &Db, shards: u16) -> Result<Vec<u64>, StoreError> {
         }
     }
     Ok(epochs)
-}
-
-fn load_dropped(db: &Db) -> Result<HashSet<LogId>, StoreError> {
-    let range = layout::prefix_range(layout::DROPPED_PREFIX.to_vec(), None);
-    db.range(Space::Sys, range, |key| row_name(Space::Sys, key))?
-        .map(|row| {
-            let row = row?;
-            let log = row
-                .key()
-                .get(layout::DROPPED_PREFIX.len()..)
-                .and_then(layout::parse_log_key);
-            log.ok_or_else(|| corrupt(row_name(Space::Sys, row.key()), "it names no log"))
-        })
-        .collect()
 }
 
 /// The self-test at start: commits a row, and looks for it in the journal's file by another way than it was written.
