@@ -8,6 +8,7 @@
 //! happened to the wall clock meanwhile; after a boot it begins with the wall clock again, but never before what was written.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use golem_storage::{Store, StoreError};
@@ -29,12 +30,24 @@ struct Anchor {
 
 static ANCHOR: OnceLock<Anchor> = OnceLock::new();
 
-/// Takes the clock up where an earlier process of this boot left it, and writes it down. Only the first call of a process sets
-/// it, since there is one clock in a process. Errors: of the catalogue.
+/// By how much the clock is ahead of its anchor, nanoseconds: a store that was imported while the process ran may have been
+/// further. It only grows.
+static AHEAD: AtomicU64 = AtomicU64::new(0);
+
+/// Takes the clock up where an earlier process of this boot left it, and writes it down. The first call of a process sets it, since
+/// there is one clock in a process; a later one moves it forward when the store has been further. Errors: of the catalogue.
 pub(crate) fn open(store: &dyn Store) -> Result<(), StoreError> {
     let row = store.catalog_get(KIND, KEY)?;
     let before = row.as_ref().and_then(|row| parse(&row.value));
     let anchor = *ANCHOR.get_or_init(|| begin(before, boot(), counter(), wall_nanos()));
+    if let Some(before) = before {
+        let now = counter();
+        AHEAD.fetch_max(missing(before, anchor, now), Ordering::AcqRel);
+    }
+    let anchor = Anchor {
+        steady: anchor.steady.saturating_add(AHEAD.load(Ordering::Acquire)),
+        ..anchor
+    };
     let revision = row.map_or(0, |row| row.revision);
     store
         .catalog_put(KIND, KEY, revision, &bytes(anchor))
@@ -45,7 +58,22 @@ pub(crate) fn open(store: &dyn Store) -> Result<(), StoreError> {
 pub(crate) fn steady_nanos() -> u64 {
     let anchor = ANCHOR.get_or_init(|| begin(None, boot(), counter(), wall_nanos()));
     let since = counter().saturating_sub(anchor.counter);
-    anchor.steady.saturating_add(since)
+    let ahead = AHEAD.load(Ordering::Acquire);
+    anchor.steady.saturating_add(since).saturating_add(ahead)
+}
+
+/// How far behind `before`, which a store has written down, the clock of `anchor` is when the boot's counter stands at `counter`.
+fn missing(before: Anchor, anchor: Anchor, counter: u64) -> u64 {
+    let ours = anchor
+        .steady
+        .saturating_add(counter.saturating_sub(anchor.counter));
+    let same = before.boot == anchor.boot && before.boot != [0; 16];
+    let since = if same {
+        counter.saturating_sub(before.counter)
+    } else {
+        0
+    };
+    before.steady.saturating_add(since).saturating_sub(ours)
 }
 
 /// Nanoseconds since 1970 by the wall clock, which may be set back or forward at any time.
@@ -141,6 +169,16 @@ mod tests {
         };
         assert_eq!(begin(Some(nameless), [0; 16], 1_600, 70_000).steady, 70_000);
         assert_eq!(begin(None, here, 5, 70_000).steady, 70_000);
+        // A store of this boot, or of another one, that is ahead of or behind this process.
+        let ours = |steady| Anchor {
+            boot: here,
+            counter: 1_500,
+            steady,
+        };
+        assert_eq!(missing(before, ours(50_500), 1_600), 0);
+        assert_eq!(missing(before, ours(50_400), 1_600), 100);
+        assert_eq!(missing(before, ours(60_000), 1_600), 0);
+        assert_eq!(missing(nameless, ours(40_000), 1_600), 9_900);
         assert_eq!(parse(&bytes(before)), Some(before));
         assert_eq!(parse(b"something else"), None);
     }
