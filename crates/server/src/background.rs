@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::error::ServeError;
 use crate::serve::{Options, Started, run};
@@ -18,7 +18,8 @@ use crate::serve::{Options, Started, run};
 #[derive(Debug)]
 pub struct Background {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    /// Dropping it tells the server to stop.
+    stop: Option<watch::Sender<bool>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -32,12 +33,7 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> ServeError {
 impl Background {
     /// Starts a server and returns when it takes requests. Blocks until then. Errors: as [`run`].
     pub fn start(options: Options) -> Result<Self, ServeError> {
-        let runtime = Builder::new_multi_thread()
-            .enable_all()
-            .thread_name("golem-server")
-            .build()
-            .map_err(system("threads"))?;
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(false);
         let (said, says) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("golem-server".to_owned())
@@ -48,11 +44,7 @@ impl Background {
                     tracing::error!(%error, "the server ends the process");
                     std::process::abort();
                 };
-                let shutdown = async {
-                    // The other end is dropped with the server: the same as being told.
-                    let _ = stopped.await;
-                };
-                if let Err(error) = runtime.block_on(run(options, ready, fatal, shutdown)) {
+                if let Err(error) = run(options, ready, fatal, stopped) {
                     // Whoever waits is gone when the server was ready before.
                     drop(said.send(Err(error)));
                 }
@@ -116,7 +108,8 @@ pub fn on_signal(then: impl FnOnce() + Send + 'static) -> Result<(), ServeError>
     Ok(())
 }
 
-fn signals(
+/// Listeners for SIGINT and SIGTERM on `runtime`. Errors: the system gives no signals.
+pub(crate) fn signals(
     runtime: &Runtime,
 ) -> Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal), ServeError> {
     let _inside = runtime.enter();

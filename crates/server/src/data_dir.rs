@@ -10,6 +10,7 @@ use std::sync::Arc;
 use golem_storage::{Blobs, FjallStore, Store, StoreError};
 
 use crate::error::ServeError;
+use crate::import;
 
 /// The file that says that a directory is a data directory.
 const FORMAT_FILE: &str = "FORMAT";
@@ -25,12 +26,15 @@ const FILES_DIR: &str = "worker-files";
 const CHECKPOINTS_DIR: &str = "checkpoints";
 /// What `--clean` removes, in this order: [`FORMAT_FILE`] last, so that a clean that is killed is begun again and never
 /// mistaken for a new directory. Files of other names stay: whoever put them there wants them.
-const OURS: [&str; 6] = [
+const OURS: [&str; 9] = [
     "fjall",
     BLOBS_DIR,
     CODE_DIR,
     FILES_DIR,
     CHECKPOINTS_DIR,
+    import::FILES[0],
+    import::FILES[1],
+    import::FILES[2],
     FORMAT_FILE,
 ];
 
@@ -45,15 +49,23 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
+    /// Whether there is a data directory at `path`.
+    pub(crate) fn is_there(path: &Path) -> bool {
+        path.join(FORMAT_FILE).exists()
+    }
+
     /// Opens `path`, or makes it; with `clean`, empties it first.
     ///
-    /// Errors: `NotOurs`, `DataDir`, and of the store `Locked`, `UnknownFormat`, `Corrupt`, `Io`.
+    /// An import that waits is done before this returns.
+    ///
+    /// Errors: `NotOurs`, `DataDir`, `Unfinished`, and of the store `Locked`, `UnknownFormat`, `Corrupt`, `Io`.
     pub(crate) fn open(path: &Path, clean: bool) -> Result<Self, ServeError> {
         if clean {
             self::clean(path)?;
         }
         let store = Arc::new(FjallStore::open(path)?);
         let blobs = Arc::new(Blobs::open(path.join(BLOBS_DIR))?);
+        import::apply(path, store.as_ref(), &blobs)?;
         Ok(Self {
             store,
             blobs,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use golem_engine::StartError;
 use golem_model::Coded;
+use golem_storage::export::ExportError;
 use golem_storage::{CommitError, StoreError};
 
 /// Why a server did not start, or did not stop in order.
@@ -34,6 +35,20 @@ pub enum ServeError {
         /// What the system says.
         detail: String,
     },
+    /// There is no data directory where one is to be exported.
+    #[error("`{}` is no data directory of this program", .0.display())]
+    NoDataDir(PathBuf),
+    /// Something of an import is in the store, and the rest of it cannot be read any more.
+    #[error("the import into `{}` was begun and cannot be finished: {error}", path.display())]
+    Unfinished {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        error: ExportError,
+    },
+    /// Nothing was exported or imported.
+    #[error(transparent)]
+    Export(ExportError),
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,6 +92,9 @@ impl Coded for ServeError {
             Self::Bind { .. } => "SRV-002",
             Self::NotOurs(_) => "SRV-004",
             Self::DataDir { .. } => "SRV-005",
+            Self::NoDataDir(_) => "EXP-012",
+            Self::Unfinished { .. } => "EXP-009",
+            Self::Export(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::System { .. } => "SRV-006",
@@ -94,6 +112,9 @@ impl Coded for ServeError {
             Self::Bind { .. } => "listen on this machine only: golem-cli server run --host 127.0.0.1".into(),
             Self::NotOurs(_) => "check --data-dir, or pass a new directory".into(),
             Self::DataDir { .. } => "check free disk space and the permissions, or pass another directory: --data-dir DIR".into(),
+            Self::NoDataDir(_) => "pass the --data-dir of the server: golem-cli export FILE --data-dir DIR".into(),
+            Self::Unfinished { .. } => "import the export again into a new data directory: golem-cli import FILE --data-dir NEW-DIR".into(),
+            Self::Export(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
             Self::Engine(error) => return error.hint(),
             Self::Tls { .. } => "pass PEM files of a certificate and its key: --tls-cert cert.pem --tls-key key.pem".into(),

@@ -8,13 +8,17 @@ mod background;
 mod data_dir;
 mod error;
 mod http;
+mod import;
 pub mod limits;
 mod listen;
+mod offline;
 mod serve;
 mod tls;
 pub mod trial;
 
 pub use background::{Background, on_signal};
 pub use error::ServeError;
-pub use serve::{CrashPoint, HostRule, ListenRule, Options, Started, run, run_until_signal};
+pub use golem_storage::export::ExportError;
+pub use offline::{check_export, export_dir, import_dir, save_export};
+pub use serve::{CrashPoint, HostRule, ListenRule, Options, Started, run_until_signal};
 pub use tls::TlsFiles;

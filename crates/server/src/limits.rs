@@ -38,6 +38,11 @@ pub const CONNECTIONS_MAX: usize = 8192;
 /// Pause after the system refused to give a connection (no file handles left), so that the loop does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Exports at once: each holds back space of the store; others wait.
+pub const EXPORTS_AT_ONCE: usize = 1;
+/// How long a transfer of an export waits for the next piece to go or to come: a line that is this long silent is broken.
+pub const TRANSFER_PAUSE: Duration = Duration::from_secs(60);
+
 /// Longest idempotency key. It is stored with every invocation; keys of clients are UUIDs of 36 characters.
 pub const KEY_BYTES_MAX: usize = 256;
 /// Longest worker name in a path. Names made over REST have at most 100 characters, workers may choose longer ones.

@@ -10,14 +10,16 @@ use std::sync::Arc;
 pub use golem_engine::{HostRule, ListenRule};
 use golem_engine::{Network, Node, NodeConfig};
 pub use golem_storage::CrashPoint;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::audit::Audit;
+use crate::background::signals;
 use crate::data_dir::DataDir;
 use crate::error::ServeError;
-use crate::http::{Door, Guard, router};
+use crate::http::{Door, Guard, Transfer, router};
 use crate::limits;
 use crate::listen::{Connections, Front};
 use crate::tls::{Tls, TlsFiles};
@@ -84,8 +86,8 @@ pub struct Started {
     pub owner_token: Option<PathBuf>,
 }
 
-/// Runs a server on threads of its own until SIGINT or SIGTERM. `ready` is told once requests are taken. `fatal` is
-/// called when the disk refuses a write, before anybody hears of it, and has to end the process at once.
+/// Runs a server until SIGINT or SIGTERM. `ready` is told once requests are taken. `fatal` is called when the disk refuses a
+/// write, before anybody hears of it, and has to end the process at once.
 ///
 /// Blocks. Errors: every variant of [`ServeError`].
 pub fn run_until_signal(
@@ -93,43 +95,115 @@ pub fn run_until_signal(
     ready: impl FnOnce(Started) + Send,
     fatal: impl FnOnce(ServeError) + Send + 'static,
 ) -> Result<(), ServeError> {
-    let system = |what: &'static str| {
-        move |error: io::Error| ServeError::System {
-            what,
-            detail: error.to_string(),
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("golem-server")
-        .build()
-        .map_err(system("threads"))?;
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("signals"))?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(system("signals"))?;
-        let shutdown = async move {
-            tokio::select! {
-                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
-                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-            }
-        };
-        run(options, ready, fatal, shutdown).await
-    })
+    run(options, ready, fatal, stop_on_signal()?)
 }
 
-/// Runs a server until `shutdown` is done, then ends it in order: no new connections, the replies of running requests
-/// (at most [`limits::DRAIN_TIMEOUT`]), the engine with its committer. `ready` is told once requests are taken; `fatal` is called
-/// when the disk refuses a write, and has to end the process.
+/// True once SIGINT or SIGTERM came. Heard on a thread of its own, so that none is lost between two lives of a server.
+fn stop_on_signal() -> Result<watch::Receiver<bool>, ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("threads"))?;
+    let (mut interrupt, mut terminate) = signals(&runtime)?;
+    let (stop, stopped) = watch::channel(false);
+    std::thread::Builder::new()
+        .name("golem-signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+                    _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+                }
+                stop.send_replace(true);
+                // Later ones change nothing: a stopping server ends by itself.
+                stop.closed().await;
+            });
+        })
+        .map_err(system("threads"))?;
+    Ok(stopped)
+}
+
+/// Runs a server on threads of its own until `stop` is true or its sender is gone. One that was given an import begins anew with
+/// it, on the same socket: a life ends with its threads, so that nothing of it holds the store any more.
+///
+/// Blocks. Errors: as [`live`].
+pub(crate) fn run(
+    mut options: Options,
+    ready: impl FnOnce(Started) + Send,
+    fatal: impl FnOnce(ServeError) + Send + 'static,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    let fatal = Arc::new(Mutex::new(Some(fatal)));
+    let (mut ready, mut socket) = (Some(ready), None);
+    loop {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("golem-server")
+            .build()
+            .map_err(system("threads"))?;
+        let told = |started| {
+            if let Some(ready) = ready.take() {
+                ready(started);
+            }
+        };
+        let fatal = Arc::clone(&fatal);
+        let dying = move |error| {
+            if let Some(fatal) = fatal.lock().take() {
+                fatal(error);
+            }
+        };
+        let mut stop = stop.clone();
+        let stopped = async move {
+            // An error means that the sender is gone, which is the same.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        let ended = runtime.block_on(live(&options, socket.take(), told, dying, stopped))?;
+        drop(runtime);
+        match ended {
+            Ended::Stopped => return Ok(()),
+            Ended::Imported(kept) => socket = Some(kept),
+        }
+        tracing::info!("beginning anew with what was imported");
+        // What was asked for at the start is done; what came since stays.
+        options.clean = false;
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> ServeError {
+    move |error| ServeError::System {
+        what,
+        detail: error.to_string(),
+    }
+}
+
+/// How a life of a server ended.
+enum Ended {
+    /// It was told to.
+    Stopped,
+    /// It was given an import; the next life takes requests from the same socket.
+    Imported(std::net::TcpListener),
+}
+
+/// One life of a server: until `shutdown` is done or an import has arrived, then ended in order: no new connections, the replies
+/// of running requests (at most [`limits::DRAIN_TIMEOUT`]), the engine with its committer. `ready` is told once requests are taken;
+/// `fatal` is called when the disk refuses a write, and has to end the process. Listens on `socket`, if there is one.
 ///
 /// Errors: every variant of [`ServeError`] before `ready` was called, none after. Not cancel safe: a dropped server
 /// stops like a killed one, which loses nothing that was acknowledged.
-pub async fn run(
-    options: Options,
+async fn live(
+    options: &Options,
+    socket: Option<std::net::TcpListener>,
     ready: impl FnOnce(Started),
     fatal: impl FnOnce(ServeError) + Send + 'static,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    let listener = bind(&options).await?;
+) -> Result<Ended, ServeError> {
+    let cannot = |error: io::Error| cannot_bind(options, &error);
+    let socket = match socket {
+        Some(socket) => socket,
+        None => bind(options).await?.into_std().map_err(cannot)?,
+    };
+    // Of its own, so that the socket stays while the next life begins: who comes meanwhile waits.
+    let listener = TcpListener::from_std(socket.try_clone().map_err(cannot)?).map_err(cannot)?;
     let DataDir {
         store,
         blobs,
@@ -146,19 +220,23 @@ pub async fn run(
     let audit = audit(&access, &options.data_dir)?;
     let tls = options.tls.clone().map(Tls::open).transpose()?;
     config.memory_bytes = options.memory_bytes;
+    let transfer = Transfer::new(
+        Arc::clone(&store),
+        Arc::clone(&blobs),
+        options.data_dir.clone(),
+    );
     let node = Node::start(&config, store, blobs, |error| {
         fatal(ServeError::StoreFailed(error))
     })?;
     let asks = access.is_required();
-    let door = Arc::new(Door::new(Arc::clone(&node), access, audit));
+    let door = Door::new(Arc::clone(&node), access, audit).with_transfer(transfer);
+    let door = Arc::new(door);
     let guard = Guard {
         local_names_only: options.host.is_loopback(),
     };
     let front = Front::new(guard, asks, router(Arc::clone(&door)));
     let connections = Connections::new();
-    let address = listener
-        .local_addr()
-        .map_err(|error| cannot_bind(&options, &error))?;
+    let address = listener.local_addr().map_err(cannot)?;
     tracing::info!(%address, data_dir = %options.data_dir.display(), "taking requests");
     ready(Started {
         address,
@@ -173,11 +251,13 @@ pub async fn run(
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = connections.accept(listener, acceptor, front) => {}
-        () = certificate => {}
-        () = shutdown => {}
-    }
+    let imported = tokio::select! {
+        () = connections.accept(listener, acceptor, front) => false,
+        () = certificate => false,
+        () = shutdown => false,
+        () = door.imported() => true,
+    };
+    let kept = imported.then_some(socket);
     door.stop();
     connections.close();
     let drained = connections.ended(limits::DRAIN_TIMEOUT).await;
@@ -188,7 +268,7 @@ pub async fn run(
         );
     }
     tracing::info!("stopped");
-    Ok(())
+    Ok(kept.map_or(Ended::Stopped, Ended::Imported))
 }
 
 /// Listens first: a second server on the same port must end before it touches anything.

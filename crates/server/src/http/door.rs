@@ -14,7 +14,8 @@ use super::error::RequestError;
 use super::extract::JsonBodies;
 use super::metrics::{self, Requests};
 use super::routes::Routes;
-use super::{component, connect, health, oplog, serve, token, travel, worker};
+use super::transfer::Transfer;
+use super::{component, connect, health, oplog, serve, token, transfer, travel, worker};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::limits;
@@ -37,6 +38,8 @@ pub(crate) struct Door {
     pub(super) listeners: Arc<Semaphore>,
     /// How long requests took.
     pub(super) requests: Requests,
+    /// What exports and imports need; none without a data directory.
+    pub(super) transfer: Option<Transfer>,
     stopping: AtomicBool,
 }
 
@@ -52,7 +55,22 @@ impl Door {
             audit,
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
             requests: Requests::default(),
+            transfer: None,
             stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// With exports and imports.
+    pub(crate) fn with_transfer(mut self, transfer: Transfer) -> Self {
+        self.transfer = Some(transfer);
+        self
+    }
+
+    /// Returns when an import has arrived, for which the server has to begin anew; never without exports and imports.
+    pub(crate) async fn imported(&self) {
+        match &self.transfer {
+            Some(transfer) => transfer.imported().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -94,5 +112,6 @@ pub(super) fn all_routes() -> Routes {
         .merge(oplog::routes())
         .merge(travel::routes())
         .merge(token::routes())
+        .merge(transfer::routes())
         .merge(metrics::routes())
 }

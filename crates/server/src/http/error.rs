@@ -331,7 +331,7 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
 impl ApiError {
     /// `errors` for a 400, `error` for every other status.
-    fn plain(status: StatusCode, problem: Problem) -> Self {
+    pub(super) fn plain(status: StatusCode, problem: Problem) -> Self {
         let body = if status == StatusCode::BAD_REQUEST {
             ErrorBody::bad_request(problem)
         } else {

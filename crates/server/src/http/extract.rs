@@ -32,6 +32,10 @@ pub(crate) struct VersionAt(pub(crate) ComponentId, pub(crate) ComponentVersion)
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenAt(pub(crate) TokenId);
 
+/// `{sha256}` of the path: the name of an export.
+#[derive(Debug, Clone)]
+pub(crate) struct ExportAt(pub(crate) String);
+
 /// `{component}` and `{worker}` of the path.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerAt(pub(crate) WorkerId);
@@ -63,6 +67,20 @@ impl<S: Send + Sync> FromRequestParts<S> for TokenAt {
             segment(&params, "token"),
             "the id of a token (a UUID)",
         )?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ExportAt {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path(parts, state).await?;
+        let name = segment(&params, "sha256");
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if name.len() == 64 && name.bytes().all(digit) {
+            return Ok(Self(name.to_owned()));
+        }
+        let expected = "the name of an export (64 hexadecimal digits in lower case)";
+        Err(bad_path(name, expected).into())
     }
 }
 

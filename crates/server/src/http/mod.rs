@@ -23,6 +23,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod token;
+mod transfer;
 mod travel;
 #[cfg(test)]
 mod travel_tests;
@@ -33,3 +34,4 @@ pub(crate) use door::{Door, router};
 pub(crate) use error::ApiError;
 pub(crate) use guard::Guard;
 pub(crate) use routes::Peer;
+pub(crate) use transfer::Transfer;
