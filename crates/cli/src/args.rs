@@ -155,6 +155,12 @@ pub(crate) enum Command {
     Doctor(cmd::doctor::Args),
     /// Check the tools that building needs
     Diagnose(cmd::diagnose::Args),
+    /// Write everything that a server keeps into a file, while it runs
+    #[cfg(feature = "server")]
+    Export(cmd::export::Args),
+    /// Put everything that an export has into a server that has nothing yet
+    #[cfg(feature = "server")]
+    Import(cmd::import::Args),
     /// Run a server on this machine
     #[cfg(feature = "server")]
     Server(cmd::server::Args),

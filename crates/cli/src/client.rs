@@ -5,6 +5,8 @@
 mod connect;
 mod error;
 mod multipart;
+#[cfg(feature = "server")]
+mod transfer;
 mod transport;
 mod travel;
 

@@ -76,6 +76,10 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Doctor(a) => cmd::doctor::run(&a, &global, out),
         Command::Diagnose(a) => cmd::diagnose::run(&a, out),
         #[cfg(feature = "server")]
+        Command::Export(a) => cmd::export::run(&a, &global, out),
+        #[cfg(feature = "server")]
+        Command::Import(a) => cmd::import::run(&a, &global, out),
+        #[cfg(feature = "server")]
         Command::Server(a) => cmd::server::run(a, out),
         #[cfg(feature = "server")]
         Command::Test(a) => cmd::test::run(a, out),

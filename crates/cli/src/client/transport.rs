@@ -10,6 +10,7 @@ use std::time::Duration;
 use golem_model::urn::percent_encode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use ureq::AsSendBody;
 use ureq::http;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
@@ -174,9 +175,49 @@ impl Transport {
         self.answer(&url, request).map(|(_, body)| body)
     }
 
+    /// Sends a request and gives the body of the answer as it arrives, without a bound. Errors: as [`Self::json`].
+    #[cfg(feature = "server")]
+    pub(crate) fn read(&self, request: Request) -> Result<impl std::io::Read + use<>, Failure> {
+        let url = format!("{}{}", self.base, request.path);
+        let body = Vec::new();
+        let response = self.accepted(&url, request, body)?;
+        Ok(response.into_body().into_reader())
+    }
+
+    /// Sends a request with a file as its body and reads the answer as JSON. Errors: as [`Self::json`].
+    #[cfg(feature = "server")]
+    pub(crate) fn send_file<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        file: std::fs::File,
+    ) -> Result<T, Failure> {
+        let url = format!("{}{}", self.base, request.path);
+        let request = request.header([("content-type", "application/octet-stream".to_owned())]);
+        let mut response = self.accepted(&url, request, file)?;
+        let status = response.status().as_u16();
+        let body = self.whole(&mut response)?;
+        serde_json::from_slice(&body)
+            .map_err(|error| unclear(&url, status, &error.to_string(), &body))
+    }
+
     /// Status and body of a request that was not refused.
-    fn answer(&self, url: &str, request: Request) -> Result<(u16, Vec<u8>), Failure> {
-        tracing::debug!(method = %request.method, url, bytes = request.body.len(), "request");
+    fn answer(&self, url: &str, mut request: Request) -> Result<(u16, Vec<u8>), Failure> {
+        let body = std::mem::take(&mut request.body);
+        tracing::debug!(bytes = body.len(), "body");
+        let mut response = self.accepted(url, request, body)?;
+        let body = self.whole(&mut response)?;
+        tracing::debug!(bytes = body.len(), "answer");
+        Ok((response.status().as_u16(), body))
+    }
+
+    /// The answer to a request that was not refused, its body not read yet.
+    fn accepted(
+        &self,
+        url: &str,
+        request: Request,
+        body: impl AsSendBody,
+    ) -> Result<http::Response<ureq::Body>, Failure> {
+        tracing::debug!(method = %request.method, url, "request");
         let mut builder = http::Request::builder().method(request.method).uri(url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
@@ -192,26 +233,29 @@ impl Transport {
             }
             .failure()
         };
-        let request = builder
-            .body(request.body)
-            .map_err(|error| bad(error.to_string()))?;
+        let request = builder.body(body).map_err(|error| bad(error.to_string()))?;
         let mut response = self
             .agent
             .run(request)
             .map_err(|error| self.failed(&error))?;
         let status = response.status().as_u16();
-        let body = response
+        tracing::debug!(status, "answer");
+        if !(200..300).contains(&status) {
+            let body = self.whole(&mut response)?;
+            let none = || unclear(url, status, "no error of the API", &body);
+            return Err(refusal(status, &body).unwrap_or_else(none));
+        }
+        Ok(response)
+    }
+
+    /// The body of an answer, at most [`ANSWER_BYTES_MAX`].
+    fn whole(&self, response: &mut http::Response<ureq::Body>) -> Result<Vec<u8>, Failure> {
+        response
             .body_mut()
             .with_config()
             .limit(ANSWER_BYTES_MAX)
             .read_to_vec()
-            .map_err(|error| self.failed(&error))?;
-        tracing::debug!(status, bytes = body.len(), "answer");
-        if !(200..300).contains(&status) {
-            let none = || unclear(url, status, "no error of the API", &body);
-            return Err(refusal(status, &body).unwrap_or_else(none));
-        }
-        Ok((status, body))
+            .map_err(|error| self.failed(&error))
     }
 
     /// The address, as it was given.

@@ -11,7 +11,11 @@ pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod diagnose;
 pub(crate) mod doctor;
+#[cfg(feature = "server")]
+pub(crate) mod export;
 pub(crate) mod get;
+#[cfg(feature = "server")]
+pub(crate) mod import;
 pub(crate) mod invoke;
 pub(crate) mod list_examples;
 pub(crate) mod logs;
