@@ -8,6 +8,7 @@
     reason = "a test that finds nothing where something must be should fail there; skips and seeds are said aloud"
 )]
 
+mod backup;
 mod bad_inputs;
 mod clock;
 mod dev;

@@ -50,6 +50,13 @@ impl Rest {
         answer(request.send(body.to_string())?)
     }
 
+    /// `POST path` with bytes as the body.
+    pub fn post_bytes(&self, path: &str, bytes: &[u8]) -> Result<(u16, Value)> {
+        let request = self.agent.post(format!("{}{path}", self.base));
+        let request = request.header("content-type", "application/octet-stream");
+        answer(request.send(bytes)?)
+    }
+
     /// Uploads a component under `name` (a new one) or to `update` (a new version). `kind` is `Durable` or `Ephemeral`.
     pub fn upload(
         &self,
