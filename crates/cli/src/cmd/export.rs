@@ -19,7 +19,7 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Read this data directory, whose server must not run, instead of asking a server
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Write into this data directory, whose server must not run, instead of giving the file to a server; made if it is not there
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
