@@ -38,6 +38,24 @@ pub enum ComponentError {
     /// The compiler refused the component.
     #[error("the component does not compile: {0}")]
     Compile(String),
+    /// An initial file cannot be taken.
+    #[error("the initial file `{}` cannot be taken: {detail}", path.escape_debug())]
+    BadFile {
+        /// Its path.
+        path: String,
+        /// Why not.
+        detail: String,
+    },
+    /// No initial file has the path.
+    #[error("version {version} of component {component} has no initial file `{}`", path.escape_debug())]
+    FileNotFound {
+        /// The component.
+        component: ComponentId,
+        /// The version.
+        version: ComponentVersion,
+        /// The path that was asked for.
+        path: String,
+    },
     /// The name cannot be used.
     #[error("`{0}` cannot be the name of a component")]
     BadName(String),
@@ -63,6 +81,8 @@ impl Coded for ComponentError {
             Self::BadName(_) => "CMP-009",
             Self::Store(error) => error.code(),
             Self::Io(_) => "CMP-010",
+            Self::BadFile { .. } => "CMP-021",
+            Self::FileNotFound { .. } => "CMP-022",
         }
     }
 
@@ -77,7 +97,9 @@ impl Coded for ComponentError {
                  compose other imports: golem-cli stubgen compose --help"
                     .into()
             }
-            Self::TooLarge { .. } => "make it smaller: golem-cli build strips symbols".into(),
+            Self::TooLarge { .. } => "make it smaller: golem-cli build strips symbols; large data is better fetched by the worker than uploaded as initial files".into(),
+            Self::FileNotFound { component, .. } => format!("see its `files`: golem-cli component get -C urn:component:{component} --format json"),
+            Self::BadFile { .. } => "name each file of the archive once, by a path below its root such as `etc/app.conf`; in a worker that is `/etc/app.conf`".into(),
             Self::Compile(_) => "check it with another tool of the same proposal level".into(),
             Self::BadName(_) => "use 1 to 100 letters, digits, `-`, `_`, `:`, `.` or `/`".into(),
             Self::Store(error) => return error.hint(),
@@ -196,6 +218,34 @@ pub enum WorkerError {
         /// The index at which it would have been created.
         index: u64,
     },
+    /// There is nothing at a path of the worker's files.
+    #[error("worker {worker} has no file `{}`", path.escape_debug())]
+    FileNotFound {
+        /// The worker.
+        worker: WorkerId,
+        /// The path that was asked for.
+        path: String,
+    },
+    /// What is at a path is not what was asked for.
+    #[error("`{}` of worker {worker} is {found}", path.escape_debug())]
+    FileKind {
+        /// The worker.
+        worker: WorkerId,
+        /// The path that was asked for.
+        path: String,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A file of the worker cannot be read from the disk.
+    #[error("the file `{}` of worker {worker} cannot be read: {detail}", path.escape_debug())]
+    FileUnreadable {
+        /// The worker.
+        worker: WorkerId,
+        /// The path that was asked for.
+        path: String,
+        /// Why not.
+        detail: String,
+    },
     /// An earlier invocation failed for good; the worker takes no more.
     #[error("worker {worker} failed in an earlier invocation: {message}")]
     PreviousFailed {
@@ -278,6 +328,9 @@ impl Coded for WorkerError {
             Self::BadUpdate { .. } => "WRK-018",
             Self::BadIndex { .. } => "WRK-019",
             Self::PromiseNotFound { .. } => "WRK-020",
+            Self::FileNotFound { .. } => "WRK-031",
+            Self::FileKind { .. } => "WRK-032",
+            Self::FileUnreadable { .. } => "WRK-033",
         }
     }
 
@@ -292,6 +345,9 @@ impl Coded for WorkerError {
             Self::PromiseNotFound { worker, .. } => {
                 format!("see what the worker created: golem-cli worker oplog -W urn:worker:{worker} --query promise")
             }
+            Self::FileNotFound { .. } => "list the directory above it: GET …/workers/{worker}/files/{path}".into(),
+            Self::FileKind { .. } => "a directory is listed with …/files/{path}, a file is read with …/file-contents/{path}".into(),
+            Self::FileUnreadable { .. } => "upload the component again: that heals its initial files; then look at the disk".into(),
             Self::NotFound(id) => format!("see what there is: golem-cli worker list -C urn:component:{}", id.component_id),
             Self::AlreadyExists(id) => format!("use it, or delete it first: golem-cli worker delete -W urn:worker:{id}"),
             Self::UnknownFunction { component, .. } => {

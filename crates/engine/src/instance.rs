@@ -283,6 +283,7 @@ impl Instance {
 }
 
 fn new_store(loaded: &Loaded, state: HostState) -> Store<HostState> {
+    state.files.begin(&loaded.initial);
     let mut store = Store::new(loaded.pre.engine(), state);
     store.limiter(|state| &mut state.limits);
     store.set_epoch_deadline(1);

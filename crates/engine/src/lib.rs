@@ -39,12 +39,14 @@ mod worker;
 pub use chance::{Chance, Seeded};
 pub use checkpoint::CheckpointStats;
 pub use clock::{Clock, ManualTime};
+pub use component::files::{INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX, NewFile, Upload};
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use host::{
     BadListenRule, BadRule, HostRule, HttpRequest, HttpResponse, ListenRule, Network, NetworkDouble,
 };
 pub use metrics::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
+pub use node::files::{FileKind, FileReader, FileView};
 pub use node::{
     CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled,
     StartError, WorkerView,

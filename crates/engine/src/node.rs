@@ -4,6 +4,7 @@
 
 mod calls;
 mod components;
+pub(crate) mod files;
 mod public;
 mod recording;
 mod serve;

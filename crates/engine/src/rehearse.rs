@@ -12,8 +12,8 @@ use golem_model::{ComponentId, ComponentVersion, LogId, OplogIndex, WorkerId};
 use crate::activate::repeat_all;
 use crate::alive::guest_of;
 use crate::error::WorkerError;
-use crate::host::HostState;
 use crate::host::durable::{Journal, describe};
+use crate::host::{Files, HostState};
 use crate::instance::{Instance, Stopped};
 use crate::limits::Limits;
 use crate::node::Node;
@@ -86,6 +86,7 @@ pub enum Verification {
 /// A history that was repeated on a copy.
 struct Repeated {
     version: ComponentVersion,
+    files: Files,
     regions: Arc<Regions>,
     /// The instance at the end, or why there is none.
     end: Result<Instance, Stopped>,
@@ -198,6 +199,25 @@ impl Node {
         })
     }
 
+    /// The files of a copy of a worker at the end of its log. Errors: as [`Node::rehearse`], and the difference when the history
+    /// cannot be repeated.
+    pub(crate) async fn repeat_files(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        log: LogId,
+        tail: OplogIndex,
+    ) -> Result<Files, WorkerError> {
+        let repeated = self.repeat(worker, log, tail, None, tail).await?;
+        match repeated.end {
+            Err(Stopped::Failed(failure)) if failure.kind == FailureKind::Divergence => {
+                Err(WorkerError::Failed(failure))
+            }
+            Err(Stopped::Store(error)) => Err(error.into()),
+            // However it ended: the log ends there too.
+            _ => Ok(repeated.files),
+        }
+    }
+
     /// Repeats the entries of a log up to `last`. The instance stands there, between two invocations, unless one is open.
     async fn repeat(
         self: &Arc<Self>,
@@ -237,6 +257,7 @@ impl Node {
         let journal = Journal::rehearsing(reader, self.payloads());
         let rpc = Rpc::new(Arc::clone(self));
         let state = HostState::new(Arc::new(guest), journal, rpc, Limits::default(), None);
+        let files = state.files.clone();
         let base = ledger.base.map(|base| (base.snapshot, None));
         self.make_room();
         let permit = self.enter().await;
@@ -244,6 +265,7 @@ impl Node {
         drop(permit);
         Ok(Repeated {
             version,
+            files,
             regions: ledger.regions,
             end: match outcome {
                 Ok((instance, None)) => Ok(instance),

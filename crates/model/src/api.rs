@@ -9,16 +9,19 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::duration::duration_text;
+use crate::filter::Filter;
 use crate::ids::{ComponentVersion, OplogIndex, Timestamp, WorkerId};
 use crate::json::TypeAnnotatedValue;
 use crate::worker::WorkerStatus;
 
 mod access;
 mod events;
+mod files;
 mod travel;
 
 pub use access::{BadRole, Role, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
 pub use events::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
+pub use files::{FileNode, FileNodeKind, FileNodes};
 pub use travel::{
     BadScheduleId, CancelResponse, DryRunRequest, DryRunResponse, ForkRequest, ForkResponse,
     Replay, ReplayOutcome, ReplayStep, RevertRequest, ScheduleId, ScheduleResponse, VerifyResponse,
@@ -261,6 +264,23 @@ pub struct WorkersMetadataResponse {
     /// Where the next page starts; `None` on the last.
     #[serde(default)]
     pub cursor: Option<ScanCursor>,
+}
+
+/// Body of `POST …/workers/find`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct WorkersFind {
+    /// Which workers; all of them without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// Where the page starts: what the page before said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<ScanCursor>,
+    /// Workers in the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// Makes no difference: every listing is precise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precise: Option<bool>,
 }
 
 /// A position in a listing of workers. In a query it is written `layer/cursor`.

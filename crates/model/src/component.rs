@@ -92,13 +92,43 @@ pub struct MemoryLimits {
     pub maximum: Option<u64>,
 }
 
-/// A file that every new worker of a component starts with.
+/// A file that every worker of a component starts with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitialFile {
-    /// SHA-256 of the content, hex.
+    /// SHA-256 of the content, hex: the blob that holds it.
     pub key: String,
     /// Absolute path in the worker.
     pub path: String,
-    /// `read-only` or `read-write`.
-    pub permissions: String,
+    /// What the guest may do with it.
+    pub permissions: FilePermissions,
+    /// Bytes of the content. An addition to the shape of 1.1.
+    #[serde(default)]
+    pub size: u64,
+}
+
+/// What a guest may do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilePermissions {
+    /// Read it. It cannot be written, renamed or removed.
+    #[default]
+    ReadOnly,
+    /// Do with it what it wants; other workers do not see that.
+    ReadWrite,
+}
+
+/// The part `filesPermissions` of an upload: files that it does not name are read-only.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FilesPermissions {
+    /// One per file, in any order.
+    pub values: Vec<PathPermissions>,
+}
+
+/// What guests may do with one initial file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathPermissions {
+    /// Absolute path in the worker.
+    pub path: String,
+    /// What they may do.
+    pub permissions: FilePermissions,
 }

@@ -460,6 +460,7 @@ fn recordings_of_version_1_are_read_and_written_the_same() {
         entries: vec![vec![1, 2], Vec::new()],
         blobs: vec![b"large".to_vec()],
         at: 1_733_745_600_123_456,
+        files: Vec::new(),
     };
     let golden = golden("recording.txt", &[("recording", recording.to_file())]);
     let file = golden.get("recording").unwrap();

@@ -7,19 +7,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use golem_model::component::{
-    Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId,
+    Component as ComponentInfo, ComponentMetadata, ComponentType, InitialFile, VersionedComponentId,
 };
 use golem_model::{ComponentId, ComponentVersion, Timestamp};
 use golem_storage::{Blobs, Store, StoreError};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
+use super::files::{self, NewFile, Upload};
 use super::loaded::{Loaded, stubs, unknown_imports};
 use super::reflect;
 use crate::clock::Clock;
 use crate::cwasm::CodeCache;
 use crate::error::ComponentError;
+use crate::host::InitialFiles;
 use crate::limits::{COMPONENT_BYTES_MAX, LOADED_COMPONENTS_MAX};
 
 /// Kind of the catalogue rows of component versions: key = id (16 bytes), version (8 bytes, big endian).
@@ -168,7 +171,7 @@ impl Catalog {
         self: &Arc<Self>,
         name: &str,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         check_name(name)?;
         let _upload = self.uploads.acquire().await;
@@ -179,7 +182,8 @@ impl Catalog {
             component_id: ComponentId::random(),
             version: 0,
         };
-        self.take(id, name.to_owned(), kind, wasm).await
+        self.take(id, name.to_owned(), kind, upload, Vec::new())
+            .await
     }
 
     /// Takes a version of a component of another node, under its id.
@@ -188,10 +192,10 @@ impl Catalog {
         id: VersionedComponentId,
         name: String,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let _upload = self.uploads.acquire().await;
-        self.take(id, name, kind, wasm).await
+        self.take(id, name, kind, upload, Vec::new()).await
     }
 
     /// Takes a new version of a component.
@@ -199,7 +203,7 @@ impl Catalog {
         self: &Arc<Self>,
         id: ComponentId,
         kind: Option<ComponentType>,
-        wasm: Vec<u8>,
+        upload: Upload,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let _upload = self.uploads.acquire().await;
         let newest = self.get(id, None)?;
@@ -211,7 +215,8 @@ impl Catalog {
             version,
             newest.component_name.clone(),
             kind.unwrap_or(newest.component_type),
-            wasm,
+            upload,
+            newest.files.clone(),
         )
         .await
     }
@@ -221,10 +226,13 @@ impl Catalog {
         id: VersionedComponentId,
         name: String,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
+        old_files: Vec<InitialFile>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let catalog = Arc::clone(self);
-        let work = tokio::task::spawn_blocking(move || catalog.take_blocking(id, name, kind, wasm));
+        let work = tokio::task::spawn_blocking(move || {
+            catalog.take_blocking(id, name, kind, upload, old_files)
+        });
         work.await
             .map_err(|error| ComponentError::Compile(error.to_string()))?
     }
@@ -234,8 +242,10 @@ impl Catalog {
         id: VersionedComponentId,
         name: String,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
+        old_files: Vec<InitialFile>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        let Upload { wasm, files } = upload;
         if wasm.len() > COMPONENT_BYTES_MAX {
             return Err(ComponentError::TooLarge {
                 bytes: wasm.len(),
@@ -253,6 +263,10 @@ impl Catalog {
         if !unknown.is_empty() {
             return Err(ComponentError::UnknownImport(unknown));
         }
+        let files = match files {
+            Some(files) => files::keep(&files, &self.blobs)?,
+            None => old_files,
+        };
         let info = Arc::new(ComponentInfo {
             versioned_component_id: id,
             component_name: name,
@@ -265,12 +279,11 @@ impl Catalog {
             },
             created_at: Timestamp(self.clock.wall_micros()),
             component_type: kind,
-            files: Vec::new(),
+            files,
             installed_plugins: Vec::new(),
             wasm_hash,
         });
-        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
-            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let loaded = self.link(&component, &info)?;
         let row = serde_json::to_vec(info.as_ref())
             .map_err(|error| ComponentError::Io(error.to_string()))?;
         self.store.catalog_put(KIND, &row_key(id), 0, &row)?;
@@ -310,11 +323,59 @@ impl Catalog {
             .code
             .load(&self.engine, &info.wasm_hash, read)
             .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
-        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
-            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let loaded = self.link(&component, &info)?;
         let loaded = Arc::new(loaded);
         self.keep(info.versioned_component_id, Arc::clone(&loaded));
         Ok(loaded)
+    }
+
+    fn link(
+        &self,
+        component: &Component,
+        info: &Arc<ComponentInfo>,
+    ) -> Result<Loaded, ComponentError> {
+        let initial = InitialFiles::new(&info.files, &self.blobs);
+        Loaded::new(&self.engine, component, Arc::clone(info), initial)
+            .map_err(|error| ComponentError::Compile(format!("{error:#}")))
+    }
+
+    /// The contents of the initial files of a version. Errors: those of [`Self::get`] and of reading.
+    pub(crate) fn files(
+        &self,
+        id: ComponentId,
+        version: Option<ComponentVersion>,
+    ) -> Result<Vec<NewFile>, ComponentError> {
+        let info = self.get(id, version)?;
+        let files = info.files.iter().map(|file| {
+            Ok(NewFile {
+                path: file.path.clone(),
+                permissions: file.permissions,
+                content: self.blobs.get(&file.key)?,
+            })
+        });
+        files.collect()
+    }
+
+    /// The content of one of them; `path` may leave the first `/` out. Errors: `FileNotFound`, and those of [`Self::files`].
+    pub(crate) fn file(
+        &self,
+        id: ComponentId,
+        version: ComponentVersion,
+        path: &str,
+    ) -> Result<Vec<u8>, ComponentError> {
+        let info = self.get(id, Some(version))?;
+        let relative = |path: &str| path.trim_start_matches('/').to_owned();
+        let wanted = relative(path);
+        let found = info
+            .files
+            .iter()
+            .find(|file| relative(&file.path) == wanted);
+        let found = found.ok_or_else(|| ComponentError::FileNotFound {
+            component: id,
+            version,
+            path: path.to_owned(),
+        })?;
+        Ok(self.blobs.get(&found.key)?)
     }
 
     fn keep(&self, id: VersionedComponentId, loaded: Arc<Loaded>) {

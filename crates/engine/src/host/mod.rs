@@ -31,6 +31,7 @@ mod sockets;
 mod state;
 mod wait;
 
+pub(crate) use files::{Attributes, Fault, Files, InitialFiles, Opened, Seen};
 pub(crate) use filesystem::preopen;
 pub(crate) use golem_api::link_golem_api;
 pub(crate) use golem_api_old::link_golem_api_old;

@@ -11,6 +11,7 @@ use golem_model::{ComponentId, ComponentVersion};
 
 use super::Node;
 use crate::component::catalog::Catalog;
+use crate::component::files::Upload;
 use crate::component::loaded::Loaded;
 use crate::error::ComponentError;
 use crate::rpc::{ExpectedStub, expected_stubs};
@@ -19,14 +20,14 @@ use crate::rpc::{ExpectedStub, expected_stubs};
 const TARGETS_MAX: usize = 8;
 
 impl Node {
-    /// Takes a new component. Durable on return.
+    /// Takes a new component: its wasm, or that with initial files. Durable on return.
     pub async fn create_component(
         &self,
         name: &str,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.create(name, kind, wasm).await
+        self.catalog.create(name, kind, upload.into()).await
     }
 
     /// Takes a new component under an id that is known beforehand. Durable on return.
@@ -35,23 +36,24 @@ impl Node {
         id: ComponentId,
         name: &str,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
         let first = VersionedComponentId {
             component_id: id,
             version: 0,
         };
-        self.catalog.adopt(first, name.to_owned(), kind, wasm).await
+        let name = name.to_owned();
+        self.catalog.adopt(first, name, kind, upload.into()).await
     }
 
-    /// Takes a new version of a component; `kind` stays as it is when absent. Durable on return.
+    /// Takes a new version of a component; `kind` and initial files stay as they are when absent. Durable on return.
     pub async fn update_component(
         &self,
         id: ComponentId,
         kind: Option<ComponentType>,
-        wasm: Vec<u8>,
+        upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.update(id, kind, wasm).await
+        self.catalog.update(id, kind, upload.into()).await
     }
 
     /// The stubs of a component that fit none of the targets that are here, one sentence each. A target that is not here says
@@ -106,6 +108,16 @@ impl Node {
         version: Option<ComponentVersion>,
     ) -> Result<Vec<u8>, ComponentError> {
         self.catalog.wasm(id, version)
+    }
+
+    /// The content of an initial file of a version. Reads the disk. Errors: `FileNotFound`, and those of reading.
+    pub fn initial_file(
+        &self,
+        id: ComponentId,
+        version: ComponentVersion,
+        path: &str,
+    ) -> Result<Vec<u8>, ComponentError> {
+        self.catalog.file(id, version, path)
     }
 
     /// The component that is called `name`.

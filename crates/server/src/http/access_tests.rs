@@ -19,6 +19,11 @@ fn example(path: &str) -> String {
         .replace("{worker}", "w")
         .replace("{key}", "k")
         .replace("{schedule}", "1-1")
+        .replace("{id}", "shop")
+        .replace("{site}", "shop.example.com")
+        .replace("{scheme}", "google")
+        .replace("{name}", "otlp")
+        .replace("{installation}", "8e0b4b8c-14a8-4b6e-9d3f-0123456789ab")
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::error::RequestError;
 use super::extract::JsonBodies;
 use super::metrics::{self, Requests};
 use super::routes::Routes;
-use super::{component, connect, health, oplog, serve, token, travel, worker};
+use super::{absent, component, connect, files, health, oplog, serve, token, travel, worker};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::limits;
@@ -95,4 +95,6 @@ pub(super) fn all_routes() -> Routes {
         .merge(travel::routes())
         .merge(token::routes())
         .merge(metrics::routes())
+        .merge(files::routes())
+        .merge(absent::routes())
 }

@@ -113,11 +113,23 @@ pub(crate) enum RequestError {
         /// What was expected.
         expected: &'static str,
     },
-    /// Part of the 1.1 API that this server does not have.
-    #[error("this server does not do {what}")]
-    Unsupported {
-        /// What was asked for.
-        what: &'static str,
+    /// The initial files are no archive that can be taken.
+    #[error("the initial files are no zip archive that can be taken: {detail}")]
+    BadArchive {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// API definitions, their deployments and their security schemes: paths of Golem 1.1 that this server does not have.
+    #[error("this server does not route requests by API definitions; `{path}` is part of them")]
+    NoApiDefinitions {
+        /// The path.
+        path: String,
+    },
+    /// Plugins: paths of Golem 1.1 where this server has nothing, and takes nothing.
+    #[error("this server runs no plugins, so there is nothing to do at `{path}`")]
+    NoPlugins {
+        /// The path.
+        path: String,
     },
     /// The header cannot be a key.
     #[error(
@@ -221,7 +233,9 @@ impl Coded for RequestError {
             Self::BadForm { .. } => "API-010",
             Self::MissingPart { .. } => "API-011",
             Self::BadPart { .. } => "API-012",
-            Self::Unsupported { .. } => "API-013",
+            Self::BadArchive { .. } => "API-050",
+            Self::NoApiDefinitions { .. } => "API-051",
+            Self::NoPlugins { .. } => "API-052",
             Self::BadKey => "API-014",
             Self::ForeignOrigin { .. } => "API-015",
             Self::Encode { .. } => "API-016",
@@ -259,7 +273,13 @@ impl Coded for RequestError {
                 "curl -F name=NAME -F componentType=Durable -F component=@FILE http://127.0.0.1:9881/v1/components".into()
             }
             Self::BadPart { expected, .. } => format!("write {expected}"),
-            Self::Unsupported { .. } => "what it does is in docs/rest.md".into(),
+            Self::BadArchive { .. } => "make one: cd FILES && zip -r ../files.zip . (files and directories only, without passwords)".into(),
+            Self::NoApiDefinitions { .. } => {
+                "let the component answer HTTP itself: golem-cli new --example http-api NAME, then ask …/workers/{worker}/http/PATH".into()
+            }
+            Self::NoPlugins { .. } => {
+                "transform a component before its upload: golem-cli build; follow oplogs with …/workers/{worker}/connect or …/oplog".into()
+            }
             Self::BadKey => "make one: golem-cli worker idempotency-key".into(),
             Self::ForeignOrigin { .. } => "ask by http://127.0.0.1:9881 or http://localhost:9881, from a program or from the same page".into(),
             Self::Encode { .. } => "report it: a value left the worker that REST cannot show".into(),
@@ -300,6 +320,7 @@ impl RequestError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::NoApiDefinitions { .. } | Self::NoPlugins { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::BadPath { .. }
             | Self::BadQuery { .. }
             | Self::MissingQuery { .. }
@@ -310,7 +331,7 @@ impl RequestError {
             | Self::BadTokenName { .. }
             | Self::MissingPart { .. }
             | Self::BadPart { .. }
-            | Self::Unsupported { .. }
+            | Self::BadArchive { .. }
             | Self::NotAWebSocket
             | Self::BadKey => StatusCode::BAD_REQUEST,
         }
@@ -414,11 +435,13 @@ impl From<&ComponentError> for ApiError {
         let status = match error {
             ComponentError::NotFound(_)
             | ComponentError::NameNotFound(_)
-            | ComponentError::VersionNotFound(..) => StatusCode::NOT_FOUND,
+            | ComponentError::VersionNotFound(..)
+            | ComponentError::FileNotFound { .. } => StatusCode::NOT_FOUND,
             ComponentError::AlreadyExists(_) => StatusCode::CONFLICT,
             ComponentError::NotAComponent(_)
             | ComponentError::UnknownImport(_)
             | ComponentError::Compile(_)
+            | ComponentError::BadFile { .. }
             | ComponentError::BadName(_) => StatusCode::BAD_REQUEST,
             ComponentError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ComponentError::Store(_) | ComponentError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -452,7 +475,16 @@ impl From<WorkerError> for ApiError {
             WorkerError::BadUpdate { .. } | WorkerError::BadIndex { .. } => {
                 plain(StatusCode::BAD_REQUEST)
             }
-            WorkerError::PromiseNotFound { .. } => plain(StatusCode::NOT_FOUND),
+            WorkerError::PromiseNotFound { .. } | WorkerError::FileNotFound { .. } => {
+                plain(StatusCode::NOT_FOUND)
+            }
+            WorkerError::FileKind { .. } => plain(StatusCode::BAD_REQUEST),
+            WorkerError::FileUnreadable { path, detail, .. } => {
+                worker(GolemError::FileSystemError {
+                    path,
+                    reason: detail,
+                })
+            }
             WorkerError::Deadlock { .. } => worker(GolemError::RuntimeError {
                 details: problem.message.clone(),
             }),
@@ -495,6 +527,7 @@ mod tests {
                     "PreviousInvocationExited" => "PreviousInvocationExited",
                     "Interrupted" => "Interrupted",
                     "Unknown" => "Unknown",
+                    "FileSystemError" => "FileSystemError",
                     other => panic!("{other}"),
                 }
             }
@@ -522,6 +555,12 @@ mod tests {
         check(ComponentError::NotFound(id), 404, "error");
         check(ComponentError::NameNotFound("c".into()), 404, "error");
         check(ComponentError::VersionNotFound(id, 3), 404, "error");
+        let absent = ComponentError::FileNotFound {
+            component: id,
+            version: 0,
+            path: "/a".into(),
+        };
+        check(absent, 404, "error");
         check(ComponentError::AlreadyExists(id), 409, "error");
         check(ComponentError::NotAComponent("magic".into()), 400, "errors");
         check(
@@ -536,6 +575,8 @@ mod tests {
         );
         check(ComponentError::Compile("x".into()), 400, "errors");
         check(ComponentError::BadName("/".into()), 400, "errors");
+        let (path, detail) = ("/a".to_owned(), "x".to_owned());
+        check(ComponentError::BadFile { path, detail }, 400, "errors");
         check(
             ComponentError::Store(StoreError::Io("x".into())),
             500,
@@ -622,6 +663,22 @@ mod tests {
             404,
             "error",
         );
+        let (worker, path) = (id(), "a".to_owned());
+        check(WorkerError::FileNotFound { worker, path }, 404, "error");
+        let (worker, path, found) = (id(), "a".to_owned(), "a directory");
+        let wrong_kind = WorkerError::FileKind {
+            worker,
+            path,
+            found,
+        };
+        check(wrong_kind, 400, "errors");
+        let (worker, path, detail) = (id(), "a".to_owned(), "x".to_owned());
+        let unreadable = WorkerError::FileUnreadable {
+            worker,
+            path,
+            detail,
+        };
+        check(unreadable, 500, "FileSystemError");
         check(
             WorkerError::PreviousFailed {
                 worker: id(),
@@ -702,6 +759,12 @@ mod tests {
             "error",
         );
         check(RequestError::Stopping, 503, "error");
+        check(RequestError::NoPlugins { path: "/x".into() }, 501, "error");
+        check(
+            RequestError::NoApiDefinitions { path: "/x".into() },
+            501,
+            "error",
+        );
         check(NameError::Dash("-w".into()), 400, "errors");
         let wrong = JsonError {
             path: "params[0].a".into(),

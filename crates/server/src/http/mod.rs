@@ -2,14 +2,17 @@
 //! THE DOOR / http: the routes. In: requests. Out: answers. Never knows sockets (`listen.rs`) or how wasm runs (engine).
 //! Read next: `worker.rs` (the path of an invocation), `component.rs`, `error.rs`. Source: client spec §6.6.
 
+mod absent;
 #[cfg(test)]
 mod access_tests;
+mod archive;
 mod component;
 mod connect;
 mod cursor;
 mod door;
 mod error;
 mod extract;
+mod files;
 mod guard;
 mod health;
 mod listing;

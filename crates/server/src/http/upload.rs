@@ -5,8 +5,9 @@
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::http::StatusCode;
-use golem_model::component::ComponentType;
+use golem_model::component::{ComponentType, FilesPermissions};
 
+use super::archive::unpack;
 use super::error::RequestError;
 use super::extract::short;
 use crate::limits;
@@ -20,10 +21,14 @@ pub(crate) struct Upload {
     pub(crate) kind: Option<ComponentType>,
     /// `component`
     pub(crate) wasm: Option<Vec<u8>>,
+    /// `files`: an archive that is not empty
+    pub(crate) archive: Option<Vec<u8>>,
+    /// `filesPermissions`
+    pub(crate) permissions: FilesPermissions,
 }
 
 impl Upload {
-    /// Reads the form. Errors: `BadForm`, `BadPart`, `BodyTooLarge`, `BodyTimeout`, `Unsupported` (initial files).
+    /// Reads the form. Errors: `BadForm`, `BadPart`, `BodyTooLarge`, `BodyTimeout`.
     pub(crate) async fn read(form: Multipart) -> Result<Self, RequestError> {
         match tokio::time::timeout(limits::UPLOAD_TIMEOUT, Self::parts(form)).await {
             Ok(upload) => upload,
@@ -46,13 +51,16 @@ impl Upload {
                         Some(bytes(field, "the component", limits::COMPONENT_BYTES_MAX).await?);
                 }
                 Some("files") => {
-                    // An empty archive asks for nothing; anything else must not be lost in silence.
-                    let archive =
-                        bytes(field, "the initial files", limits::COMPONENT_BYTES_MAX).await?;
-                    if !archive.is_empty() {
-                        return Err(RequestError::Unsupported {
-                            what: "initial files of components",
-                        });
+                    let limit = limits::FILES_ARCHIVE_BYTES_MAX;
+                    let archive = bytes(field, "the archive of initial files", limit).await?;
+                    // Clients without files send an empty part.
+                    upload.archive = Some(archive).filter(|archive| !archive.is_empty());
+                }
+                Some("filesPermissions") => {
+                    let limit = limits::PERMISSIONS_BYTES_MAX;
+                    let text = bytes(field, "the permissions of initial files", limit).await?;
+                    if !text.is_empty() {
+                        upload.permissions = permissions(&text)?;
                     }
                 }
                 _ => {}
@@ -62,10 +70,29 @@ impl Upload {
     }
 
     /// The wasm. Errors: `MissingPart`.
-    pub(crate) fn take_wasm(&mut self) -> Result<Vec<u8>, RequestError> {
+    fn take_wasm(&mut self) -> Result<Vec<u8>, RequestError> {
         self.wasm
             .take()
             .ok_or(RequestError::MissingPart { name: "component" })
+    }
+
+    /// The component and what its workers begin with. Errors: `MissingPart`, and those of [`unpack`].
+    pub(crate) async fn take_code(&mut self) -> Result<golem_engine::Upload, RequestError> {
+        let wasm = self.take_wasm()?;
+        let permissions = std::mem::take(&mut self.permissions);
+        let files = match self.archive.take() {
+            None if permissions.values.is_empty() => None,
+            None => return Err(RequestError::MissingPart { name: "files" }),
+            Some(archive) => {
+                // Inflating takes a while in which no request of this thread would be looked at.
+                let work = tokio::task::spawn_blocking(move || unpack(&archive, &permissions));
+                let files = work.await.map_err(|error| RequestError::GivenUp {
+                    detail: error.to_string(),
+                })?;
+                Some(files?)
+            }
+        };
+        Ok(golem_engine::Upload { wasm, files })
     }
 
     /// The name. Errors: `MissingPart`.
@@ -87,6 +114,14 @@ pub(crate) fn component_type(text: &str) -> Result<ComponentType, RequestError> 
             expected: "`Durable` or `Ephemeral`",
         }),
     }
+}
+
+fn permissions(text: &[u8]) -> Result<FilesPermissions, RequestError> {
+    serde_json::from_slice(text).map_err(|error| RequestError::BadPart {
+        name: "filesPermissions",
+        value: format!("{}: {error}", short(&String::from_utf8_lossy(text))),
+        expected: "{\"values\": [{\"path\": \"/a\", \"permissions\": \"read-only\"}]}, where `read-write` is the other",
+    })
 }
 
 async fn text(field: Field<'_>, name: &'static str) -> Result<String, RequestError> {
@@ -121,7 +156,7 @@ fn broken(error: MultipartError) -> RequestError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         RequestError::BodyTooLarge {
             what: "the upload",
-            limit: limits::COMPONENT_BYTES_MAX + limits::UPLOAD_REST_BYTES_MAX,
+            limit: limits::UPLOAD_BYTES_MAX,
         }
     } else {
         RequestError::BadForm {
@@ -175,6 +210,7 @@ mod tests {
                     name: Some("shop:cart".into()),
                     kind: Some(ComponentType::Ephemeral),
                     wasm: Some(WASM.as_bytes().to_vec()),
+                    ..Upload::default()
                 };
                 assert_eq!(upload, expected);
             }
@@ -200,14 +236,20 @@ mod tests {
             ),
             "{long:?}"
         );
-        let files = read(
-            format!("{}--edge--\r\n", part("name=\"files\"", "PK")),
-            4096,
-        )
-        .await;
+        let rights = part(
+            "name=\"filesPermissions\"",
+            r#"{"values":[{"path":"/a","permissions":"all"}]}"#,
+        );
+        let rights = read(format!("{rights}--edge--\r\n"), 4096).await;
         assert!(
-            matches!(files, Err(RequestError::Unsupported { .. })),
-            "{files:?}"
+            matches!(
+                rights,
+                Err(RequestError::BadPart {
+                    name: "filesPermissions",
+                    ..
+                })
+            ),
+            "{rights:?}"
         );
         let mut none = read("--edge--\r\n".to_owned(), 4096).await.unwrap();
         assert_eq!(

@@ -25,9 +25,14 @@ type Answer = Result<Response, ApiError>;
 /// All routes of workers.
 pub(super) fn routes() -> Routes {
     const COMPONENT: &str = "/v1/components/{component}";
+    // A worker may have this name too.
+    const FIND: &str = "/v1/components/{component}/workers/find";
     Routes::new()
         .get(&format!("{COMPONENT}/workers"), VIEW, listing::list)
         .post(&format!("{COMPONENT}/workers"), DEPLOY, create)
+        .post(FIND, VIEW, listing::find)
+        .get(FIND, VIEW, show_find)
+        .delete(FIND, DEPLOY, delete_find)
         .get(WORKER, VIEW, show)
         .delete(WORKER, DEPLOY, delete)
         .post(
@@ -184,6 +189,16 @@ async fn show(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answ
     Ok(reply::ok(&listing::metadata(
         door.node.worker(&worker).await?,
     )))
+}
+
+/// `GET …/workers/find`: the worker that is called so.
+async fn show_find(state: State<Arc<Door>>, ComponentAt(component): ComponentAt) -> Answer {
+    show(state, WorkerAt(WorkerId::new(component, "find"))).await
+}
+
+/// `DELETE …/workers/find`: the worker that is called so.
+async fn delete_find(state: State<Arc<Door>>, ComponentAt(component): ComponentAt) -> Answer {
+    delete(state, WorkerAt(WorkerId::new(component, "find"))).await
 }
 
 /// `DELETE …/workers/{worker}`.
