@@ -2,13 +2,14 @@
 //! THE WORDS / component: what is known of an uploaded component. In: reflection. Out: catalogue rows and REST bodies.
 //! Never touches IO. Read next: `api.rs`. Source: client spec §6.6.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ComponentId, ComponentVersion, Timestamp};
 use crate::types::Export;
 
 /// Whether workers of a component keep state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ComponentType {
     /// A worker lives until it is deleted.
     #[default]
@@ -18,7 +19,7 @@ pub enum ComponentType {
 }
 
 /// Id and version together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionedComponentId {
     /// The component.
@@ -28,7 +29,7 @@ pub struct VersionedComponentId {
 }
 
 /// One version of a component, as REST shows it and as the catalogue keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
     /// Id and version.
@@ -54,7 +55,7 @@ pub struct Component {
 }
 
 /// Answer of an upload: the component, and what whoever uploads should know of it. The second is an addition to 1.1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Uploaded {
     /// The component.
     #[serde(flatten)]
@@ -65,7 +66,7 @@ pub struct Uploaded {
 }
 
 /// What was found in the wasm of a component.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ComponentMetadata {
     /// Exported interfaces and functions.
     pub exports: Vec<Export>,
@@ -84,7 +85,7 @@ pub struct ComponentMetadata {
 }
 
 /// Size of a linear memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryLimits {
     /// Pages of 64 KiB at the start.
     pub initial: u64,
@@ -93,7 +94,7 @@ pub struct MemoryLimits {
 }
 
 /// A file that every worker of a component starts with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InitialFile {
     /// SHA-256 of the content, hex: the blob that holds it.
     pub key: String,
@@ -107,7 +108,7 @@ pub struct InitialFile {
 }
 
 /// What a guest may do with a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FilePermissions {
     /// Read it. It cannot be written, renamed or removed.
@@ -118,14 +119,14 @@ pub enum FilePermissions {
 }
 
 /// The part `filesPermissions` of an upload: files that it does not name are read-only.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FilesPermissions {
     /// One per file, in any order.
     pub values: Vec<PathPermissions>,
 }
 
 /// What guests may do with one initial file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PathPermissions {
     /// Absolute path in the worker.
     pub path: String,

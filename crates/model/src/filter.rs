@@ -15,6 +15,7 @@
 use std::cmp::Ordering;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::WorkerMetadata;
@@ -23,7 +24,7 @@ use crate::ids::{ComponentVersion, Timestamp};
 use crate::worker::WorkerStatus;
 
 /// A condition. JSON: tagged by `type`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum Filter {
     /// On the name.
@@ -81,7 +82,7 @@ pub enum Filter {
 }
 
 /// How texts are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TextOp {
     /// The same.
     Equal,
@@ -94,7 +95,7 @@ pub enum TextOp {
 }
 
 /// How things with an order are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Op {
     /// `=`
     Equal,

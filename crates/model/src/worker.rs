@@ -2,10 +2,11 @@
 //! THE WORDS / worker: what is known of a worker without reading its log. In: oplog entries. Out: status.
 //! Never touches IO. Read next: `api.rs` (how it is shown). Source: client spec §6.6, runtime spec §1.4.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a worker is doing. Runtime spec §1.4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum WorkerStatus {
     /// An invocation runs.
     Running,

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,7 +13,9 @@ use crate::error::Coded;
 use crate::ids::Timestamp;
 
 /// What the bearer of a token may do. Each role may what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look at components, workers and their histories.
@@ -74,7 +77,9 @@ impl FromStr for Role {
 }
 
 /// Names a token without being one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct TokenId(pub Uuid);
 
@@ -93,7 +98,7 @@ impl FromStr for TokenId {
 }
 
 /// Body of `POST /v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenRequest {
     /// Who or what it is for; 1 to 100 characters.
@@ -106,7 +111,7 @@ pub struct TokenRequest {
 }
 
 /// A token without its secret: answer of `GET /v1/tokens` (a list) and of `DELETE /v1/tokens/{id}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenInfo {
     /// What takes it back.
@@ -126,7 +131,7 @@ pub struct TokenInfo {
 }
 
 /// Answer of `POST /v1/tokens`: the only time that the secret is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenCreated {
     /// What to send as `Authorization: Bearer …`.
@@ -137,7 +142,7 @@ pub struct TokenCreated {
 }
 
 /// Answer of `GET /v1/whoami`; empty on a server that asks nobody for a token.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhoAmI {
     /// The token.
     #[serde(default, skip_serializing_if = "Option::is_none")]

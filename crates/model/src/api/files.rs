@@ -2,19 +2,20 @@
 //! THE WORDS / api/files: bodies about the files of workers. In: nothing. Out: serde types. Read next: `../component.rs` (initial
 //! files). Source: client spec §6.6.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::component::FilePermissions;
 
 /// Answer of `GET …/workers/{w}/files/{path}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileNodes {
     /// What is in the directory, by name.
     pub nodes: Vec<FileNode>,
 }
 
 /// A file or directory of a worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileNode {
     /// Its name in its directory.
@@ -32,7 +33,7 @@ pub struct FileNode {
 }
 
 /// What a [`FileNode`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum FileNodeKind {
     /// It has nodes.

@@ -14,7 +14,9 @@ use super::error::RequestError;
 use super::extract::JsonBodies;
 use super::metrics::{self, Requests};
 use super::routes::Routes;
-use super::{absent, component, connect, files, health, oplog, serve, token, travel, worker};
+use super::{
+    absent, component, connect, files, health, openapi, oplog, serve, token, travel, worker,
+};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::limits;
@@ -97,4 +99,5 @@ pub(super) fn all_routes() -> Routes {
         .merge(metrics::routes())
         .merge(files::routes())
         .merge(absent::routes())
+        .merge(openapi::routes())
 }

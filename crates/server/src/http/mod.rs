@@ -18,6 +18,7 @@ mod health;
 mod listing;
 mod metrics;
 mod moment;
+mod openapi;
 mod oplog;
 mod params;
 mod reply;

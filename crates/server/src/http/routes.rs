@@ -149,7 +149,6 @@ impl Routes {
     }
 
     /// All of them.
-    #[cfg(test)]
     pub(super) fn table(&self) -> &[Route] {
         &self.table
     }
