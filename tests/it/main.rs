@@ -26,6 +26,7 @@ mod power;
 mod promises;
 mod random_types;
 mod replay;
+mod rest;
 mod rpc;
 mod sdk;
 mod seed;

@@ -118,13 +118,16 @@ pub(super) mod tests {
     use flate2::Compression;
     use flate2::write::DeflateEncoder;
     use rawzip::ZipArchiveWriter;
+    use rawzip::path::EntryPath;
 
     /// An archive of these files.
     pub(in super::super) fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut archive = ZipArchiveWriter::new(Vec::new());
         for (name, content) in files {
             let method = CompressionMethod::DEFLATE;
-            let file = archive.new_file(name).compression_method(method);
+            // As it is, so that tests can have names that no careful program writes.
+            let path = EntryPath::verbatim(name.as_bytes());
+            let file = archive.new_file(path).compression_method(method);
             let (mut entry, config) = file.start().unwrap();
             let deflating = DeflateEncoder::new(&mut entry, Compression::fast());
             let mut writer = config.wrap(deflating);
