@@ -56,10 +56,8 @@ fn schemathesis() -> Option<PathBuf> {
 
 /// The same requests each time.
 const SEED: &str = "20261128";
-/// Requests at random for each operation, beside those that its schema suggests.
+/// Requests at random for each operation, beside those that its schema suggests: some 4,000 in all, in half a minute.
 const EXAMPLES: &str = "20";
-/// Seconds for all of them: it ends earlier on a quiet machine.
-const SECONDS_MAX: &str = "90";
 
 #[test]
 fn requests_at_random_meet_nothing_that_the_document_does_not_describe() -> Result<()> {
@@ -84,7 +82,7 @@ fn requests_at_random_meet_nothing_that_the_document_does_not_describe() -> Resu
         .args(["run", &format!("{}/openapi.json", server.url())])
         .args(["--checks", "status_code_conformance,content_type_conformance,response_schema_conformance,failures_are_meant,failures_have_codes"])
         .args(["--phases", "examples,coverage,fuzzing"])
-        .args(["--max-examples", EXAMPLES, "--seed", SEED, "--max-time", SECONDS_MAX])
+        .args(["--max-examples", EXAMPLES, "--seed", SEED])
         .args(["--request-timeout", "20", "--continue-on-failure", "--no-color"])
         .args(["--suppress-health-check", "all", "--warnings", "off"])
         // A WebSocket; requests whose answers are a worker's.

@@ -42,10 +42,20 @@ def map_path_parameters(context, path_parameters):
 
 
 @schemathesis.hook
-def map_query(context, query):
+def map_case(context, case):
+    """Half of the invocations are of a function that is there, with arguments that fit: one that adds, one that traps."""
+    query = case.query
     if query and "function" in query and not is_odd(query["function"]):
-        query["function"] = "add" if len(str(query["function"])) % 4 else "boom"
-    return query
+        traps = len(str(query["function"])) % 4 == 0
+        query["function"] = "boom" if traps else "add"
+        case.body = {"params": [] if traps else [{"value": 20}, {"value": 22}]}
+        case.media_type = "application/json"
+        # What a random text says of moments and keys is tried by the others.
+        for name in ("timeout", "at"):
+            query.pop(name, None)
+        if "/schedule" in case.path:
+            query["in"] = "1h"
+    return case
 
 
 @schemathesis.check
