@@ -15,10 +15,12 @@ use crate::worker::WorkerStatus;
 
 mod access;
 mod events;
+mod secrets;
 mod travel;
 
 pub use access::{BadRole, Role, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
 pub use events::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
+pub use secrets::SecretInfo;
 pub use travel::{
     BadScheduleId, CancelResponse, DryRunRequest, DryRunResponse, ForkRequest, ForkResponse,
     Replay, ReplayOutcome, ReplayStep, RevertRequest, ScheduleId, ScheduleResponse, VerifyResponse,

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod api_error;
+pub mod capabilities;
 pub mod component;
 pub mod duration;
 pub mod error;
@@ -10,6 +11,7 @@ pub mod filter;
 pub mod function;
 pub mod ids;
 pub mod json;
+pub mod limit;
 pub mod names;
 pub mod oplog;
 pub mod promise;
