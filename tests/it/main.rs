@@ -9,6 +9,7 @@
 )]
 
 mod bad_inputs;
+mod capabilities;
 mod clock;
 mod dev;
 mod disk;

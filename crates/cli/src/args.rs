@@ -141,6 +141,8 @@ pub(crate) enum Command {
     Worker(cmd::worker::Args),
     /// Give and take the tokens that a server asks for
     Token(cmd::token::Args),
+    /// Set and delete the secrets that components refer to
+    Secret(cmd::secret::Args),
     /// Complete promises of workers
     Promise(cmd::promise::Args),
     /// Show what a URN or URL names

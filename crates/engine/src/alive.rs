@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use golem_model::oplog::{
     Accepted, Completed, Create, EnvVar, Event, Exited, Failed, FailureKind, OplogEntry,
-    Resumed as ResumedEntry, RetryPolicy, UpdateMode,
+    Resumed as ResumedEntry, RetryPolicy, SecretPin, UpdateMode,
 };
 use golem_model::worker::{RowState, UpdateState, WorkerRow};
 use golem_model::{IdempotencyKey, LogId, OplogIndex, Value, WorkerId};
@@ -30,6 +30,7 @@ use crate::oplog::{Base, Ledger, SharedWriter, Writer};
 use crate::queue::{CreateWith, Finished, Invocation, Queue, Queued};
 use crate::retention::next_step;
 use crate::retry;
+use crate::secrets::SecretError;
 
 /// The invocation that runs.
 pub(crate) struct Current {
@@ -42,6 +43,8 @@ pub(crate) struct Current {
 /// An update that is under way.
 pub(crate) struct Trying {
     pub(crate) version: u64,
+    /// Versions of the secrets that it will have.
+    pub(crate) secrets: Vec<SecretPin>,
     pub(crate) mode: UpdateMode,
     /// The new version has repeated the history, or has loaded the snapshot.
     pub(crate) done: Arc<AtomicBool>,
@@ -109,6 +112,10 @@ impl Alive {
         check_bytes("worker name", id.worker_name.len(), NAME_BYTES_MAX)?;
         let component = node.component(id.component_id, None)?;
         let version = component.versioned_component_id.version;
+        if let Some(missing) = node.missing_secrets(&component).into_iter().next() {
+            return Err(SecretError::NotFound(missing).into());
+        }
+        let secrets = node.pins(&component);
         let log = node.new_log(id)?;
         let env: Vec<EnvVar> = with
             .env
@@ -129,6 +136,7 @@ impl Alive {
             retry_count: 0,
             updates: Vec::new(),
             results_from: 0,
+            secrets: secrets.clone(),
         };
         let create = Create {
             component: id.component_id.0.as_bytes().to_vec(),
@@ -137,6 +145,7 @@ impl Alive {
             args: with.args,
             env,
             parent: with.parent,
+            secrets,
             ..Create::default()
         };
         let mut alive = Self::new(node, id, row, log, OplogIndex(0));
@@ -197,6 +206,8 @@ impl Alive {
         let mut alive = Self::new(node, id, row, log, ledger.tail);
         alive.failures = ledger.failures;
         alive.row.version = ledger.version;
+        alive.row.secrets = ledger.secrets;
+        alive.writer.lock().has_before(ledger.bytes);
         alive.guest = Arc::new(guest_of(id, &alive.row, ledger.origin));
         *alive.link.regions.lock() = ledger.regions.as_ref().clone();
         *alive.link.retry_policy.lock() = ledger.retry_policy;
@@ -224,6 +235,7 @@ impl Alive {
             // The process ended while the new version was loading its snapshot.
             alive.trying = Some(Trying {
                 version: base.version,
+                secrets: alive.row.secrets.clone(),
                 mode: UpdateMode::SnapshotBased,
                 done: Arc::default(),
             });
@@ -541,7 +553,7 @@ impl Alive {
             let durable = committer.wait(seq).await.is_ok();
             for reply in replies {
                 reply.send(Err(if durable {
-                    WorkerError::Failed(failure.clone())
+                    WorkerError::from(failure.clone())
                 } else {
                     WorkerError::Stopping
                 }));
@@ -567,6 +579,7 @@ pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, origin: Option<Origin>) -
         env: env
             .map(|var| (var.name.clone(), var.value.clone()))
             .collect(),
+        secrets: row.secrets.clone(),
     }
 }
 
@@ -618,7 +631,7 @@ fn read_outcome(
             let error = match failure.kind {
                 FailureKind::Timeout => WorkerError::Timeout { worker, key },
                 FailureKind::Cancelled => WorkerError::Cancelled { worker, key },
-                _ => WorkerError::Failed(failure),
+                _ => failure.into(),
             };
             Ok((Err(error), call))
         }

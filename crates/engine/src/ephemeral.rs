@@ -13,7 +13,6 @@ use crate::error::{Failure, WorkerError};
 use crate::host::durable::Journal;
 use crate::host::{Guest, HostState, Invoking};
 use crate::instance::{Instance, Stopped};
-use crate::limits::Limits;
 use crate::node::Node;
 use crate::queue::CreateWith;
 use crate::rpc::Rpc;
@@ -40,13 +39,15 @@ impl Node {
             version,
             args: create.args,
             env: create.env,
+            secrets: self.pins(&loaded.info),
         };
+        let given = self.give(&loaded.info, &guest)?;
         let journal = Journal::off(self.payloads());
         let mut state = HostState::new(
             Arc::new(guest),
             journal,
             Rpc::new(Arc::clone(self)),
-            Limits::default(),
+            given,
             None,
         );
         state.clock.advance(self.clock().nanos());
@@ -70,7 +71,7 @@ impl Node {
         let result = result.await;
         drop(running);
         result.map_err(|stopped| match stopped {
-            Stopped::Failed(failure) => WorkerError::Failed(failure),
+            Stopped::Failed(failure) => failure.into(),
             Stopped::Exited(status) => WorkerError::Failed(Failure::new(
                 FailureKind::Trap,
                 format!("the guest exited with status {status}"),

@@ -2,9 +2,12 @@
 //! THE STAGE / error: what can go wrong for a caller of the engine. Out: [`ComponentError`], [`WorkerError`].
 //! Never touches HTTP (the server maps these to statuses). Read next: `node.rs`. Codes: docs/errors/README.md.
 
+use golem_model::capabilities::CapabilityError;
 use golem_model::oplog::FailureKind;
 use golem_model::{Coded, ComponentId, ComponentVersion, WorkerId};
 use golem_storage::StoreError;
+
+use crate::secrets::SecretError;
 
 /// Why a component was not taken, or not found.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -41,6 +44,9 @@ pub enum ComponentError {
     /// The name cannot be used.
     #[error("`{0}` cannot be the name of a component")]
     BadName(String),
+    /// What is declared of it cannot be.
+    #[error(transparent)]
+    Capabilities(#[from] CapabilityError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,6 +67,7 @@ impl Coded for ComponentError {
             Self::TooLarge { .. } => "CMP-007",
             Self::Compile(_) => "CMP-008",
             Self::BadName(_) => "CMP-009",
+            Self::Capabilities(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Io(_) => "CMP-010",
         }
@@ -80,6 +87,7 @@ impl Coded for ComponentError {
             Self::TooLarge { .. } => "make it smaller: golem-cli build strips symbols".into(),
             Self::Compile(_) => "check it with another tool of the same proposal level".into(),
             Self::BadName(_) => "use 1 to 100 letters, digits, `-`, `_`, `:`, `.` or `/`".into(),
+            Self::Capabilities(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
             Self::Io(_) => "check free disk space and the permissions of the data directory".into(),
         })
@@ -107,6 +115,15 @@ impl Failure {
             message: message.into(),
             trace: String::new(),
             path: Vec::new(),
+        }
+    }
+}
+
+impl From<Failure> for WorkerError {
+    fn from(failure: Failure) -> Self {
+        match failure.kind {
+            FailureKind::LimitExceeded => Self::LimitExceeded(failure),
+            _ => Self::Failed(failure),
         }
     }
 }
@@ -152,6 +169,12 @@ pub enum WorkerError {
     /// The invocation failed.
     #[error("{}", .0.message)]
     Failed(Failure),
+    /// The worker has used more of something than it may; the message says of what, how much, and who set it.
+    #[error("{}", .0.message)]
+    LimitExceeded(Failure),
+    /// A secret that its environment refers to has no value.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The deadline of the invocation passed before it was done.
     #[error("the deadline of invocation `{key}` of worker {worker} has passed")]
     Timeout {
@@ -278,6 +301,8 @@ impl Coded for WorkerError {
             Self::BadUpdate { .. } => "WRK-018",
             Self::BadIndex { .. } => "WRK-019",
             Self::PromiseNotFound { .. } => "WRK-020",
+            Self::LimitExceeded(_) => "WRK-021",
+            Self::Secret(error) => error.code(),
         }
     }
 
@@ -285,6 +310,8 @@ impl Coded for WorkerError {
         Some(match self {
             Self::Component(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
+            Self::Secret(error) => return error.hint(),
+            Self::LimitExceeded(_) => "raise it under `capabilities: limits:` of the component in golem.yaml, then: golem-cli deploy; or let the guest use less".into(),
             Self::Timeout { .. } => "give it more time, or look at what it waits for: golem-cli worker oplog".into(),
             Self::Cancelled { .. } => "call again with a new idempotency key".into(),
             Self::BadUpdate { worker, .. } => format!("see the versions: golem-cli component get -C urn:component:{}", worker.component_id),

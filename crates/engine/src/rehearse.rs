@@ -15,7 +15,6 @@ use crate::error::WorkerError;
 use crate::host::HostState;
 use crate::host::durable::{Journal, describe};
 use crate::instance::{Instance, Stopped};
-use crate::limits::Limits;
 use crate::node::Node;
 use crate::oplog::{Ledger, Reader, Regions};
 use crate::rpc::Rpc;
@@ -229,6 +228,11 @@ impl Node {
         }
         let version = version.unwrap_or(ledger.version);
         let loaded = self.component_loaded(worker.component_id, version)?;
+        if version == ledger.version {
+            row.secrets.clone_from(&ledger.secrets);
+        } else {
+            row.secrets = self.pins(&loaded.info);
+        }
         row.version = version;
         let guest = guest_of(worker, &row, ledger.origin.clone());
         let mut span = Ledger::span_from(ledger.base.as_ref(), Arc::clone(&ledger.regions));
@@ -236,7 +240,8 @@ impl Node {
         let reader = Reader::new(store, log, span);
         let journal = Journal::rehearsing(reader, self.payloads());
         let rpc = Rpc::new(Arc::clone(self));
-        let state = HostState::new(Arc::new(guest), journal, rpc, Limits::default(), None);
+        let given = self.give(&loaded.info, &guest)?;
+        let state = HostState::new(Arc::new(guest), journal, rpc, given, None);
         let base = ledger.base.map(|base| (base.snapshot, None));
         self.make_room();
         let permit = self.enter().await;

@@ -55,6 +55,7 @@ impl Worker {
             self.instance = None;
             alive.trying = Some(Trying {
                 version,
+                secrets: self.node.pins_of(self.id.component_id, version),
                 mode: UpdateMode::Automatic,
                 done: Arc::default(),
             });
@@ -77,7 +78,7 @@ impl Worker {
         };
         let mut row = alive.row.clone();
         let on_live = updating.map(|trying| {
-            let event = update::done(&mut row, trying.version, self.node.clock().wall_micros());
+            let event = update::done(&mut row, trying, self.node.clock().wall_micros());
             OnLive {
                 event,
                 also: vec![golem_storage::Op::PutWorker {

@@ -58,6 +58,8 @@ impl Alive {
         Summary {
             index: self.writer.lock().tail().0,
             version: self.row.version,
+            secrets: self.row.secrets.clone(),
+            log_bytes: self.writer.lock().bytes(),
             regions: Summary::keep_regions(&self.link.regions.lock()),
             retry_policy: self.link.retry_policy.lock().clone(),
             lines: 0,

@@ -433,7 +433,7 @@ impl Worker {
         view.total_linear_memory_size = self
             .instance
             .as_mut()
-            .map_or(0, |instance| instance.state().limits.memory_bytes());
+            .map_or(0, |instance| instance.state().memory_bytes());
         Ok(view)
     }
 

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capabilities::Capabilities;
 use crate::ids::{ComponentId, ComponentVersion, Timestamp};
 use crate::types::Export;
 
@@ -51,6 +52,9 @@ pub struct Component {
     pub installed_plugins: Vec<serde_json::Value>,
     /// SHA-256 of the wasm, hex: the blob that holds it.
     pub wasm_hash: String,
+    /// What its workers may do; absent when nothing was declared, as by clients of 1.1. An addition to 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
 }
 
 /// Answer of an upload: the component, and what whoever uploads should know of it. The second is an addition to 1.1.

@@ -64,6 +64,9 @@ pub struct WorkerRow {
     /// Entries of its log before this one are done with: results that they tell of were let go, or stay for ever.
     #[prost(uint64, tag = "10")]
     pub results_from: u64,
+    /// Versions of the secrets that its environment refers to.
+    #[prost(message, repeated, tag = "20")]
+    pub secrets: Vec<crate::oplog::SecretPin>,
 }
 
 /// Updates that a row remembers: enough to see what happened lately, so that a row never grows with a worker's life.

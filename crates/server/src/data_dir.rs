@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use golem_engine::SECRET_KEY_FILE;
 use golem_storage::{Blobs, FjallStore, Store, StoreError};
 
 use crate::error::ServeError;
@@ -25,12 +26,13 @@ const FILES_DIR: &str = "worker-files";
 const CHECKPOINTS_DIR: &str = "checkpoints";
 /// What `--clean` removes, in this order: [`FORMAT_FILE`] last, so that a clean that is killed is begun again and never
 /// mistaken for a new directory. Files of other names stay: whoever put them there wants them.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
     "fjall",
     BLOBS_DIR,
     CODE_DIR,
     FILES_DIR,
     CHECKPOINTS_DIR,
+    SECRET_KEY_FILE,
     FORMAT_FILE,
 ];
 

@@ -16,5 +16,7 @@ pub mod trial;
 
 pub use background::{Background, on_signal};
 pub use error::ServeError;
-pub use serve::{CrashPoint, HostRule, ListenRule, Options, Started, run, run_until_signal};
+pub use serve::{
+    CrashPoint, HostRule, LimitPolicy, ListenRule, Options, Started, run, run_until_signal,
+};
 pub use tls::TlsFiles;

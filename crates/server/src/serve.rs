@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use golem_engine::{HostRule, ListenRule};
+pub use golem_engine::{HostRule, LimitPolicy, ListenRule};
 use golem_engine::{Network, Node, NodeConfig};
 pub use golem_storage::CrashPoint;
 use tokio::net::TcpListener;
@@ -44,8 +44,15 @@ pub struct Options {
     pub resident_max: Option<usize>,
     /// Bytes of the process above which instances without work leave memory; the engine's default when absent.
     pub memory_bytes: Option<u64>,
-    /// Hosts that guests may connect to; none by default.
+    /// Hosts that guests may connect to; none by default. A component that declares capabilities gets of these what it
+    /// declares.
     pub allow_network: Vec<HostRule>,
+    /// Whether a component that declares no capabilities reaches nothing, instead of all of `allow_network`.
+    pub declared_only: bool,
+    /// How much workers may use.
+    pub limits: LimitPolicy,
+    /// The file with the key that seals secrets; in the data directory when absent.
+    pub secret_key: Option<PathBuf>,
     /// Addresses that guests may listen on; none by default.
     pub allow_listen: Vec<ListenRule>,
     /// A commit at which the process dies. For tests of recovery.
@@ -67,6 +74,9 @@ impl Options {
             resident_max: None,
             memory_bytes: None,
             allow_network: Vec::new(),
+            declared_only: false,
+            limits: LimitPolicy::default(),
+            secret_key: None,
             allow_listen: Vec::new(),
             crash_at: None,
         }
@@ -139,6 +149,11 @@ pub async fn run(
     config.crash_at = options.crash_at;
     config.network =
         Network::new(options.allow_network.clone()).listening(options.allow_listen.clone());
+    config.declared_only = options.declared_only;
+    config.limits = options.limits.clone();
+    if let Some(file) = &options.secret_key {
+        config.secret_key.clone_from(file);
+    }
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
     let open = options.insecure_bind || options.host.is_loopback();
     let access = Access::open(Arc::clone(&store), options.auth || !open)?;

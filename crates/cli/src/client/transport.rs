@@ -67,6 +67,11 @@ impl Request {
         Self::new(http::Method::POST, path)
     }
 
+    /// `PUT path`, without a body.
+    pub(crate) fn put(path: impl Into<String>) -> Self {
+        Self::new(http::Method::PUT, path)
+    }
+
     /// `DELETE path`.
     pub(crate) fn delete(path: impl Into<String>) -> Self {
         Self::new(http::Method::DELETE, path)
@@ -95,6 +100,12 @@ impl Request {
     pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
         self.body = serde_json::to_vec(body).unwrap_or_default();
         self.header([("content-type", "application/json".to_owned())])
+    }
+
+    /// A body of bytes.
+    pub(crate) fn bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self.header([("content-type", "application/octet-stream".to_owned())])
     }
 
     /// A form.

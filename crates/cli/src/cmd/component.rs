@@ -91,9 +91,22 @@ struct Upload {
     /// Workers get a fresh instance for every invocation
     #[arg(long, conflicts_with = "durable")]
     ephemeral: bool,
+    /// What its workers may do: a JSON file with `network`, `env` and `limits`, as under `capabilities` in golem.yaml
+    /// [default: what golem.yaml says when the file comes from there, else what the version before had]
+    #[arg(long, value_name = "FILE")]
+    capabilities: Option<PathBuf>,
     /// Workers live until they are deleted [default of a new component]
     #[arg(long)]
     durable: bool,
+}
+
+/// What is uploaded.
+struct Uploading {
+    wasm: Vec<u8>,
+    /// What its workers are, if it is said.
+    kind: Option<ComponentType>,
+    /// What they may do, as JSON, if it is said.
+    capabilities: Option<String>,
 }
 
 /// Options of `component add`.
@@ -215,9 +228,14 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
 
 fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
     let name = args.component_name.as_str();
-    let (wasm, kind) = args.upload.load(Some(name))?;
+    let Uploading {
+        wasm,
+        kind,
+        capabilities,
+    } = args.upload.load(Some(name))?;
+    let capabilities = capabilities.as_deref();
     let client = Client::new(global)?;
-    match client.add_component(name, kind.unwrap_or_default(), &wasm) {
+    match client.add_component(name, kind.unwrap_or_default(), &wasm, capabilities) {
         Err(failure) if failure.exit == exit::CONFLICT => {
             let question = format!("Component {name} already exists. Do you want to update it?");
             if !args.upload.agreed(&question)? {
@@ -227,8 +245,12 @@ fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
                 .with_exit(exit::CONFLICT));
             }
             let old = client.find(&ComponentRef::Name(name.to_owned()))?;
-            let component =
-                client.update_component(old.versioned_component_id.component_id, kind, &wasm)?;
+            let component = client.update_component(
+                old.versioned_component_id.component_id,
+                kind,
+                &wasm,
+                capabilities,
+            )?;
             added(component, out);
         }
         component => added(component?, out),
@@ -258,7 +280,12 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
         ComponentRef::Id(_) => None,
     };
     let client = Client::new(global)?;
-    let (wasm, kind) = args.upload.load(name)?;
+    let Uploading {
+        wasm,
+        kind,
+        capabilities,
+    } = args.upload.load(name)?;
+    let capabilities = capabilities.as_deref();
     let old = match &reference {
         ComponentRef::Name(name) => client
             .component_named(name)?
@@ -267,7 +294,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
     };
     match (old, name) {
         (Some(id), _) => {
-            let component = warned(client.update_component(id, kind, &wasm)?, out);
+            let component = warned(client.update_component(id, kind, &wasm, capabilities)?, out);
             let view = ComponentView::from(&component);
             if !args.try_update_workers {
                 out.view(&view, |view| view.updated(|text| out.bold(text)));
@@ -286,7 +313,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
                 return Err(client.no_component(name));
             }
             added(
-                client.add_component(name, kind.unwrap_or_default(), &wasm)?,
+                client.add_component(name, kind.unwrap_or_default(), &wasm, capabilities)?,
                 out,
             );
         }
@@ -340,8 +367,12 @@ pub(crate) fn show(
 }
 
 impl Upload {
-    /// The wasm, and the type if one was named here or in the manifest; `name` picks the component of the manifest.
-    fn load(&self, name: Option<&str>) -> Result<(Vec<u8>, Option<ComponentType>), Failure> {
+    /// The wasm, and what is said of it here or in the manifest; `name` picks the component of the manifest.
+    fn load(&self, name: Option<&str>) -> Result<Uploading, Failure> {
+        let mut capabilities = match &self.capabilities {
+            Some(path) => Some(String::from_utf8_lossy(&read(path)?).into_owned()),
+            None => None,
+        };
         let mut kind = match (self.ephemeral, self.durable) {
             (true, _) => Some(ComponentType::Ephemeral),
             (_, true) => Some(ComponentType::Durable),
@@ -363,10 +394,16 @@ impl Upload {
                     ComponentKind::Durable => ComponentType::Durable,
                     ComponentKind::Ephemeral => ComponentType::Ephemeral,
                 }));
+                let declared = || serde_json::to_string(&component.capabilities).ok();
+                capabilities = capabilities.or_else(declared);
                 component.artefact().to_owned()
             }
         };
-        Ok((read(&path)?, kind))
+        Ok(Uploading {
+            wasm: read(&path)?,
+            kind,
+            capabilities,
+        })
     }
 
     /// Whether to go on: with `-y` or in continuous integration yes, at a terminal what the user says, else no.

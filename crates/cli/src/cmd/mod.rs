@@ -20,6 +20,7 @@ pub(crate) mod profile;
 pub(crate) mod promise;
 mod refs;
 pub(crate) mod sdk;
+pub(crate) mod secret;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 pub(crate) mod stubgen;

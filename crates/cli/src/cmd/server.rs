@@ -4,6 +4,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use golem_model::limit::Bound;
 use golem_model::size::parse_size;
 
 use crate::error::{Failure, Outcome};
@@ -79,6 +80,20 @@ struct Run {
         value_delimiter = ','
     )]
     allow_listen: Vec<golem_server::ListenRule>,
+    /// Let components that declare no `capabilities` in their golem.yaml reach nothing; without this they reach all that
+    /// --allow-network and --allow-listen name
+    #[arg(long, env = "GOLEM_REQUIRE_CAPABILITIES")]
+    require_capabilities: bool,
+    /// How much a worker may use when its component does not say: `memory=256MiB`, `cpuTime=10s`, `oplog=1GiB`,
+    /// `logRate=1MiB/s`, `handles=1000`, `hostCalls=100000`; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    limit_default: Vec<Bound>,
+    /// The most of it that a component may ask for; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    limit_max: Vec<Bound>,
+    /// The file with the key that seals secrets, made with the first one [default: secret.key in the data directory]
+    #[arg(long, value_name = "FILE", env = "GOLEM_SECRET_KEY_FILE")]
+    secret_key_file: Option<PathBuf>,
     /// Die at a commit, for tests of recovery: `before:N` or `after:N`
     #[arg(long, hide = true, value_name = "POINT")]
     crash_at: Option<golem_server::CrashPoint>,
@@ -108,6 +123,12 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
         memory_bytes,
         allow_network: run.allow_network,
         allow_listen: run.allow_listen,
+        declared_only: run.require_capabilities,
+        limits: golem_server::LimitPolicy {
+            defaults: run.limit_default.into_iter().collect(),
+            maxima: run.limit_max.into_iter().collect(),
+        },
+        secret_key: run.secret_key_file,
         crash_at: run.crash_at,
     };
     let ready = |started: golem_server::Started| {

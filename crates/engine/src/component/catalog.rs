@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use golem_model::capabilities::Capabilities;
 use golem_model::component::{
     Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId,
 };
@@ -17,6 +18,7 @@ use wasmtime::Engine;
 
 use super::loaded::{Loaded, stubs, unknown_imports};
 use super::reflect;
+use crate::capabilities::Policy;
 use crate::clock::Clock;
 use crate::cwasm::CodeCache;
 use crate::error::ComponentError;
@@ -32,11 +34,21 @@ const NAME_CHARS_MAX: usize = 100;
 
 type Versions = BTreeMap<ComponentVersion, Arc<ComponentInfo>>;
 
+/// What an upload of a new version says of capabilities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declared {
+    /// Nothing: they are those of the version before.
+    Same,
+    /// These, or none from now on.
+    Now(Option<Capabilities>),
+}
+
 /// Every version of every component.
 pub(crate) struct Catalog {
     engine: Engine,
     code: CodeCache,
     clock: Clock,
+    policy: Policy,
     store: Arc<dyn Store>,
     blobs: Arc<Blobs>,
     rows: Mutex<HashMap<ComponentId, Versions>>,
@@ -57,6 +69,7 @@ impl Catalog {
         engine: Engine,
         code: CodeCache,
         clock: Clock,
+        policy: Policy,
         store: Arc<dyn Store>,
         blobs: Arc<Blobs>,
     ) -> Result<Self, StoreError> {
@@ -82,6 +95,7 @@ impl Catalog {
             engine,
             code,
             clock,
+            policy,
             store,
             blobs,
             rows: Mutex::new(rows),
@@ -169,6 +183,7 @@ impl Catalog {
         name: &str,
         kind: ComponentType,
         wasm: Vec<u8>,
+        capabilities: Option<Capabilities>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         check_name(name)?;
         let _upload = self.uploads.acquire().await;
@@ -179,7 +194,8 @@ impl Catalog {
             component_id: ComponentId::random(),
             version: 0,
         };
-        self.take(id, name.to_owned(), kind, wasm).await
+        self.take(id, name.to_owned(), kind, wasm, capabilities)
+            .await
     }
 
     /// Takes a version of a component of another node, under its id.
@@ -189,9 +205,10 @@ impl Catalog {
         name: String,
         kind: ComponentType,
         wasm: Vec<u8>,
+        capabilities: Option<Capabilities>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let _upload = self.uploads.acquire().await;
-        self.take(id, name, kind, wasm).await
+        self.take(id, name, kind, wasm, capabilities).await
     }
 
     /// Takes a new version of a component.
@@ -200,6 +217,7 @@ impl Catalog {
         id: ComponentId,
         kind: Option<ComponentType>,
         wasm: Vec<u8>,
+        declared: Declared,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let _upload = self.uploads.acquire().await;
         let newest = self.get(id, None)?;
@@ -212,6 +230,10 @@ impl Catalog {
             newest.component_name.clone(),
             kind.unwrap_or(newest.component_type),
             wasm,
+            match declared {
+                Declared::Same => newest.capabilities.clone(),
+                Declared::Now(capabilities) => capabilities,
+            },
         )
         .await
     }
@@ -222,9 +244,12 @@ impl Catalog {
         name: String,
         kind: ComponentType,
         wasm: Vec<u8>,
+        capabilities: Option<Capabilities>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let catalog = Arc::clone(self);
-        let work = tokio::task::spawn_blocking(move || catalog.take_blocking(id, name, kind, wasm));
+        let work = tokio::task::spawn_blocking(move || {
+            catalog.take_blocking(id, name, kind, wasm, capabilities)
+        });
         work.await
             .map_err(|error| ComponentError::Compile(error.to_string()))?
     }
@@ -235,12 +260,16 @@ impl Catalog {
         name: String,
         kind: ComponentType,
         wasm: Vec<u8>,
+        capabilities: Option<Capabilities>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         if wasm.len() > COMPONENT_BYTES_MAX {
             return Err(ComponentError::TooLarge {
                 bytes: wasm.len(),
                 limit: COMPONENT_BYTES_MAX,
             });
+        }
+        if let Some(declared) = &capabilities {
+            self.policy.check(declared)?;
         }
         check_is_component(&wasm)?;
         let wasm_hash = self.blobs.put(&wasm)?;
@@ -268,6 +297,7 @@ impl Catalog {
             files: Vec::new(),
             installed_plugins: Vec::new(),
             wasm_hash,
+            capabilities,
         });
         let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
             .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use golem_model::capabilities::Capabilities;
 use golem_model::component::{Component, ComponentType, VersionedComponentId};
 use golem_model::types::Export;
 use golem_model::{ComponentId, ComponentVersion};
 
 use super::Node;
-use crate::component::catalog::Catalog;
+use crate::component::catalog::{Catalog, Declared};
 use crate::component::loaded::Loaded;
 use crate::error::ComponentError;
 use crate::rpc::{ExpectedStub, expected_stubs};
@@ -19,14 +20,25 @@ use crate::rpc::{ExpectedStub, expected_stubs};
 const TARGETS_MAX: usize = 8;
 
 impl Node {
-    /// Takes a new component. Durable on return.
+    /// Takes a new component that declares nothing. Durable on return.
     pub async fn create_component(
         &self,
         name: &str,
         kind: ComponentType,
         wasm: Vec<u8>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.create(name, kind, wasm).await
+        self.catalog.create(name, kind, wasm, None).await
+    }
+
+    /// Takes a new component that may do what it declares. Durable on return.
+    pub async fn create_component_with(
+        &self,
+        name: &str,
+        kind: ComponentType,
+        wasm: Vec<u8>,
+        capabilities: Option<Capabilities>,
+    ) -> Result<Arc<Component>, ComponentError> {
+        self.catalog.create(name, kind, wasm, capabilities).await
     }
 
     /// Takes a new component under an id that is known beforehand. Durable on return.
@@ -41,7 +53,9 @@ impl Node {
             component_id: id,
             version: 0,
         };
-        self.catalog.adopt(first, name.to_owned(), kind, wasm).await
+        self.catalog
+            .adopt(first, name.to_owned(), kind, wasm, None)
+            .await
     }
 
     /// Takes a new version of a component; `kind` stays as it is when absent. Durable on return.
@@ -51,7 +65,18 @@ impl Node {
         kind: Option<ComponentType>,
         wasm: Vec<u8>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.update(id, kind, wasm).await
+        self.catalog.update(id, kind, wasm, Declared::Same).await
+    }
+
+    /// The same, and says what it may do.
+    pub async fn update_component_with(
+        &self,
+        id: ComponentId,
+        kind: Option<ComponentType>,
+        wasm: Vec<u8>,
+        declared: Declared,
+    ) -> Result<Arc<Component>, ComponentError> {
+        self.catalog.update(id, kind, wasm, declared).await
     }
 
     /// The stubs of a component that fit none of the targets that are here, one sentence each. A target that is not here says

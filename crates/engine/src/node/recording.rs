@@ -99,7 +99,9 @@ impl Node {
         {
             // It is compiled on another thread.
             let _job = self.job();
-            self.catalog.adopt(versioned, name, kind, wasm).await?;
+            self.catalog
+                .adopt(versioned, name, kind, wasm, None)
+                .await?;
         }
         for blob in recording.blobs {
             self.payloads.keep(&blob)?;

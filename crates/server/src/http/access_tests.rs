@@ -14,6 +14,7 @@ use super::tests::Gym;
 fn example(path: &str) -> String {
     path.replace("{component}", "8e0b4b8c-14a8-4b6e-9d3f-0123456789ab")
         .replace("{token}", "8e0b4b8c-14a8-4b6e-9d3f-0123456789ab")
+        .replace("{secret}", "api-key")
         .replace("{version}", "0")
         .replace("{*path}", "x")
         .replace("{worker}", "w")

@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, Stat
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::post;
-use golem_engine::ComponentError;
+use golem_engine::{ComponentError, Declared};
 use golem_model::component::{Component, ComponentType, Uploaded};
 use golem_model::{ComponentId, ComponentVersion, names};
 use tokio::sync::SemaphorePermit;
@@ -61,7 +61,14 @@ async fn create(State(door): State<Arc<Door>>, request: Request) -> Answer {
     let name = upload.take_name()?;
     names::check_component_name(&name)?;
     let (kind, wasm) = (upload.kind.unwrap_or_default(), upload.take_wasm()?);
-    let component = door.node.create_component(&name, kind, wasm).await?;
+    let capabilities = match upload.declared()? {
+        Declared::Same => None,
+        Declared::Now(capabilities) => capabilities,
+    };
+    let created = door
+        .node
+        .create_component_with(&name, kind, wasm, capabilities);
+    let component = created.await?;
     tracing::info!(component = %component.versioned_component_id.component_id, name, "component created");
     taken(&door, &component).await
 }
@@ -75,7 +82,8 @@ async fn update(
     let _turn = turn(&door).await?;
     let mut upload = form(request).await?;
     let wasm = upload.take_wasm()?;
-    next_version(&door, id, upload.kind, wasm).await
+    let declared = upload.declared()?;
+    next_version(&door, id, upload.kind, wasm, declared).await
 }
 
 /// `PUT …/upload[?component_type=…]`: the next version, as bare bytes.
@@ -91,7 +99,7 @@ async fn upload(
         .map(component_type)
         .transpose()?;
     let wasm = receive(body, limits::COMPONENT_BYTES_MAX, limits::UPLOAD_TIMEOUT).await?;
-    next_version(&door, id, kind, wasm.into()).await
+    next_version(&door, id, kind, wasm.into(), Declared::Same).await
 }
 
 async fn next_version(
@@ -99,8 +107,10 @@ async fn next_version(
     id: ComponentId,
     kind: Option<ComponentType>,
     wasm: Vec<u8>,
+    declared: Declared,
 ) -> Answer {
-    let component = door.node.update_component(id, kind, wasm).await?;
+    let updated = door.node.update_component_with(id, kind, wasm, declared);
+    let component = updated.await?;
     let version = component.versioned_component_id.version;
     tracing::info!(component = %id, version, "component updated");
     taken(door, &component).await
@@ -109,7 +119,7 @@ async fn next_version(
 /// The component with what is suspicious about it, for whoever uploads.
 async fn taken(door: &Door, component: &Component) -> Answer {
     let id = component.versioned_component_id;
-    let warnings = match door.node.stale_stubs(id.component_id, id.version).await {
+    let mut warnings = match door.node.stale_stubs(id.component_id, id.version).await {
         Ok(warnings) => warnings,
         // The component is taken, whatever can be said of its stubs.
         Err(error) => {
@@ -117,6 +127,11 @@ async fn taken(door: &Door, component: &Component) -> Answer {
             Vec::new()
         }
     };
+    for secret in door.node.missing_secrets(component) {
+        warnings.push(format!(
+            "there is no secret `{secret}`, and workers cannot be created before there is: golem-cli secret set {secret} < FILE"
+        ));
+    }
     Ok(reply::ok(&Uploaded {
         component: component.clone(),
         warnings,

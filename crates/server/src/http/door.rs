@@ -14,7 +14,7 @@ use super::error::RequestError;
 use super::extract::JsonBodies;
 use super::metrics::{self, Requests};
 use super::routes::Routes;
-use super::{component, connect, health, oplog, serve, token, travel, worker};
+use super::{component, connect, health, oplog, secrets, serve, token, travel, worker};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::limits;
@@ -94,5 +94,6 @@ pub(super) fn all_routes() -> Routes {
         .merge(oplog::routes())
         .merge(travel::routes())
         .merge(token::routes())
+        .merge(secrets::routes())
         .merge(metrics::routes())
 }

@@ -7,7 +7,7 @@
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use golem_engine::{ComponentError, WorkerError};
+use golem_engine::{ComponentError, SecretError, WorkerError};
 use golem_model::api::Role;
 use golem_model::api_error::{ErrorBody, GolemError};
 use golem_model::duration::BadDuration;
@@ -419,9 +419,28 @@ impl From<&ComponentError> for ApiError {
             ComponentError::NotAComponent(_)
             | ComponentError::UnknownImport(_)
             | ComponentError::Compile(_)
+            | ComponentError::Capabilities(_)
             | ComponentError::BadName(_) => StatusCode::BAD_REQUEST,
             ComponentError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ComponentError::Store(_) | ComponentError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::plain(status, error.problem())
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        let status = match &error {
+            SecretError::NotFound(_) => StatusCode::NOT_FOUND,
+            SecretError::Length { .. } | SecretError::NotText(_) | SecretError::Name(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            SecretError::TooMany(_) | SecretError::Deleted { .. } => StatusCode::CONFLICT,
+            SecretError::Sealed { .. }
+            | SecretError::Key { .. }
+            | SecretError::KeyGone(_)
+            | SecretError::Random(_)
+            | SecretError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::plain(status, error.problem())
     }
@@ -445,6 +464,10 @@ impl From<WorkerError> for ApiError {
             WorkerError::Failed(failure) => worker(GolemError::RuntimeError {
                 details: failure.message,
             }),
+            WorkerError::LimitExceeded(failure) => worker(GolemError::RuntimeError {
+                details: failure.message,
+            }),
+            WorkerError::Secret(error) => Self::from(error),
             WorkerError::Timeout { .. } => plain(StatusCode::GATEWAY_TIMEOUT),
             WorkerError::Cancelled { .. } => worker(GolemError::RuntimeError {
                 details: problem.message.clone(),

@@ -19,6 +19,7 @@ mod oplog;
 mod params;
 mod reply;
 mod routes;
+mod secrets;
 mod serve;
 #[cfg(test)]
 mod tests;

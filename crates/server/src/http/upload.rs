@@ -5,9 +5,11 @@
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::http::StatusCode;
+use golem_engine::{ComponentError, Declared};
+use golem_model::capabilities::Capabilities;
 use golem_model::component::ComponentType;
 
-use super::error::RequestError;
+use super::error::{ApiError, RequestError};
 use super::extract::short;
 use crate::limits;
 
@@ -20,6 +22,8 @@ pub(crate) struct Upload {
     pub(crate) kind: Option<ComponentType>,
     /// `component`
     pub(crate) wasm: Option<Vec<u8>>,
+    /// `capabilities`: JSON, as it came. An addition to 1.1.
+    pub(crate) capabilities: Option<String>,
 }
 
 impl Upload {
@@ -40,6 +44,9 @@ impl Upload {
                 Some("name") => upload.name = Some(text(field, "name").await?),
                 Some("componentType") => {
                     upload.kind = Some(component_type(&text(field, "componentType").await?)?)
+                }
+                Some("capabilities") => {
+                    upload.capabilities = Some(text(field, "capabilities").await?);
                 }
                 Some("component") => {
                     upload.wasm =
@@ -66,6 +73,19 @@ impl Upload {
         self.wasm
             .take()
             .ok_or(RequestError::MissingPart { name: "component" })
+    }
+
+    /// What it says of capabilities; `null` takes away what was declared before. Errors: those of
+    /// [`Capabilities::from_json`].
+    pub(crate) fn declared(&self) -> Result<Declared, ApiError> {
+        match self.capabilities.as_deref().map(str::trim) {
+            None => Ok(Declared::Same),
+            Some("" | "null") => Ok(Declared::Now(None)),
+            Some(text) => match Capabilities::from_json(text.as_bytes()) {
+                Ok(capabilities) => Ok(Declared::Now(Some(capabilities))),
+                Err(error) => Err(ComponentError::from(error).into()),
+            },
+        }
     }
 
     /// The name. Errors: `MissingPart`.
@@ -166,8 +186,13 @@ mod tests {
             part("name=\"filesPermissions\"", r#"{"values":[]}"#),
             part("name=\"files\"; filename=\"f.zip\"", ""),
             part("name=\"name\"", "shop:cart"),
+            part("name=\"capabilities\"", "{}"),
         ];
-        for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 5, 0, 1, 4, 3]] {
+        for order in [
+            [0, 1, 2, 3, 4, 5, 6],
+            [6, 5, 4, 3, 2, 1, 0],
+            [2, 5, 0, 6, 1, 4, 3],
+        ] {
             let body: String = order.iter().map(|at| parts[*at].as_str()).collect();
             for step in [1, 7, 4096] {
                 let upload = read(format!("{body}--edge--\r\n"), step).await.unwrap();
@@ -175,6 +200,7 @@ mod tests {
                     name: Some("shop:cart".into()),
                     kind: Some(ComponentType::Ephemeral),
                     wasm: Some(WASM.as_bytes().to_vec()),
+                    capabilities: Some("{}".into()),
                 };
                 assert_eq!(upload, expected);
             }

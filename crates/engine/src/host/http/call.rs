@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::Pollable;
 
 use super::client::{Request, Trouble};
 use super::message::HttpResponse;
+use super::network::Network;
 use crate::node::Node;
 
 /// How a request ended.
@@ -51,6 +52,7 @@ struct Inner {
 )]
 pub struct HttpCall {
     node: Arc<Node>,
+    network: Arc<Network>,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -64,10 +66,11 @@ impl std::fmt::Debug for HttpCall {
 }
 
 impl HttpCall {
-    /// A request whose body is not finished.
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+    /// A request whose body is not finished, to a host that `network` allows.
+    pub(crate) fn new(node: Arc<Node>, network: Arc<Network>) -> Self {
         Self {
             node,
+            network,
             inner: Mutex::new(Inner {
                 stage: Stage::Open,
                 number: 0,
@@ -104,7 +107,7 @@ impl HttpCall {
                 // The node is stopping: the request never leaves it.
                 return;
             }
-            let outcome = node.outside().http.send(request).await;
+            let outcome = node.outside().http.send(&call.network, request).await;
             call.end(outcome);
         });
         task.abort_handle()

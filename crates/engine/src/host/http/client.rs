@@ -24,7 +24,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::fields::is_forbidden;
 use super::message::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, Header, HttpRequest, HttpResponse};
-use super::network::Network;
+use super::network::{Network, Scheme};
 
 /// Connections of all guests of a node at once: a quarter of the files that a process may open by default.
 const CONNECTIONS_MAX: usize = 256;
@@ -190,7 +190,6 @@ pub trait NetworkDouble: std::fmt::Debug + Send + Sync {
 /// Sends requests of guests.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
-    network: Network,
     double: Option<Arc<dyn NetworkDouble>>,
     connections: Semaphore,
     /// Made when the first request needs it: it parses some hundred certificates.
@@ -207,10 +206,9 @@ impl Drop for Bound {
 }
 
 impl HttpClient {
-    /// A client for the hosts that `network` allows.
-    pub(crate) fn new(network: Network) -> Self {
+    /// A client.
+    pub(crate) fn new() -> Self {
         Self {
-            network,
             double: None,
             connections: Semaphore::new(CONNECTIONS_MAX),
             tls: OnceLock::new(),
@@ -222,18 +220,28 @@ impl HttpClient {
         Self { double, ..self }
     }
 
-    /// Sends a request and reads the response. Cancel safe in that nothing goes on after the drop.
-    pub(crate) async fn send(&self, request: Request) -> Result<HttpResponse, Trouble> {
+    /// Sends a request to a host that `network` allows, and reads the response. Cancel safe in that nothing goes on after the
+    /// drop.
+    pub(crate) async fn send(
+        &self,
+        network: &Network,
+        request: Request,
+    ) -> Result<HttpResponse, Trouble> {
         if let Some(double) = &self.double {
             return double.answer(&request.asked()).ok_or(Trouble::Denied);
         }
-        if !self.network.allows_host(&request.host, request.port) {
+        let scheme = if request.https {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        if !network.allows_request(scheme, &request.host, request.port) {
             return Err(Trouble::Denied);
         }
         // The semaphore is never closed.
         let _connection = self.connections.acquire().await;
         let connect = request.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
-        let stream = timeout(connect, self.connect(&request))
+        let stream = timeout(connect, Self::connect(network, &request))
             .await
             .map_err(|_| Trouble::ConnectTimeout)??;
         if !request.https {
@@ -250,7 +258,7 @@ impl HttpClient {
     }
 
     /// Connects to the first address that may be connected to and answers.
-    async fn connect(&self, request: &Request) -> Result<TcpStream, Trouble> {
+    async fn connect(network: &Network, request: &Request) -> Result<TcpStream, Trouble> {
         let addresses: Vec<SocketAddr> = match request.host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, request.port)],
             Err(_) => tokio::net::lookup_host((request.host.as_str(), request.port))
@@ -264,7 +272,7 @@ impl HttpClient {
             Trouble::Prohibited
         };
         for address in addresses {
-            if !self.network.allows_address(address.ip(), address.port()) {
+            if !network.allows_address(address.ip(), address.port()) {
                 continue;
             }
             match TcpStream::connect(address).await {

@@ -266,7 +266,10 @@ impl outgoing_handler::Host for Linked<'_> {
             Ok(ready) => ready,
             Err(error) => return Ok(Err(error)),
         };
-        let call = Arc::new(HttpCall::new(self.0.rpc.node()));
+        let call = Arc::new(HttpCall::new(
+            self.0.rpc.node(),
+            Arc::clone(&self.0.network),
+        ));
         self.0.http_calls.add(Arc::clone(&call));
         match request.body {
             None => self.0.send_request(&call, ready)?,

@@ -27,8 +27,23 @@ async fn peer(answer: Vec<u8>) -> (SocketAddr, tokio::task::JoinHandle<String>) 
     (address, task)
 }
 
-fn client(rule: &str) -> HttpClient {
-    HttpClient::new(Network::new(vec![rule.parse().unwrap()]))
+/// A client with one rule.
+struct Ruled {
+    client: HttpClient,
+    network: Network,
+}
+
+impl Ruled {
+    async fn send(&self, request: Request) -> Result<HttpResponse, Trouble> {
+        self.client.send(&self.network, request).await
+    }
+}
+
+fn client(rule: &str) -> Ruled {
+    Ruled {
+        client: HttpClient::new(),
+        network: Network::new(vec![rule.parse().unwrap()]),
+    }
 }
 
 fn request(host: &str, port: u16) -> Request {
@@ -122,6 +137,7 @@ async fn nothing_is_sent_where_no_rule_leads() {
         ("*", "::1", Trouble::Prohibited),
         ("*", "::ffff:127.0.0.1", Trouble::Prohibited),
         ("*", "name.invalid", Trouble::NoName),
+        ("https://127.0.0.1", "127.0.0.1", Trouble::Denied),
     ] {
         let result = client(rule).send(request(host, port)).await;
         assert_eq!(result.unwrap_err(), trouble, "{rule} {host}");
@@ -131,8 +147,8 @@ async fn nothing_is_sent_where_no_rule_leads() {
 }
 
 /// A client that trusts the authority of the tests.
-fn trusting(rule: &str) -> HttpClient {
-    let client = client(rule);
+fn trusting(rule: &str) -> Ruled {
+    let ruled = client(rule);
     let mut roots = RootCertStore::empty();
     let authority = include_bytes!("tls/authority.der").as_slice();
     roots.add(authority.into()).unwrap();
@@ -142,8 +158,8 @@ fn trusting(rule: &str) -> HttpClient {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    client.tls.set(Some(Arc::new(config))).unwrap();
-    client
+    ruled.client.tls.set(Some(Arc::new(config))).unwrap();
+    ruled
 }
 
 /// A peer that speaks TLS as `localhost` and answers one request.
