@@ -90,21 +90,43 @@ impl Global {
         Out::new(self.format, self.quiet, self.no_color)
     }
 
-    /// Starts the log on standard error: errors only, one level more per `-v`; `RUST_LOG` wins.
-    pub(crate) fn start_log(&self) {
+    fn filter(&self) -> tracing_subscriber::EnvFilter {
         let level = match self.verbose {
             0 => "error",
             1 => "warn",
             2 => "info",
             _ => "debug",
         };
-        let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        tracing_subscriber::EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level))
+    }
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, with the fields of the event beside `timestamp`, `level`, `target` and `message`.
+    Json,
+}
+
+impl Args {
+    /// Starts the log on standard error: errors only, one level more per `-v`; `RUST_LOG` wins.
+    pub(crate) fn start_log(&self) {
+        let format = match &self.command {
+            #[cfg(feature = "server")]
+            Command::Server(server) => server.log_format(),
+            _ => LogFormat::Text,
+        };
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(self.global.filter())
+            .with_writer(std::io::stderr);
         // A second start (in tests) changes nothing.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .try_init();
+        let _ = match format {
+            LogFormat::Text => log.try_init(),
+            LogFormat::Json => log.json().flatten_event(true).try_init(),
+        };
     }
 }
 

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    args.global.start_log();
+    args.start_log();
     let out = args.global.out();
     // What the verbs leave behind when they panic is files under temporary names, nothing that a second run would trip over.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(args, &out)))

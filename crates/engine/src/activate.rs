@@ -20,6 +20,7 @@ use crate::link::Link;
 use crate::oplog::{Base, Ledger, Payloads, Reader, SharedWriter, Span};
 use crate::rpc::Rpc;
 use crate::run::snapshot_function;
+use crate::trace::inside;
 
 /// What an activation needs.
 pub(crate) struct Activation {
@@ -228,11 +229,13 @@ async fn repeat(
             started.accepted
         ))
     })?;
-    let deadline = accepted.deadline;
+    let (deadline, trace) = (accepted.deadline, accepted.trace.clone());
     let (key, function, input) = unpack(accepted, payloads)?;
     let input =
         Value::from_bytes(&input).map_err(|error| corrupt(format!("arguments: {error}")))?;
+    let trace = trace.map(|trace| inside(&trace, &instance.state().guest.worker, &key));
     let invoking = Invoking {
+        trace,
         key,
         calls: 0,
         started: index,

@@ -30,7 +30,9 @@ use crate::oplog::{Base, Ledger, SharedWriter, Writer};
 use crate::queue::{CreateWith, Finished, Invocation, Queue, Queued};
 use crate::retention::next_step;
 use crate::retry;
+use crate::rpc::worker_urn;
 use crate::secrets::SecretError;
+use crate::trace::{Traced, root};
 
 /// The invocation that runs.
 pub(crate) struct Current {
@@ -38,6 +40,8 @@ pub(crate) struct Current {
     pub(crate) started: OplogIndex,
     pub(crate) key: IdempotencyKey,
     pub(crate) deadline: Option<u64>,
+    /// What its spans need, if it belongs to a trace.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 /// An update that is under way.
@@ -242,6 +246,10 @@ impl Alive {
         }
         if let Some(open) = ledger.current {
             let deadline = open.entry.deadline;
+            let mut traced = remembered(node, log, open.accepted, &open.entry);
+            if let Some(traced) = &mut traced {
+                traced.started_at = node.written_at(log, open.started);
+            }
             let (key, function, input) = unpack(open.entry, &node.payloads())?;
             alive
                 .queue
@@ -251,12 +259,14 @@ impl Alive {
                 started: open.started,
                 key,
                 deadline,
+                traced,
             });
             // Only while the store's timer or a promise is there to wake it.
             alive.suspended = ledger.suspended.map(|_| true);
         }
         for (accepted, entry) in ledger.pending {
             let deadline = entry.deadline;
+            let traced = remembered(node, log, accepted, &entry);
             let (key, function, input) = unpack(entry, &node.payloads())?;
             alive
                 .queue
@@ -267,6 +277,7 @@ impl Alive {
                 function,
                 input,
                 deadline,
+                traced,
             });
         }
         if let Some(retry_at) = ledger.last_failure.and_then(|failed| failed.retry_at) {
@@ -353,8 +364,13 @@ impl Alive {
             input,
             caller,
             deadline,
+            trace,
             ..
         } = invocation;
+        let trace = trace.or_else(|| {
+            let urn = worker_urn(&self.guest.worker);
+            node.tracer().map(|_| root(&urn, &key))
+        });
         let (inline, input_blob) = node.payloads().store(input.clone())?;
         let entry = Accepted {
             key: key.0.clone(),
@@ -363,7 +379,17 @@ impl Alive {
             input_blob,
             caller,
             deadline,
+            trace,
         };
+        let traced = entry.trace.clone().map(|context| {
+            let now = node.clock().wall_micros();
+            Box::new(Traced {
+                context,
+                function: entry.function.clone(),
+                accepted_at: now,
+                started_at: now,
+            })
+        });
         let ops = self.link.mark_op().into_iter().chain(also).collect();
         let (accepted, seq) = {
             let mut writer = self.writer.lock();
@@ -378,6 +404,7 @@ impl Alive {
             function,
             input,
             deadline,
+            traced,
         });
         Ok(Admission::Accepted(key, seq))
     }
@@ -449,6 +476,9 @@ impl Alive {
             writer.append_with(Event::Completed(entry), also);
             writer.last()
         };
+        if let Some(traced) = current.traced {
+            node.invocation_ended(id, self.row.version, &current.key, *traced, seq, None);
+        }
         self.failures = 0;
         *self.link.atomic.lock() = None;
         for reply in self.queue.finish(&current.key) {
@@ -542,6 +572,13 @@ impl Alive {
             writer.append_with(entry, also);
             writer.last()
         };
+        if let Some((key, traced)) = current
+            .as_ref()
+            .and_then(|current| Some((&current.key, current.traced.clone()?)))
+        {
+            let error = Some(failure.message.clone());
+            node.invocation_ended(id, self.row.version, key, *traced, seq, error);
+        }
         let replies = current
             .map(|current| self.queue.finish(&current.key))
             .unwrap_or_default();
@@ -566,6 +603,23 @@ impl Alive {
             }
         });
     }
+}
+
+/// What the spans of an accepted invocation need; its start is not known yet.
+fn remembered(
+    node: &Node,
+    log: LogId,
+    index: OplogIndex,
+    accepted: &Accepted,
+) -> Option<Box<Traced>> {
+    let context = accepted.trace.clone()?;
+    let accepted_at = node.written_at(log, index);
+    Some(Box::new(Traced {
+        context,
+        function: accepted.function.clone(),
+        accepted_at,
+        started_at: accepted_at,
+    }))
 }
 
 /// Who the guest of a worker is. `origin`: whom it was forked from.

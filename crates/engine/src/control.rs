@@ -441,7 +441,7 @@ impl Worker {
 
     async fn fire_invoke(&mut self, accepted: Accepted, delete: &Op) -> Result<Seq, WorkerError> {
         let deadline = accepted.deadline;
-        let caller = accepted.caller.clone();
+        let (caller, trace) = (accepted.caller.clone(), accepted.trace.clone());
         let (key, function, input) = unpack(accepted, &self.node.payloads())?;
         let invocation = Invocation {
             key,
@@ -450,6 +450,7 @@ impl Worker {
             input,
             caller,
             deadline,
+            trace,
             create: CreateWith::default(),
             accepted: None,
             reply: None,

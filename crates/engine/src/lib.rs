@@ -35,6 +35,7 @@ pub mod secrets;
 mod steady;
 mod taking;
 mod timers;
+pub mod trace;
 mod update;
 mod value;
 mod wasm;

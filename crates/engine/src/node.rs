@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use golem_model::api::SecretInfo;
 use golem_model::oplog::RetryPolicy;
+use golem_model::trace::TraceContext;
 use golem_model::types::Function as Signature;
 use golem_model::worker::{UpdateRecord, WorkerRow, WorkerStatus};
 use golem_model::{
@@ -46,6 +47,7 @@ use crate::rpc::WaitGraph;
 use crate::secrets::{SecretError, Secrets};
 use crate::steady;
 use crate::timers::Timers;
+use crate::trace::Tracer;
 use crate::wasm::{Running, Ticker, engine};
 use crate::worker::{Message, Worker};
 
@@ -80,6 +82,8 @@ pub struct NodeConfig {
     pub declared_only: bool,
     /// How much workers may use.
     pub limits: LimitPolicy,
+    /// Who gets spans of invocations; nobody by default.
+    pub tracer: Option<Arc<Tracer>>,
     /// Who answers the requests of guests instead of the network. For tests.
     pub double: Option<Arc<dyn NetworkDouble>>,
     /// What time it is.
@@ -113,6 +117,7 @@ impl NodeConfig {
             network: Network::default(),
             declared_only: false,
             limits: LimitPolicy::default(),
+            tracer: None,
             double: None,
             clock: Clock::default(),
             chance: Chance::default(),
@@ -256,6 +261,8 @@ pub struct Request {
     pub params: Vec<Value>,
     /// Until when it has to be finished, µs since 1970.
     pub deadline: Option<u64>,
+    /// The trace that it belongs to, if the client has one.
+    pub trace: Option<TraceContext>,
 }
 
 /// The result of an invocation.
@@ -322,6 +329,7 @@ pub struct Node {
     checkpoints: Shelf,
     policy: Policy,
     secrets: Arc<Secrets>,
+    tracer: Option<Arc<Tracer>>,
     executing: Arc<Semaphore>,
     clock: Clock,
     chance: Chance,
@@ -392,6 +400,7 @@ impl Node {
             checkpoints: Shelf::new(config.checkpoints_dir.clone(), Arc::clone(&secrets)),
             policy,
             secrets,
+            tracer: config.tracer.clone(),
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             clock: config.clock.clone(),
             chance: config.chance.clone(),
@@ -527,6 +536,11 @@ impl Node {
     /// What the operator allows.
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Who gets spans.
+    pub(crate) fn tracer(&self) -> Option<&Arc<Tracer>> {
+        self.tracer.as_ref()
     }
 
     pub(crate) fn secrets(&self) -> &Secrets {

@@ -22,6 +22,7 @@ mod signature;
 pub mod size;
 pub mod suggest;
 pub mod timer;
+pub mod trace;
 pub mod types;
 pub mod urn;
 pub mod value;

@@ -5,6 +5,8 @@
 
 use prost::Message;
 
+use crate::trace::TraceContext;
+
 /// Largest encoded entry. Larger payloads are stored as blobs and named by the entry.
 pub const ENTRY_BYTES_MAX: usize = 1 << 20;
 /// Largest input of a call that its start entry repeats for people to read.
@@ -184,6 +186,9 @@ pub struct Accepted {
     /// Until when it has to be finished, microseconds since 1970; its calls inherit it.
     #[prost(uint64, optional, tag = "6")]
     pub deadline: Option<u64>,
+    /// The trace that it belongs to, and the span of its caller.
+    #[prost(message, optional, tag = "7")]
+    pub trace: Option<TraceContext>,
 }
 
 /// See [`Event::Started`].

@@ -48,6 +48,14 @@ pub enum ServeError {
         /// Why.
         detail: String,
     },
+    /// Spans cannot be sent there.
+    #[error("cannot send spans to `{address}`: {detail}")]
+    BadCollector {
+        /// The address.
+        address: String,
+        /// Why.
+        detail: String,
+    },
     /// The first token of an owner cannot be made.
     #[error("cannot make the first token in `{}`: {detail}", path.display())]
     FirstToken {
@@ -83,6 +91,7 @@ impl Coded for ServeError {
             Self::Tls { .. } => "SRV-007",
             Self::FirstToken { .. } => "SRV-008",
             Self::StoreFailed(_) => "SRV-009",
+            Self::BadCollector { .. } => "SRV-010",
         }
     }
 
@@ -97,6 +106,9 @@ impl Coded for ServeError {
             Self::Store(error) => return error.hint(),
             Self::Engine(error) => return error.hint(),
             Self::Tls { .. } => "pass PEM files of a certificate and its key: --tls-cert cert.pem --tls-key key.pem".into(),
+            Self::BadCollector { .. } => {
+                "pass the address of its HTTP port: --otlp-endpoint http://127.0.0.1:4318; headers as NAME=VALUE,… in OTEL_EXPORTER_OTLP_HEADERS".into()
+            }
             Self::FirstToken { .. } => "check free disk space and the permissions of the data directory".into(),
             Self::StoreFailed(_) => {
                 "check the disk and the space on it, then start the server again: what was acknowledged is there".into()

@@ -10,12 +10,14 @@ mod error;
 mod http;
 pub mod limits;
 mod listen;
+mod otlp;
 mod serve;
 mod tls;
 pub mod trial;
 
 pub use background::{Background, on_signal};
 pub use error::ServeError;
+pub use otlp::Collector;
 pub use serve::{
     CrashPoint, HostRule, LimitPolicy, ListenRule, Options, Started, run, run_until_signal,
 };

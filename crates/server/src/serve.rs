@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use golem_engine::trace::Tracer;
 pub use golem_engine::{HostRule, LimitPolicy, ListenRule};
 use golem_engine::{Network, Node, NodeConfig};
 pub use golem_storage::CrashPoint;
@@ -20,6 +21,7 @@ use crate::error::ServeError;
 use crate::http::{Door, Guard, router};
 use crate::limits;
 use crate::listen::{Connections, Front};
+use crate::otlp::{Collector, Exporter};
 use crate::tls::{Tls, TlsFiles};
 
 /// What a server is started with.
@@ -51,6 +53,8 @@ pub struct Options {
     pub declared_only: bool,
     /// How much workers may use.
     pub limits: LimitPolicy,
+    /// Who gets spans of invocations; nobody when absent.
+    pub collector: Option<Collector>,
     /// The file with the key that seals secrets; in the data directory when absent.
     pub secret_key: Option<PathBuf>,
     /// Addresses that guests may listen on; none by default.
@@ -76,6 +80,7 @@ impl Options {
             allow_network: Vec::new(),
             declared_only: false,
             limits: LimitPolicy::default(),
+            collector: None,
             secret_key: None,
             allow_listen: Vec::new(),
             crash_at: None,
@@ -154,6 +159,11 @@ pub async fn run(
     if let Some(file) = &options.secret_key {
         config.secret_key.clone_from(file);
     }
+    let (tracer, spans) = Tracer::channel();
+    let exporter = options.collector.clone().map(|collector| {
+        config.tracer = Some(Arc::clone(&tracer));
+        Exporter::start(collector, tracer, spans)
+    });
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
     let open = options.insecure_bind || options.host.is_loopback();
     let access = Access::open(Arc::clone(&store), options.auth || !open)?;
@@ -197,6 +207,9 @@ pub async fn run(
     connections.close();
     let drained = connections.ended(limits::DRAIN_TIMEOUT).await;
     node.stop().await;
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
     if !drained && !connections.ended(limits::FLUSH_TIMEOUT).await {
         tracing::warn!(
             "some requests were still running; their callers try again with the same idempotency key"

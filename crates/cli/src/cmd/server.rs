@@ -7,6 +7,7 @@ use std::{net::IpAddr, path::PathBuf};
 use golem_model::limit::Bound;
 use golem_model::size::parse_size;
 
+use crate::args::LogFormat;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -91,12 +92,35 @@ struct Run {
     /// The most of it that a component may ask for; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     limit_max: Vec<Bound>,
+    /// Send spans of invocations and calls to this OpenTelemetry collector, by OTLP over HTTP: `http://127.0.0.1:4318`
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+    /// Headers for the collector, such as `api-key=…`; by the variable, since others can see a command line
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        hide_env_values = true,
+        hide = true
+    )]
+    otlp_headers: Option<String>,
+    /// How the server logs on standard error: for people, or one JSON object a line
+    #[arg(long, value_name = "FORMAT", env = "GOLEM_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
     /// The file with the key that seals secrets, made with the first one [default: secret.key in the data directory]
     #[arg(long, value_name = "FILE", env = "GOLEM_SECRET_KEY_FILE")]
     secret_key_file: Option<PathBuf>,
     /// Die at a commit, for tests of recovery: `before:N` or `after:N`
     #[arg(long, hide = true, value_name = "POINT")]
     crash_at: Option<golem_server::CrashPoint>,
+}
+
+impl Args {
+    /// How the server logs.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        let Verb::Run(run) = &self.verb;
+        run.log_format
+    }
 }
 
 /// Runs the server until SIGINT or SIGTERM.
@@ -128,6 +152,11 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
             defaults: run.limit_default.into_iter().collect(),
             maxima: run.limit_max.into_iter().collect(),
         },
+        collector: run
+            .otlp_endpoint
+            .as_deref()
+            .map(|url| golem_server::Collector::new(url, run.otlp_headers.as_deref()))
+            .transpose()?,
         secret_key: run.secret_key_file,
         crash_at: run.crash_at,
     };

@@ -208,6 +208,7 @@ pub(super) async fn call(instance: &mut Instance, function: &str, arguments: Vec
         started: OplogIndex(0),
         deadline: None,
         call_timeout: None,
+        trace: None,
     };
     let input = Value::Tuple(arguments);
     run(instance, invoking, function, &input, 1).await.unwrap()

@@ -208,6 +208,7 @@ impl Gym {
             function: function.to_owned(),
             params,
             deadline: None,
+            trace: None,
         }
     }
 

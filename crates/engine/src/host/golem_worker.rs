@@ -129,6 +129,7 @@ impl host::Host for Linked<'_> {
             input_blob: blob,
             caller: Some(worker_urn(&self.0.guest.worker)),
             deadline: None,
+            trace: self.0.invoking.trace.clone(),
         });
         let timer = Timer {
             due,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use golem_model::limit::Limit;
 use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel, SecretPin};
+use golem_model::trace::{TraceContext, hex};
 use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::{Seq, StoreError};
 use parking_lot::Mutex;
@@ -33,6 +34,7 @@ use crate::link::Link;
 use crate::meter::Meter;
 use crate::redact::Redactor;
 use crate::rpc::Rpc;
+use crate::trace::CallTrace;
 use crate::value::Handles;
 
 /// The invocation that runs.
@@ -48,6 +50,8 @@ pub(crate) struct Invoking {
     pub(crate) deadline: Option<u64>,
     /// How long its calls may take, µs.
     pub(crate) call_timeout: Option<u64>,
+    /// The trace that it belongs to, and the span of its run: what its calls are parts of.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Invoking {
@@ -226,6 +230,7 @@ impl HostState {
                 started: OplogIndex(0),
                 deadline: None,
                 call_timeout: None,
+                trace: None,
             },
             link,
             persistence: PersistenceLevel::Smart,
@@ -263,7 +268,7 @@ impl HostState {
                     continue;
                 }
                 let line = self.clean(line);
-                tracing::info!(target: "golem::guest", worker = %self.guest.worker, level = ?line.level, context = %line.context, "{}", line.text);
+                tracing::info!(target: "golem::guest", worker = %self.guest.worker, component = %self.guest.worker.component_id, trace_id = self.trace_id(), level = ?line.level, context = %line.context, "{}", line.text);
                 let level = line.level as i32;
                 self.journal.append(Event::Log(Log {
                     level,
@@ -273,6 +278,18 @@ impl HostState {
             }
         }
         Ok(())
+    }
+
+    /// The trace that the invocation belongs to, as logs have it.
+    fn trace_id(&self) -> String {
+        let trace = self.invoking.trace.as_ref();
+        trace.map_or_else(String::new, |context| hex(&context.trace))
+    }
+
+    /// What the span of a call of the running invocation needs; `key` is of the call alone.
+    pub(crate) fn call_trace(&self, key: &str) -> Option<CallTrace> {
+        let inside = self.invoking.trace.as_ref()?;
+        Some(CallTrace::new(inside, key, self.rpc.clock().wall_micros()))
     }
 
     /// A line without values of secrets.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use golem_model::oplog::Accepted;
 use golem_model::timer::{Action, TimerAction};
+use golem_model::trace::TraceContext;
 use golem_model::types::Export;
 use golem_model::worker::WorkerRow;
 use golem_model::{ComponentVersion, IdempotencyKey, Value, WorkerId};
@@ -22,6 +23,9 @@ use crate::queue::{Accepting, CreateWith, Finished, Invocation, Reply, Target, r
 use crate::rpc::{Delivered, Function, RemoteCall, RpcError};
 use crate::timers::By;
 use crate::worker::{Message, door};
+
+/// Until when an invocation has to be done, and the trace that it belongs to.
+pub(super) type Within = (Option<u64>, Option<TraceContext>);
 
 impl Node {
     /// The function that an invocation would run: of the version that the worker runs, or of the newest.
@@ -44,7 +48,7 @@ impl Node {
         request: Request,
     ) -> Result<IdempotencyKey, WorkerError> {
         let target = self.addressed(target);
-        let deadline = request.deadline;
+        let (deadline, trace) = (request.deadline, request.trace.clone());
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let Target::Worker(worker) = target else {
             self.run_ephemeral(
@@ -53,6 +57,7 @@ impl Node {
                 key.clone(),
                 input,
                 CreateWith::default(),
+                trace,
             )
             .await?;
             return Ok(key);
@@ -65,7 +70,7 @@ impl Node {
             key.clone(),
             repeatable,
             input,
-            deadline,
+            (deadline, trace),
             accepted,
             None,
         );
@@ -84,7 +89,7 @@ impl Node {
         request: Request,
     ) -> Result<Scheduled, WorkerError> {
         let target = self.addressed(Target::Worker(worker.clone()));
-        let deadline = request.deadline;
+        let (deadline, trace) = (request.deadline, request.trace.clone());
         let (exported, key, _, input) = self.check(&target, request)?;
         if target != Target::Worker(worker.clone()) {
             return Err(WorkerError::BadArguments {
@@ -100,6 +105,7 @@ impl Node {
             input_blob,
             caller: None,
             deadline,
+            trace,
         });
         let scheduled = Scheduled {
             id: uuid::Uuid::new_v4().as_u64_pair().0,
@@ -141,10 +147,10 @@ impl Node {
         request: Request,
     ) -> Result<Outcome, WorkerError> {
         let target = self.addressed(target);
-        let deadline = request.deadline;
+        let within = (request.deadline, request.trace.clone());
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let finished = self
-            .run_to_end(target, &exported, key.clone(), repeatable, input, deadline)
+            .run_to_end(target, &exported, key.clone(), repeatable, input, within)
             .await?;
         let results = if let Value::Tuple(results) = finished {
             results
@@ -166,7 +172,7 @@ impl Node {
         key: IdempotencyKey,
         repeatable: bool,
         input: Vec<u8>,
-        deadline: Option<u64>,
+        within: Within,
     ) -> Result<Value, WorkerError> {
         match target {
             Target::Worker(worker) => {
@@ -177,7 +183,7 @@ impl Node {
                     key,
                     repeatable,
                     input,
-                    deadline,
+                    within,
                     None,
                     Some(reply),
                 );
@@ -186,7 +192,8 @@ impl Node {
                 Ok(finished.value)
             }
             Target::Ephemeral(component) => {
-                self.run_ephemeral(component, exported, key, input, CreateWith::default())
+                let create = CreateWith::default();
+                self.run_ephemeral(component, exported, key, input, create, within.1)
                     .await
             }
         }
@@ -203,7 +210,7 @@ impl Node {
         key: IdempotencyKey,
         repeatable: bool,
         input: Vec<u8>,
-        deadline: Option<u64>,
+        (deadline, trace): Within,
         accepted: Option<Accepting>,
         reply: Option<Reply>,
     ) {
@@ -216,6 +223,7 @@ impl Node {
             input,
             caller: None,
             deadline,
+            trace,
             create,
             accepted,
             reply,
@@ -378,6 +386,7 @@ impl Node {
                     input: call.input.clone(),
                     caller: Some(crate::rpc::worker_urn(&guest.worker)),
                     deadline: call.deadline,
+                    trace: call.trace.as_ref().map(|trace| trace.context.clone()),
                     create: guest.heir(),
                     accepted: accepted.map(Accepting::Caller),
                     reply,
@@ -391,8 +400,9 @@ impl Node {
                     drop(accepted.send(Ok(())));
                 }
                 tokio::spawn(async move {
+                    let trace = call.trace.map(|trace| trace.context);
                     let outcome = node
-                        .run_ephemeral(component, &exported, call.key, call.input, create)
+                        .run_ephemeral(component, &exported, call.key, call.input, create, trace)
                         .await;
                     if let Some(reply) = reply {
                         reply.send(outcome.map(|value| Finished {

@@ -18,6 +18,7 @@ use crate::host::durable::{Halt, Start, Subject, input_hash};
 use crate::host::{Guest, HostState, Source, wait_outside};
 use crate::node::Node;
 use crate::queue::{CreateWith, Reply, Target};
+use crate::trace::CallTrace;
 
 /// URN of a worker.
 pub(crate) fn worker_urn(worker: &WorkerId) -> String {
@@ -87,6 +88,8 @@ pub(crate) struct RemoteCall {
     pub(crate) repeated: bool,
     /// Until when it has to be done, µs since 1970.
     pub(crate) deadline: Option<u64>,
+    /// What its span needs, if its invocation belongs to a trace.
+    pub(crate) trace: Option<CallTrace>,
 }
 
 /// How a call names its function.
@@ -325,6 +328,7 @@ impl HostState {
         };
         let (subject, input, hash) = about(&target, &function, params);
         let deadline = self.invoking.call_deadline(self.real_now() / 1_000);
+        let trace = self.call_trace(&key.0);
         let call = RemoteCall {
             target,
             key,
@@ -333,6 +337,7 @@ impl HostState {
             input,
             repeated: false,
             deadline,
+            trace,
         };
         Ok(Prepared {
             call,
@@ -401,6 +406,7 @@ impl HostState {
         let Got::Result(result) = future.get() else {
             return Err(Halt::CalleeFailed("the result was taken".into()));
         };
+        self.trace_call(&future.call, true, result.as_ref().err());
         if let Some(start) = start
             && (result.is_ok() || errors_are_values)
         {
@@ -437,13 +443,18 @@ impl HostState {
         prepared.call.deadline = None;
         let (start, replayed) = self.sent(calls::RPC_INVOKE, &prepared)?;
         prepared.call.repeated = replayed;
+        let sent = prepared.call.clone();
         let outgoing = Outgoing {
             start,
             call: prepared.call,
             future: None,
             accepted: None,
         };
-        self.post(outgoing, replayed)
+        let posted = self.post(outgoing, replayed)?;
+        if !replayed {
+            self.trace_call(&sent, false, posted.as_ref().err());
+        }
+        Ok(posted)
     }
 
     /// Calls without waiting for the result.
@@ -485,6 +496,18 @@ impl HostState {
             future.resolve(Err(error));
         }
         Ok(future)
+    }
+
+    /// A call has ended, live: its span is made.
+    fn trace_call(&self, call: &RemoteCall, waits: bool, error: Option<&RpcError>) {
+        if call.trace.is_none() {
+            return;
+        }
+        let (target, function) = (call.target.to_string(), call.function.to_string());
+        let error = error.map(|error| self.redactor.text(&error.to_string()).into_owned());
+        let about = (target.as_str(), function.as_str(), &call.key);
+        let (node, caller) = (self.rpc.node(), &self.guest.worker);
+        node.call_ended(caller, call.trace.as_ref(), about, waits, error);
     }
 
     fn sent(&mut self, call: Call, prepared: &Prepared) -> Result<(OplogIndex, bool), Halt> {
@@ -541,6 +564,7 @@ impl HostState {
                 Ok(None)
             }
             Got::Result(result) => {
+                self.trace_call(&future.call, true, result.as_ref().err());
                 if recorded && (result.is_ok() || errors_are_values) {
                     let value = Value::Option(Some(Box::new(result_value(&result))));
                     self.journal()?.record(call, hash, &value)?;

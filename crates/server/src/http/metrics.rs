@@ -119,6 +119,16 @@ fn families(seen: Figures, requests: Vec<(Option<u16>, DurationsSeen)>) -> Vec<F
             Counter(seen.calls),
         ),
         Family(
+            "golem_spans_exported_total",
+            "Spans of traces that the collector has taken",
+            Counter(seen.spans_exported),
+        ),
+        Family(
+            "golem_spans_dropped_total",
+            "Spans of traces that are lost: the queue was full, or the collector away",
+            Counter(seen.spans_dropped),
+        ),
+        Family(
             "golem_timers_fired_total",
             "Timers that fired: sleeps, deadlines, schedules, retries",
             Counter(seen.timers),
@@ -264,6 +274,45 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn the_dashboard_asks_for_metrics_that_there_are_and_for_each_of_them() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let page = std::fs::read_to_string(format!("{docs}/metrics.md")).unwrap();
+        let names: std::collections::BTreeMap<String, bool> = page
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.split('|');
+                let name = cells.next()?.trim().trim_end_matches('`');
+                Some((name.to_owned(), cells.next()?.trim() == "histogram"))
+            })
+            .collect();
+        let board = std::fs::read_to_string(format!("{docs}/grafana/golem.json")).unwrap();
+        let board: serde_json::Value = serde_json::from_str(&board).unwrap();
+        let mut asked = std::collections::BTreeSet::new();
+        for panel in board["panels"].as_array().unwrap() {
+            for target in panel["targets"].as_array().unwrap() {
+                let expression = target["expr"].as_str().unwrap();
+                let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                for word in words.filter(|word| word.starts_with("golem_")) {
+                    let bare = ["_bucket", "_sum", "_count"]
+                        .iter()
+                        .find_map(|end| word.strip_suffix(end))
+                        .filter(|bare| names.get(*bare) == Some(&true))
+                        .unwrap_or(word);
+                    let is_histogram = names.get(bare);
+                    assert_eq!(
+                        is_histogram,
+                        Some(&(bare != word)),
+                        "{word} in {expression}"
+                    );
+                    asked.insert(bare.to_owned());
+                }
+            }
+        }
+        let missing: Vec<_> = names.keys().filter(|name| !asked.contains(*name)).collect();
+        assert!(missing.is_empty(), "not on the dashboard: {missing:?}");
     }
 
     #[test]

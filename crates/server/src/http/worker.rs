@@ -12,10 +12,11 @@ use axum::response::{IntoResponse as _, Response};
 use golem_engine::{Outcome, Request, Target};
 use golem_model::api::{InvokeResult, WorkerCreationRequest, WorkerCreationResponse};
 use golem_model::json::{TypeAnnotatedValue, params_from_json, to_json};
+use golem_model::trace::TraceContext;
 use golem_model::{IdempotencyKey, Value, WitType, WorkerId, names};
 
 use super::error::{ApiError, RequestError};
-use super::extract::{ComponentAt, Key, Params, WorkerAt, from_slice};
+use super::extract::{ComponentAt, Key, Params, Traced, WorkerAt, from_slice};
 use super::params::InvokeBody;
 use super::routes::{DEPLOY, INVOKE, Routes, VIEW, WORKER};
 use super::{Door, listing, moment, reply};
@@ -51,10 +52,11 @@ async fn invoke_and_await(
     State(door): State<Arc<Door>>,
     WorkerAt(worker): WorkerAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    finish(&door, Target::Worker(worker), key, query, body).await
+    finish(&door, Target::Worker(worker), key, trace, query, body).await
 }
 
 /// The same for a worker without a name.
@@ -62,10 +64,11 @@ async fn invoke_unnamed_and_await(
     State(door): State<Arc<Door>>,
     ComponentAt(component): ComponentAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    finish(&door, Target::Ephemeral(component), key, query, body).await
+    finish(&door, Target::Ephemeral(component), key, trace, query, body).await
 }
 
 /// `POST …/invoke?function=F`: answers when the acceptance is durable.
@@ -73,10 +76,11 @@ async fn invoke(
     State(door): State<Arc<Door>>,
     WorkerAt(worker): WorkerAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    trigger(&door, Target::Worker(worker), key, query, body).await
+    trigger(&door, Target::Worker(worker), key, trace, query, body).await
 }
 
 /// The same for a worker without a name.
@@ -84,25 +88,42 @@ async fn invoke_unnamed(
     State(door): State<Arc<Door>>,
     ComponentAt(component): ComponentAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    trigger(&door, Target::Ephemeral(component), key, query, body).await
+    trigger(&door, Target::Ephemeral(component), key, trace, query, body).await
 }
 
-async fn finish(door: &Door, target: Target, given: Key, query: Params, body: Body) -> Answer {
+async fn finish(
+    door: &Door,
+    target: Target,
+    given: Key,
+    trace: Option<TraceContext>,
+    query: Params,
+    body: Body,
+) -> Answer {
     let (key, is_new) = given.or_new();
     let answer = async {
-        let request = request(door, &target, &key, is_new, query, body).await?;
+        let mut request = request(door, &target, &key, is_new, query, body).await?;
+        request.trace = trace;
         result(door.node.invoke_and_await(target, request).await?)
     };
     Ok(with_key(answer.await, &key))
 }
 
-async fn trigger(door: &Door, target: Target, given: Key, query: Params, body: Body) -> Answer {
+async fn trigger(
+    door: &Door,
+    target: Target,
+    given: Key,
+    trace: Option<TraceContext>,
+    query: Params,
+    body: Body,
+) -> Answer {
     let (key, is_new) = given.or_new();
     let answer = async {
-        let request = request(door, &target, &key, is_new, query, body).await?;
+        let mut request = request(door, &target, &key, is_new, query, body).await?;
+        request.trace = trace;
         door.node.invoke(target, request).await?;
         Ok(reply::fixed("{}"))
     };
@@ -145,6 +166,7 @@ pub(super) async fn request(
         function: signature.name,
         params,
         deadline: moment::deadline(&door.node, &query)?,
+        trace: None,
     })
 }
 

@@ -107,7 +107,15 @@ impl HttpCall {
                 // The node is stopping: the request never leaves it.
                 return;
             }
+            let trace = request.trace.clone();
+            let (method, host, port) = (request.method.clone(), request.host.clone(), request.port);
+            let scheme = if request.https { "https" } else { "http" };
             let outcome = node.outside().http.send(&call.network, request).await;
+            if let Some(trace) = trace {
+                let seen = outcome.as_ref().map(|response| response.status);
+                let seen = seen.map_err(|trouble| format!("{trouble:?}"));
+                node.request_ended(&trace, (method.as_str(), scheme, host.as_str(), port), seen);
+            }
             call.end(outcome);
         });
         task.abort_handle()

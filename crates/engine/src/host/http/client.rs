@@ -25,6 +25,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use super::fields::is_forbidden;
 use super::message::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, Header, HttpRequest, HttpResponse};
 use super::network::{Network, Scheme};
+use crate::trace::CallTrace;
 
 /// Connections of all guests of a node at once: a quarter of the files that a process may open by default.
 const CONNECTIONS_MAX: usize = 256;
@@ -48,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Vec<u8>,
     pub(crate) timeouts: Timeouts,
+    /// What its span needs, if its invocation belongs to a trace. Not part of what the guest has asked.
+    pub(crate) trace: Option<CallTrace>,
 }
 
 impl Request {
@@ -328,6 +331,17 @@ async fn exchange(
         // The length is what the body has, whatever the guest says.
         if name != "content-length" {
             head = head.header(name.as_str(), value.as_slice());
+        }
+    }
+    let own = |name: &str| request.headers.iter().any(|(own, _)| own == name);
+    // The guest may have a trace of its own.
+    if let Some(trace) = request.trace.as_ref().filter(|_| !own("traceparent")) {
+        let parent = trace.context.traceparent();
+        head = parent
+            .into_iter()
+            .fold(head, |head, parent| head.header("traceparent", parent));
+        if !trace.context.state.is_empty() && !own("tracestate") {
+            head = head.header("tracestate", trace.context.state.as_str());
         }
     }
     let outgoing = head

@@ -170,6 +170,7 @@ impl OutgoingRequest {
             headers: self.fields.entries.clone(),
             body: Vec::new(),
             timeouts: options.0,
+            trace: None,
         })
     }
 }
@@ -178,6 +179,8 @@ impl HostState {
     /// Records a request whose body is finished, and sends it unless it is only repeated.
     fn send_request(&mut self, call: &Arc<HttpCall>, request: Request) -> Result<(), Halt> {
         let number = self.invoking.next_call();
+        let trace = self.call_trace(&format!("{} {number}", self.invoking.key.0));
+        let request = Request { trace, ..request };
         let mut head = Vec::new();
         for (name, value) in &request.headers {
             head.extend_from_slice(name.as_bytes());

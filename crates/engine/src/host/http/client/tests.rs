@@ -4,6 +4,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use golem_model::trace::TraceContext;
+
 use super::*;
 
 /// A peer that answers every connection with `answer` and closes it; gives back what it was asked.
@@ -63,6 +65,7 @@ fn request(host: &str, port: u16) -> Request {
             first_byte: Some(Duration::from_secs(5)),
             ..Timeouts::default()
         },
+        trace: None,
     }
 }
 
@@ -123,6 +126,31 @@ async fn what_goes_wrong_has_a_name() {
         .send(request("127.0.0.1", address.port()))
         .await;
     assert_eq!(result.unwrap_err(), Trouble::Refused);
+}
+
+#[tokio::test]
+async fn a_request_of_a_trace_says_so_unless_the_guest_does() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let context = TraceContext::from_headers(parent, Some("a=1")).unwrap();
+    let trace = CallTrace::new(&context, "the key of the call", 0);
+    let said = format!("traceparent: {}\r\n", trace.context.traceparent().unwrap());
+    for own in [None, Some("00-own")] {
+        let (address, asked) = peer(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        let mut request = request("127.0.0.1", address.port());
+        request.trace = Some(trace.clone());
+        let header = |own: &str| ("traceparent".to_owned(), own.as_bytes().to_vec());
+        request.headers.extend(own.map(header));
+        let kept = request.to_value();
+        client("127.0.0.1").send(request.clone()).await.unwrap();
+        let asked = asked.await.unwrap();
+        assert_eq!(asked.contains(&said), own.is_none(), "{asked}");
+        assert_eq!(
+            asked.contains("tracestate: a=1\r\n"),
+            own.is_none(),
+            "{asked}"
+        );
+        assert_eq!(request.to_value(), kept, "the guest has not asked for it");
+    }
 }
 
 #[tokio::test]
