@@ -174,6 +174,10 @@ impl Coded for CapabilityError {
 impl Capabilities {
     /// Reads a document. Errors: every variant but `BadRule` and `OverMaximum`, which only a server can tell.
     pub fn from_json(text: &[u8]) -> Result<Self, CapabilityError> {
+        // An array would be read as the fields in their order.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(CapabilityError::Syntax("it is no JSON object".into()));
+        }
         let read: Self = serde_json::from_slice(text)
             .map_err(|error| CapabilityError::Syntax(error.to_string()))?;
         read.check()?;
