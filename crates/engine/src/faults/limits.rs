@@ -111,7 +111,7 @@ async fn a_guest_that_uses_too_much_is_stopped_and_told_which_limit_and_whose() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_is_for_what_is_new_and_never_for_what_is_repeated() {
     let mut gym = Gym::new(8, 1).await;
-    let component = upload(&gym, "user", guest::user(0), r#"{"hostCalls": 50}"#).await;
+    let component = upload(&gym, "user", guest::user(0), r#"{"hostCalls": 100}"#).await;
     let worker = WorkerId::new(component, "w");
     ask(&gym, &worker, "work", vec![Value::U32(40)])
         .await

@@ -100,7 +100,8 @@ fn teller() -> Vec<u8> {
 }
 
 const FIRST: &str = "/correct-horse-battery-staple";
-const SECOND: &str = "/tr0ub4dor-and-3";
+/// As long as [`FIRST`]: the guest answers with the length, and a history that has another answer would not be repeated.
+const SECOND: &str = "/tr0ub4dor-and-3-tr0ub4dor-n3";
 
 struct Bank {
     gym: Gym,
