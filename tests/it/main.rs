@@ -34,6 +34,7 @@ mod shapes;
 mod sockets;
 mod support;
 mod templates;
+mod traces;
 mod travel;
 mod traveller;
 mod trials;

@@ -519,7 +519,18 @@ impl HostState {
 
     /// The guest drops a future: if its call is still under way, nobody wants its result any more, and it is cancelled.
     pub(crate) fn abandon(&mut self, future: &Arc<CallFuture>) -> Result<(), Halt> {
-        if !future.abandon() {
+        let seen = future.get();
+        let under_way = matches!(seen, Got::Pending) && future.abandon();
+        if self.rpc.live {
+            let gone = || RpcError::Cancelled("nobody waits for the result any more".into());
+            match seen {
+                Got::Result(result) => self.trace_call(&future.call, true, result.as_ref().err()),
+                Got::Pending => self.trace_call(&future.call, true, Some(&gone())),
+                // Its span was made when the result was taken.
+                Got::Taken => {}
+            }
+        }
+        if !under_way {
             return Ok(());
         }
         if self.rpc.live {
