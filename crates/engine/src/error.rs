@@ -3,7 +3,7 @@
 //! Never touches HTTP (the server maps these to statuses). Read next: `node.rs`. Codes: docs/errors/README.md.
 
 use golem_model::oplog::FailureKind;
-use golem_model::{Coded, ComponentId, ComponentVersion, WorkerId};
+use golem_model::{Coded, ComponentId, ComponentVersion, Namespace, WorkerId};
 use golem_storage::StoreError;
 
 /// Why a component was not taken, or not found.
@@ -21,6 +21,9 @@ pub enum ComponentError {
     /// The name is taken.
     #[error("Component already exists: {0}")]
     AlreadyExists(ComponentId),
+    /// There is no such namespace, or none that the one who asks may know of.
+    #[error("there is no namespace `{0}` for the component")]
+    NoNamespace(Namespace),
     /// The bytes are no component.
     #[error("the upload is not a WebAssembly component: {0}")]
     NotAComponent(String),
@@ -63,6 +66,7 @@ impl Coded for ComponentError {
             Self::BadName(_) => "CMP-009",
             Self::Store(error) => error.code(),
             Self::Io(_) => "CMP-010",
+            Self::NoNamespace(_) => "CMP-011",
         }
     }
 
@@ -81,6 +85,7 @@ impl Coded for ComponentError {
             Self::Compile(_) => "check it with another tool of the same proposal level".into(),
             Self::BadName(_) => "use 1 to 100 letters, digits, `-`, `_`, `:`, `.` or `/`".into(),
             Self::Store(error) => return error.hint(),
+            Self::NoNamespace(name) => format!("an owner makes it: golem-cli namespace create {name}"),
             Self::Io(_) => "check free disk space and the permissions of the data directory".into(),
         })
     }

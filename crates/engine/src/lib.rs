@@ -18,6 +18,7 @@ mod instance;
 pub mod limits;
 mod link;
 mod metrics;
+mod namespaces;
 pub mod node;
 mod oplog;
 mod promises;
@@ -45,6 +46,7 @@ pub use host::{
     BadListenRule, BadRule, HostRule, HttpRequest, HttpResponse, ListenRule, Network, NetworkDouble,
 };
 pub use metrics::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
+pub use namespaces::NamespaceError;
 pub use node::{
     CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled,
     StartError, WorkerView,

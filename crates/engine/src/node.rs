@@ -4,6 +4,7 @@
 
 mod calls;
 mod components;
+mod namespaces;
 mod public;
 mod recording;
 mod serve;

@@ -15,10 +15,14 @@ use crate::worker::WorkerStatus;
 
 mod access;
 mod events;
+mod namespaces;
 mod travel;
 
 pub use access::{BadRole, Role, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
 pub use events::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
+pub use namespaces::{
+    GrantId, GrantInfo, GrantRequest, NAMESPACE_HEADER, NamespaceInfo, NamespaceRequest,
+};
 pub use travel::{
     BadScheduleId, CancelResponse, DryRunRequest, DryRunResponse, ForkRequest, ForkResponse,
     Replay, ReplayOutcome, ReplayStep, RevertRequest, ScheduleId, ScheduleResponse, VerifyResponse,

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ComponentId, ComponentVersion, Timestamp};
+use crate::namespace::Namespace;
 use crate::types::Export;
 
 /// Whether workers of a component keep state.
@@ -33,7 +34,10 @@ pub struct VersionedComponentId {
 pub struct Component {
     /// Id and version.
     pub versioned_component_id: VersionedComponentId,
-    /// Name, unique in the server.
+    /// Where it is, for ever. An addition to 1.1; absent for the namespace `default`.
+    #[serde(default, skip_serializing_if = "Namespace::is_default")]
+    pub namespace: Namespace,
+    /// Name, unique in its namespace.
     pub component_name: String,
     /// Size of the wasm in bytes.
     pub component_size: u64,

@@ -11,6 +11,7 @@ pub mod function;
 pub mod ids;
 pub mod json;
 pub mod names;
+pub mod namespace;
 pub mod oplog;
 pub mod promise;
 pub mod public_oplog;
@@ -31,5 +32,6 @@ pub use error::{Coded, Problem};
 pub use ids::{
     ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, ShardId, Timestamp, WorkerId,
 };
+pub use namespace::{ComponentName, Namespace};
 pub use types::WitType;
 pub use value::Value;

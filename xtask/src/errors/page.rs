@@ -22,6 +22,7 @@ pub(super) const AREAS: &[(&str, &str)] = &[
     ("NET", "talking to a server"),
     ("NEW", "new projects"),
     ("NOD", "starting the engine"),
+    ("NSP", "namespaces and grants"),
     ("PRF", "profiles"),
     ("SDK", "the Go SDK"),
     ("SRV", "starting and stopping a server"),

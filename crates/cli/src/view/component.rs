@@ -124,6 +124,7 @@ pub(super) mod tests {
         let name = "rpcdemo:component2/component2-api".to_owned();
         let component_id: ComponentId = "0d8e3a5c-1b2f-4c3d-8e9f-a0b1c2d3e4f5".parse().unwrap();
         Component {
+            namespace: golem_model::Namespace::default(),
             versioned_component_id: VersionedComponentId {
                 component_id,
                 version: 3,

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use golem_model::component::{
     Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId,
 };
-use golem_model::{ComponentId, ComponentVersion, Timestamp};
+use golem_model::{ComponentId, ComponentName, ComponentVersion, Namespace, Timestamp};
 use golem_storage::{Blobs, Store, StoreError};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
 
 use super::loaded::{Loaded, stubs, unknown_imports};
@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::cwasm::CodeCache;
 use crate::error::ComponentError;
 use crate::limits::{COMPONENT_BYTES_MAX, LOADED_COMPONENTS_MAX};
+use crate::namespaces::Namespaces;
 
 /// Kind of the catalogue rows of component versions: key = id (16 bytes), version (8 bytes, big endian).
 const KIND: &str = "component";
@@ -39,6 +40,7 @@ pub(crate) struct Catalog {
     clock: Clock,
     store: Arc<dyn Store>,
     blobs: Arc<Blobs>,
+    namespaces: Arc<Namespaces>,
     rows: Mutex<HashMap<ComponentId, Versions>>,
     loaded: Mutex<LoadedCache>,
     /// One upload is compiled at a time: the compiler itself uses all cores.
@@ -78,12 +80,14 @@ impl Catalog {
                     .insert(id.version, Arc::new(info));
             }
         }
+        let namespaces = Arc::new(Namespaces::open(Arc::clone(&store))?);
         Ok(Self {
             engine,
             code,
             clock,
             store,
             blobs,
+            namespaces,
             rows: Mutex::new(rows),
             loaded: Mutex::default(),
             uploads: Semaphore::new(1),
@@ -125,11 +129,27 @@ impl Catalog {
             .collect())
     }
 
-    /// Every version of every component, or of the one that is called `name`; by name, oldest first.
-    pub(crate) fn list(&self, name: Option<&str>) -> Vec<Arc<ComponentInfo>> {
+    /// What components are in.
+    pub(crate) fn namespaces(&self) -> &Arc<Namespaces> {
+        &self.namespaces
+    }
+
+    /// Nothing is uploaded until this is dropped.
+    pub(crate) async fn pause_uploads(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.uploads.acquire().await.ok()
+    }
+
+    /// Every version of every component of a namespace, or of the one that is called `name` there; by name, oldest first.
+    pub(crate) fn list(
+        &self,
+        namespace: &Namespace,
+        name: Option<&str>,
+    ) -> Vec<Arc<ComponentInfo>> {
         let rows = self.rows.lock();
         let all = rows.values().flat_map(BTreeMap::values);
         let mut found: Vec<_> = all
+            .filter(|info| info.namespace == *namespace)
             .filter(|info| name.is_none_or(|name| info.component_name == name))
             .cloned()
             .collect();
@@ -145,9 +165,13 @@ impl Catalog {
         found
     }
 
-    /// The component that is called `name`.
-    pub(crate) fn named(&self, name: &str) -> Result<ComponentId, ComponentError> {
-        let found = self.list(Some(name));
+    /// The component that is called `name` in a namespace.
+    pub(crate) fn named(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+    ) -> Result<ComponentId, ComponentError> {
+        let found = self.list(namespace, Some(name));
         found
             .first()
             .map(|info| info.versioned_component_id.component_id)
@@ -166,23 +190,26 @@ impl Catalog {
     /// Takes a new component.
     pub(crate) async fn create(
         self: &Arc<Self>,
-        name: &str,
+        name: ComponentName,
         kind: ComponentType,
         wasm: Vec<u8>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
-        check_name(name)?;
-        let _upload = self.uploads.acquire().await;
-        if let Ok(id) = self.named(name) {
+        check_name(&name.name)?;
+        let _upload = self.pause_uploads().await;
+        if !self.namespaces.has(&name.namespace) {
+            return Err(ComponentError::NoNamespace(name.namespace));
+        }
+        if let Ok(id) = self.named(&name.namespace, &name.name) {
             return Err(ComponentError::AlreadyExists(id));
         }
         let id = VersionedComponentId {
             component_id: ComponentId::random(),
             version: 0,
         };
-        self.take(id, name.to_owned(), kind, wasm).await
+        self.take(id, name, kind, wasm).await
     }
 
-    /// Takes a version of a component of another node, under its id.
+    /// Takes a version of a component of another node, under its id, into the default namespace.
     pub(crate) async fn adopt(
         self: &Arc<Self>,
         id: VersionedComponentId,
@@ -190,7 +217,8 @@ impl Catalog {
         kind: ComponentType,
         wasm: Vec<u8>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
-        let _upload = self.uploads.acquire().await;
+        let _upload = self.pause_uploads().await;
+        let name = ComponentName::from(name.as_str());
         self.take(id, name, kind, wasm).await
     }
 
@@ -201,7 +229,7 @@ impl Catalog {
         kind: Option<ComponentType>,
         wasm: Vec<u8>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
-        let _upload = self.uploads.acquire().await;
+        let _upload = self.pause_uploads().await;
         let newest = self.get(id, None)?;
         let version = VersionedComponentId {
             component_id: id,
@@ -209,7 +237,7 @@ impl Catalog {
         };
         self.take(
             version,
-            newest.component_name.clone(),
+            ComponentName::new(newest.namespace.clone(), newest.component_name.clone()),
             kind.unwrap_or(newest.component_type),
             wasm,
         )
@@ -219,7 +247,7 @@ impl Catalog {
     async fn take(
         self: &Arc<Self>,
         id: VersionedComponentId,
-        name: String,
+        name: ComponentName,
         kind: ComponentType,
         wasm: Vec<u8>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
@@ -232,7 +260,7 @@ impl Catalog {
     fn take_blocking(
         &self,
         id: VersionedComponentId,
-        name: String,
+        name: ComponentName,
         kind: ComponentType,
         wasm: Vec<u8>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
@@ -255,7 +283,8 @@ impl Catalog {
         }
         let info = Arc::new(ComponentInfo {
             versioned_component_id: id,
-            component_name: name,
+            namespace: name.namespace,
+            component_name: name.name,
             component_size: size,
             metadata: ComponentMetadata {
                 exports: reflect::exports(&self.engine, &component),

@@ -12,6 +12,7 @@ mod gym;
 mod hostile;
 mod keys;
 mod model;
+mod namespaces;
 mod outside;
 mod parking;
 mod resources;

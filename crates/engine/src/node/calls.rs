@@ -8,7 +8,7 @@ use golem_model::oplog::Accepted;
 use golem_model::timer::{Action, TimerAction};
 use golem_model::types::Export;
 use golem_model::worker::WorkerRow;
-use golem_model::{ComponentVersion, IdempotencyKey, Value, WorkerId};
+use golem_model::{ComponentId, ComponentVersion, IdempotencyKey, Value, WorkerId};
 use golem_storage::Op;
 use golem_storage::store::Timer;
 use tokio::sync::oneshot;
@@ -306,7 +306,7 @@ impl Node {
             .map(|row| row.version))
     }
 
-    /// The function that a worker means.
+    /// The function that a caller means. Says nothing of whether it may be called: see [`Node::may_call`].
     pub(crate) fn remote_function(
         &self,
         target: &Target,
@@ -343,9 +343,18 @@ impl Node {
         }
     }
 
-    /// Whether what a stub calls `resource` is an exported resource of the newest version of the target, which `new` makes,
-    /// and no exported interface.
-    pub(crate) fn has_resource(&self, target: &Target, resource: &str, new: &Function) -> bool {
+    /// Whether what a stub of `caller` calls `resource` is an exported resource of the newest version of the target, which `new`
+    /// makes, and no exported interface. No, too, where the caller may not call the target.
+    pub(crate) fn has_resource(
+        &self,
+        caller: ComponentId,
+        target: &Target,
+        resource: &str,
+        new: &Function,
+    ) -> bool {
+        if self.may_call(caller, target).is_err() {
+            return false;
+        }
         let Ok(info) = self.catalog.get(target.component(), None) else {
             return false;
         };
@@ -359,7 +368,7 @@ impl Node {
         !is_interface && self.remote_function(target, new).is_ok()
     }
 
-    /// Hands a call of `guest` to its target. Returns as soon as the target's queue has it; `accepted` hears when it is in
+    /// Hands a call of `guest` to its target, if it may call it at this moment. Returns as soon as the target's queue has it; `accepted` hears when it is in
     /// the stream, `reply` when it is done.
     pub(crate) fn deliver(
         self: &Arc<Self>,
@@ -368,7 +377,15 @@ impl Node {
         accepted: Option<Delivered>,
         reply: Option<Reply>,
     ) -> Result<(), RpcError> {
+        let caller = guest.worker.component_id;
+        self.may_call(caller, &call.target)?;
         let exported = self.remote_function(&call.target, &call.function)?;
+        let create = if self.are_neighbours(caller, call.target.component()) {
+            guest.heir()
+        } else {
+            // What one namespace gives its workers is none of another's.
+            CreateWith::default()
+        };
         match &self.addressed(call.target.clone()) {
             Target::Worker(worker) => {
                 let invocation = Invocation {
@@ -378,15 +395,14 @@ impl Node {
                     input: call.input.clone(),
                     caller: Some(crate::rpc::worker_urn(&guest.worker)),
                     deadline: call.deadline,
-                    create: guest.heir(),
+                    create,
                     accepted: accepted.map(Accepting::Caller),
                     reply,
                 };
                 self.tell(worker, Message::Invoke(Box::new(invocation)));
             }
             Target::Ephemeral(component) => {
-                let (node, component, call, create) =
-                    (Arc::clone(self), *component, call.clone(), guest.heir());
+                let (node, component, call) = (Arc::clone(self), *component, call.clone());
                 if let Some(accepted) = accepted {
                     drop(accepted.send(Ok(())));
                 }

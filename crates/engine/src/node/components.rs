@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use golem_model::component::{Component, ComponentType, VersionedComponentId};
 use golem_model::types::Export;
-use golem_model::{ComponentId, ComponentVersion};
+use golem_model::{ComponentId, ComponentName, ComponentVersion, Namespace};
 
 use super::Node;
 use crate::component::catalog::Catalog;
@@ -19,17 +19,17 @@ use crate::rpc::{ExpectedStub, expected_stubs};
 const TARGETS_MAX: usize = 8;
 
 impl Node {
-    /// Takes a new component. Durable on return.
+    /// Takes a new component, into the default namespace when `name` is a text. Durable on return.
     pub async fn create_component(
         &self,
-        name: &str,
+        name: impl Into<ComponentName>,
         kind: ComponentType,
         wasm: Vec<u8>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.create(name, kind, wasm).await
+        self.catalog.create(name.into(), kind, wasm).await
     }
 
-    /// Takes a new component under an id that is known beforehand. Durable on return.
+    /// Takes a new component of the default namespace under an id that is known beforehand. Durable on return.
     pub async fn create_component_as(
         &self,
         id: ComponentId,
@@ -94,9 +94,9 @@ impl Node {
         self.catalog.versions(id)
     }
 
-    /// Every version of every component, or of the one that is called `name`.
-    pub fn components(&self, name: Option<&str>) -> Result<Vec<Arc<Component>>, ComponentError> {
-        Ok(self.catalog.list(name))
+    /// Every version of every component of a namespace, or of the one that is called `name` there.
+    pub fn components(&self, namespace: &Namespace, name: Option<&str>) -> Vec<Arc<Component>> {
+        self.catalog.list(namespace, name)
     }
 
     /// The wasm of a version as it was uploaded.
@@ -108,9 +108,14 @@ impl Node {
         self.catalog.wasm(id, version)
     }
 
-    /// The component that is called `name`.
-    pub fn component_named(&self, name: &str) -> Result<ComponentId, ComponentError> {
-        self.catalog.named(name)
+    /// The component that a worker of `caller` means by `name`: one of the same namespace.
+    pub(crate) fn component_named(
+        &self,
+        caller: ComponentId,
+        name: &str,
+    ) -> Result<ComponentId, ComponentError> {
+        let namespace = &self.catalog.get(caller, None)?.namespace;
+        self.catalog.named(namespace, name)
     }
 
     /// Whether the newest version of a component is ephemeral; one that does not exist is not.
@@ -137,7 +142,7 @@ fn stale_stubs(
     let caller = catalog.loaded(id, Some(version))?;
     let component = caller.pre.component();
     let mut newest = BTreeMap::new();
-    for info in catalog.list(None) {
+    for info in catalog.list(&caller.info.namespace, None) {
         // Of one component the oldest version comes first.
         newest.insert(info.versioned_component_id.component_id, info);
     }

@@ -251,6 +251,19 @@ impl Guest {
 }
 
 impl HostState {
+    /// Why the guest may not call a target at this moment, if it may not.
+    pub(crate) fn denial(&self, target: &Target) -> Option<RpcError> {
+        let caller = self.guest.worker.component_id;
+        self.rpc.node.may_call(caller, target).err()
+    }
+
+    /// Whether the guest may know what becomes of workers of a component: those of its own namespace. Components do not move, so the
+    /// answer is the same for ever.
+    pub(crate) fn may_see(&self, component: ComponentId) -> bool {
+        let own = self.guest.worker.component_id;
+        self.rpc.node.are_neighbours(own, component)
+    }
+
     /// The target of a worker URN or URL. A name is made up for a durable worker without one, and recorded.
     /// Source: client spec §1.4, §4.4.
     pub(crate) fn rpc_target(&mut self, uri: &str) -> Result<Target, Halt> {
@@ -273,7 +286,7 @@ impl HostState {
                         let id = state
                             .rpc
                             .node
-                            .component_named(&name)
+                            .component_named(state.guest.worker.component_id, &name)
                             .map_err(|error| Halt::CalleeFailed(error.to_string()))?;
                         Ok(Value::Bytes(id.0.as_bytes().to_vec()))
                     },
@@ -524,7 +537,11 @@ impl HostState {
             };
             return Ok(found.map(|value| {
                 future.take_replayed();
-                result_from(*value)
+                let result = result_from(*value);
+                if matches!(result, Err(RpcError::Denied(_))) {
+                    self.rpc.forget(future);
+                }
+                result
             }));
         }
         self.go_live()?;
@@ -548,6 +565,19 @@ impl HostState {
                 Ok(Some(result))
             }
         }
+    }
+
+    /// A future of a call that was refused before it was made: its result is the refusal.
+    pub(crate) fn refused_call(
+        &mut self,
+        target: Target,
+        function: Function,
+        refusal: RpcError,
+    ) -> Result<Arc<CallFuture>, Halt> {
+        let future = CallFuture::new(self.remote_call(target, function, Vec::new())?.call);
+        future.take_delivery();
+        future.resolve(Err(refusal));
+        Ok(future)
     }
 
     /// Delivers a call that nobody waits for; one that was replayed is kept until the run is live.
@@ -635,6 +665,14 @@ impl HostState {
 }
 
 impl Rpc {
+    /// The guest was told that this call was denied: it is not made later because the way is open by now.
+    fn forget(&mut self, denied: &Arc<CallFuture>) {
+        self.outbox.retain(|outgoing| {
+            let future = outgoing.future.as_ref();
+            !future.is_some_and(|future| Arc::ptr_eq(future, denied))
+        });
+    }
+
     fn issue(&self, guest: &Arc<Guest>, outgoing: &mut Outgoing) -> Result<(), RpcError> {
         let (sender, receiver) = oneshot::channel();
         let reply = match &outgoing.future {
@@ -661,7 +699,7 @@ fn about(target: &Target, function: &Function, params: Vec<Value>) -> (String, V
 }
 
 /// A result as it is recorded. The numbers of the cases are on disk: never reuse one.
-pub(super) fn result_value(result: &Result<Value, RpcError>) -> Value {
+pub(crate) fn result_value(result: &Result<Value, RpcError>) -> Value {
     let text = |text: &String| Value::String(text.clone());
     let case = |number, payload| Value::Variant(number, Some(Box::new(payload)));
     Value::Result(match result {
@@ -681,7 +719,7 @@ pub(super) fn result_value(result: &Result<Value, RpcError>) -> Value {
 }
 
 /// A recorded result. What cannot be read is a protocol error: the guest hears of it as of any other.
-pub(super) fn result_from(value: Value) -> Result<Value, RpcError> {
+pub(crate) fn result_from(value: Value) -> Result<Value, RpcError> {
     match value {
         Value::Result(Ok(Some(value))) => Ok(*value),
         Value::Result(Err(Some(error))) => Err(match *error {

@@ -10,9 +10,8 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, Stat
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::post;
-use golem_engine::ComponentError;
 use golem_model::component::{Component, ComponentType, Uploaded};
-use golem_model::{ComponentId, ComponentVersion, names};
+use golem_model::{ComponentId, ComponentVersion, Namespace, names};
 use tokio::sync::SemaphorePermit;
 
 use super::error::{ApiError, RequestError};
@@ -47,11 +46,8 @@ pub(super) fn routes() -> Routes {
 
 /// `GET /v1/components[?component-name=N]`: every version of every match, an empty list when there is none.
 async fn list(State(door): State<Arc<Door>>, query: Params) -> Answer {
-    match door.node.components(query.get("component-name")) {
-        Ok(components) => Ok(many(&components)),
-        Err(ComponentError::NameNotFound(_)) => Ok(many(&[])),
-        Err(error) => Err(error.into()),
-    }
+    let name = query.get("component-name");
+    Ok(many(&door.node.components(&Namespace::default(), name)))
 }
 
 /// `POST /v1/components`: the first version of a new component.
@@ -61,7 +57,7 @@ async fn create(State(door): State<Arc<Door>>, request: Request) -> Answer {
     let name = upload.take_name()?;
     names::check_component_name(&name)?;
     let (kind, wasm) = (upload.kind.unwrap_or_default(), upload.take_wasm()?);
-    let component = door.node.create_component(&name, kind, wasm).await?;
+    let component = door.node.create_component(name.as_str(), kind, wasm).await?;
     tracing::info!(component = %component.versioned_component_id.component_id, name, "component created");
     taken(&door, &component).await
 }

@@ -414,6 +414,7 @@ impl From<&ComponentError> for ApiError {
         let status = match error {
             ComponentError::NotFound(_)
             | ComponentError::NameNotFound(_)
+            | ComponentError::NoNamespace(_)
             | ComponentError::VersionNotFound(..) => StatusCode::NOT_FOUND,
             ComponentError::AlreadyExists(_) => StatusCode::CONFLICT,
             ComponentError::NotAComponent(_)
