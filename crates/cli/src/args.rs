@@ -5,6 +5,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use golem_model::Namespace;
+
 use crate::{
     cmd,
     output::{Format, Out},
@@ -79,6 +81,16 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) ca_file: Option<PathBuf>,
+    /// The namespace to act in [default: that of the active profile, else the only one that the token is for, else `default`]
+    #[arg(
+        short = 'N',
+        long,
+        global = true,
+        value_name = "NAMESPACE",
+        env = "GOLEM_NAMESPACE",
+        hide_env_values = true
+    )]
+    pub(crate) namespace: Option<Namespace>,
     /// No colours (also with the environment variable NO_COLOR)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
@@ -141,6 +153,8 @@ pub(crate) enum Command {
     Worker(cmd::worker::Args),
     /// Give and take the tokens that a server asks for
     Token(cmd::token::Args),
+    /// Keep components apart, and let them call each other
+    Namespace(cmd::namespace::Args),
     /// Complete promises of workers
     Promise(cmd::promise::Args),
     /// Show what a URN or URL names

@@ -5,6 +5,7 @@
 mod connect;
 mod error;
 mod multipart;
+mod namespace;
 mod transport;
 mod travel;
 

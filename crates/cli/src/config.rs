@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use golem_model::Coded;
+use golem_model::{Coded, Namespace};
 use serde::{Deserialize, Serialize};
 
 use crate::output::Format;
@@ -45,6 +45,9 @@ pub(crate) struct Server {
     /// Whether certificates are not checked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) allow_insecure: bool,
+    /// The namespace to act in there. An addition to the file of 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace: Option<Namespace>,
     /// How it is talked to.
     #[serde(default)]
     pub(crate) config: ProfileConfig,
@@ -243,11 +246,11 @@ impl Config {
         }
     }
 
-    /// The address of the active profile, and where it comes from.
-    pub(crate) fn server_url(&self) -> Option<(String, String)> {
+    /// The server of the active profile, and where its address comes from.
+    pub(crate) fn server(&self) -> Option<(&Server, String)> {
         let name = self.active()?;
         match self.profiles.get(name)? {
-            Profile::Golem(server) => Some((server.url.clone(), format!("from profile {name}"))),
+            Profile::Golem(server) => Some((server, format!("from profile {name}"))),
             Profile::GolemCloud(_) => None,
         }
     }
@@ -265,21 +268,21 @@ mod tests {
         let config: Config = serde_json::from_str(text).unwrap();
         let plain: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_value(&config).unwrap(), plain);
-        let (url, origin) = config.server_url().unwrap();
+        let (server, origin) = config.server().unwrap();
         assert_eq!(
-            (url.as_str(), origin.as_str()),
+            (server.url.as_str(), origin.as_str()),
             ("http://localhost:9881/", "from profile default")
         );
     }
 
     #[test]
     fn without_a_profile_there_is_no_address() {
-        assert_eq!(Config::default().server_url(), None);
+        assert_eq!(Config::default().server(), None);
         let config = Config {
             active_profile: Some("gone".into()),
             ..Config::default()
         };
-        assert_eq!((config.active(), config.server_url()), (None, None));
+        assert_eq!((config.active(), config.server()), (None, None));
         assert_eq!(config.profile("gone").unwrap_err().code(), "PRF-004");
     }
 }

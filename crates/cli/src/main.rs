@@ -68,6 +68,7 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Component(a) => cmd::component::run(a, &global, out),
         Command::Worker(a) => cmd::worker::run(a, &global, out),
         Command::Token(a) => cmd::token::run(a, &global, out),
+        Command::Namespace(a) => cmd::namespace::run(a, &global, out),
         Command::Promise(a) => cmd::promise::run(a, &global, out),
         Command::Get(a) => cmd::get::run(a, &global, out),
         Command::Profile(a) => cmd::profile::run(a, out),

@@ -18,7 +18,7 @@ mod events;
 mod namespaces;
 mod travel;
 
-pub use access::{BadRole, Role, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
+pub use access::{BadRole, Role, Roles, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
 pub use events::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
 pub use namespaces::{
     GrantId, GrantInfo, GrantRequest, NAMESPACE_HEADER, NamespaceInfo, NamespaceRequest,

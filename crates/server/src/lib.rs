@@ -8,13 +8,16 @@ mod background;
 mod data_dir;
 mod error;
 mod http;
+mod jwt;
 pub mod limits;
 mod listen;
+mod rates;
 mod serve;
 mod tls;
 pub mod trial;
 
 pub use background::{Background, on_signal};
 pub use error::ServeError;
+pub use rates::RateChanges;
 pub use serve::{CrashPoint, HostRule, ListenRule, Options, Started, run, run_until_signal};
 pub use tls::TlsFiles;

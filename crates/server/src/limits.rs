@@ -34,7 +34,7 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 pub const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections at once: what the usual limit of open files leaves beside the store's. Others wait in the backlog.
-pub const CONNECTIONS_MAX: usize = 8192;
+pub const CONNECTIONS_MAX: u32 = 8192;
 /// Pause after the system refused to give a connection (no file handles left), so that the loop does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

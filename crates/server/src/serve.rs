@@ -18,8 +18,10 @@ use crate::audit::Audit;
 use crate::data_dir::DataDir;
 use crate::error::ServeError;
 use crate::http::{Door, Guard, router};
+use crate::jwt::Jwt;
 use crate::limits;
 use crate::listen::{Connections, Front};
+use crate::rates::{RateChanges, Rates};
 use crate::tls::{Tls, TlsFiles};
 
 /// What a server is started with.
@@ -40,6 +42,10 @@ pub struct Options {
     pub insecure_bind: bool,
     /// Certificate and key; plain HTTP when absent.
     pub tls: Option<TlsFiles>,
+    /// The file with issuers whose JSON web tokens hold as well; then requests need a token on loopback, too.
+    pub jwt: Option<PathBuf>,
+    /// How often one may ask, where it is not as usual.
+    pub rates: RateChanges,
     /// Idle instances that stay in memory; the engine's default when absent.
     pub resident_max: Option<usize>,
     /// Bytes of the process above which instances without work leave memory; the engine's default when absent.
@@ -64,6 +70,8 @@ impl Options {
             auth: false,
             insecure_bind: false,
             tls: None,
+            jwt: None,
+            rates: RateChanges::default(),
             resident_max: None,
             memory_bytes: None,
             allow_network: Vec::new(),
@@ -141,7 +149,9 @@ pub async fn run(
         Network::new(options.allow_network.clone()).listening(options.allow_listen.clone());
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
     let open = options.insecure_bind || options.host.is_loopback();
-    let access = Access::open(Arc::clone(&store), options.auth || !open)?;
+    let asks = options.auth || options.jwt.is_some() || !open;
+    let issuers = issuers(options.jwt.clone()).await?;
+    let access = Access::open(Arc::clone(&store), asks)?.trusting(issuers);
     let owner_token = first_token(&access, &options.data_dir)?;
     let audit = audit(&access, &options.data_dir)?;
     let tls = options.tls.clone().map(Tls::open).transpose()?;
@@ -149,13 +159,13 @@ pub async fn run(
     let node = Node::start(&config, store, blobs, |error| {
         fatal(ServeError::StoreFailed(error))
     })?;
-    let asks = access.is_required();
-    let door = Arc::new(Door::new(Arc::clone(&node), access, audit));
+    let rates = Rates::new(options.rates.of(asks));
+    let door = Arc::new(Door::new(Arc::clone(&node), access, rates, audit));
     let guard = Guard {
         local_names_only: options.host.is_loopback(),
     };
-    let front = Front::new(guard, asks, router(Arc::clone(&door)));
-    let connections = Connections::new();
+    let front = Front::new(guard, tls.is_some(), router(Arc::clone(&door)));
+    let connections = Connections::new(limits::CONNECTIONS_MAX, limits::HEAD_TIMEOUT);
     let address = listener
         .local_addr()
         .map_err(|error| cannot_bind(&options, &error))?;
@@ -204,6 +214,20 @@ async fn bind(options: &Options) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
         .map_err(|error| cannot_bind(options, &error))
+}
+
+/// The issuers in a file, with their keys as far as they can be had now.
+async fn issuers(file: Option<PathBuf>) -> Result<Option<Jwt>, ServeError> {
+    let Some(file) = file else { return Ok(None) };
+    // It reads files, and asks other servers.
+    let opened = tokio::task::spawn_blocking(move || Jwt::open(&file)).await;
+    let opened = opened.map_err(|error| ServeError::System {
+        what: "threads",
+        detail: error.to_string(),
+    })?;
+    opened.map(Some).map_err(|error| ServeError::Issuers {
+        detail: error.to_string(),
+    })
 }
 
 /// The file with the first owner's token, if there was none before.

@@ -123,8 +123,10 @@ impl Client {
         }
         let mut stream = connected.ok_or_else(|| unreachable(last))?;
         let key = client_key(uuid::Uuid::new_v4().into_bytes());
-        let token = self.transport.authorization();
-        let token = token.map_or(String::new(), |token| format!("Authorization: {token}\r\n"));
+        let headers = self.transport.headers();
+        let token: String = headers
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let head = format!(
             "GET {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{token}\r\n"

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use golem_model::Namespace;
+use golem_model::api::NAMESPACE_HEADER;
 use golem_model::urn::percent_encode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,6 +38,8 @@ pub(crate) struct Transport {
     origin: String,
     /// `Bearer` and the token.
     authorization: Option<String>,
+    /// The namespace to act in, if one was named.
+    namespace: Option<Namespace>,
 }
 
 /// A request under construction.
@@ -108,13 +112,16 @@ impl Request {
 impl Transport {
     /// The server that the options, the environment or the active profile name; else [`DEFAULT_URL`].
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
-        let (url, origin) = match &global.url {
-            Some(url) => (url.clone(), "from --url or GOLEM_URL".to_owned()),
-            None => Config::load()?
-                .server_url()
-                .unwrap_or_else(|| (DEFAULT_URL.to_owned(), "the default".to_owned())),
+        let (url, origin, namespace) = match &global.url {
+            Some(url) => (url.clone(), "from --url or GOLEM_URL".to_owned(), None),
+            None => match Config::load()?.server() {
+                Some((server, origin)) => (server.url.clone(), origin, server.namespace.clone()),
+                None => (DEFAULT_URL.to_owned(), "the default".to_owned(), None),
+            },
         };
         let mut transport = Self::at(&url, &origin, global.ca_file.as_deref())?;
+        // That of a profile is one of its server.
+        transport.namespace = global.namespace.clone().or(namespace);
         transport.authorization = token(global)?.map(|token| format!("Bearer {token}"));
         Ok(transport)
     }
@@ -155,6 +162,7 @@ impl Transport {
             base,
             origin: origin.to_owned(),
             authorization: None,
+            namespace: None,
         })
     }
 
@@ -181,8 +189,8 @@ impl Transport {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
-        if let Some(token) = &self.authorization {
-            builder = builder.header(http::header::AUTHORIZATION, token);
+        for (name, value) in self.headers() {
+            builder = builder.header(name, value);
         }
         let bad = |reason: String| {
             ClientError::Answer {
@@ -224,14 +232,22 @@ impl Transport {
         self.base.starts_with("https://")
     }
 
-    /// The value of the header that shows the token, if there is one.
-    pub(super) fn authorization(&self) -> Option<&str> {
-        self.authorization.as_deref()
+    /// The headers that say who asks, and where.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let token = self.authorization.as_deref();
+        let token = token.map(|token| ("authorization", token));
+        let namespace = self.namespace.as_ref();
+        let namespace = namespace.map(|namespace| (NAMESPACE_HEADER, namespace.as_str()));
+        token.into_iter().chain(namespace)
     }
 
     /// `host:port`, and what stands before every path.
     pub(super) fn address(&self) -> (String, String) {
-        let rest = self.base.trim_start_matches("http://");
+        let (rest, usual) = match self.base.split_once("://") {
+            Some(("https", rest)) => (rest, 443),
+            Some((_, rest)) => (rest, 80),
+            None => (self.base.as_str(), 80),
+        };
         let (authority, prefix) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -243,7 +259,7 @@ impl Transport {
         let authority = if has_port {
             authority.to_owned()
         } else {
-            format!("{authority}:80")
+            format!("{authority}:{usual}")
         };
         (authority, prefix.to_owned())
     }

@@ -15,6 +15,7 @@ pub(crate) mod get;
 pub(crate) mod invoke;
 pub(crate) mod list_examples;
 pub(crate) mod logs;
+pub(crate) mod namespace;
 pub(crate) mod new;
 pub(crate) mod profile;
 pub(crate) mod promise;

@@ -2,6 +2,7 @@
 //! THE DESK / profile: keeps the addresses of servers under names. In options, out the changed file or a view of it.
 //! Never talks to a server. Read next: `config.rs`. Source: client spec §1.3.
 
+use golem_model::Namespace;
 use serde::Serialize;
 
 use super::classic::classic;
@@ -67,6 +68,9 @@ struct Add {
     /// Kept in the file; everything goes to the address above
     #[arg(short, long, value_name = "URL")]
     worker_url: Option<String>,
+    /// The namespace to act in there [default: none is named]
+    #[arg(long, value_name = "NAMESPACE")]
+    in_namespace: Option<Namespace>,
     /// Kept in the file: do not check certificates
     #[arg(short, long)]
     allow_insecure: bool,
@@ -139,6 +143,8 @@ struct ProfileView {
     worker_url: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     allow_insecure: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<Namespace>,
     config: ProfileConfig,
 }
 
@@ -153,6 +159,7 @@ impl ProfileView {
                 url: Some(server.url.clone()),
                 worker_url: server.worker_url.clone(),
                 allow_insecure: server.allow_insecure,
+                namespace: server.namespace.clone(),
                 config: server.config,
             },
             Profile::GolemCloud(_) => Self {
@@ -162,6 +169,7 @@ impl ProfileView {
                 url: None,
                 worker_url: None,
                 allow_insecure: false,
+                namespace: None,
                 config: ProfileConfig::default(),
             },
         }
@@ -179,6 +187,9 @@ impl ProfileView {
         }
         if self.allow_insecure {
             line("Allow insecure:", "yes");
+        }
+        if let Some(namespace) = &self.namespace {
+            line("Namespace:", namespace.as_str());
         }
         line("Default format:", &self.config.default_format.to_string());
         text
@@ -199,6 +210,7 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
                 url: add.component_url,
                 worker_url: add.worker_url,
                 allow_insecure: add.allow_insecure,
+                namespace: add.in_namespace,
                 config: ProfileConfig {
                     default_format: add.default_format,
                 },
@@ -292,6 +304,7 @@ pub(crate) fn init(args: InitArgs, out: &Out) -> Outcome {
             url: args.component_url,
             worker_url,
             allow_insecure,
+            namespace: None,
             config: settings,
         };
         config

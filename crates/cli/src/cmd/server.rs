@@ -54,6 +54,18 @@ struct Run {
     /// The private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Take JSON web tokens of the issuers in this file (YAML) as well; then requests need a token on this machine, too
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_bind")]
+    jwt: Option<PathBuf>,
+    /// Requests of one identity in a second; 0: any number [default: 1000 where requests need a token, else any number]
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<u32>,
+    /// Requests of one address in a second; 0: any number [default: 4000 where requests need a token, else any number]
+    #[arg(long, value_name = "N")]
+    rate_limit_address: Option<u32>,
+    /// Tokens that do not hold which one address may show in a minute before it is locked out for one; 0: any number [default: 20]
+    #[arg(long, value_name = "N")]
+    auth_failures: Option<u32>,
     /// Idle instances that stay in memory
     #[arg(long, value_name = "N")]
     resident_max: Option<usize>,
@@ -104,6 +116,12 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
             .tls_cert
             .zip(run.tls_key)
             .map(|(cert, key)| golem_server::TlsFiles { cert, key }),
+        jwt: run.jwt,
+        rates: golem_server::RateChanges {
+            identity_per_second: run.rate_limit,
+            address_per_second: run.rate_limit_address,
+            failures_per_minute: run.auth_failures,
+        },
         resident_max: run.resident_max,
         memory_bytes,
         allow_network: run.allow_network,

@@ -11,11 +11,12 @@ use axum::http::Method;
 use axum::response::Response;
 use axum::routing::post;
 use golem_model::component::{Component, ComponentType, Uploaded};
-use golem_model::{ComponentId, ComponentVersion, Namespace, names};
+use golem_model::{ComponentId, ComponentName, ComponentVersion, names};
 use tokio::sync::SemaphorePermit;
 
 use super::error::{ApiError, RequestError};
 use super::extract::{ComponentAt, Params, VersionAt, receive};
+use super::gate::Acting;
 use super::routes::{DEPLOY, Routes, VIEW};
 use super::upload::{Upload, component_type};
 use super::{Door, reply};
@@ -44,20 +45,25 @@ pub(super) fn routes() -> Routes {
         .put(&format!("{COMPONENT}/upload"), DEPLOY, upload)
 }
 
-/// `GET /v1/components[?component-name=N]`: every version of every match, an empty list when there is none.
-async fn list(State(door): State<Arc<Door>>, query: Params) -> Answer {
+/// `GET /v1/components[?component-name=N]`: every version of every match in the namespace, an empty list when there is none.
+async fn list(State(door): State<Arc<Door>>, Acting(namespace): Acting, query: Params) -> Answer {
     let name = query.get("component-name");
-    Ok(many(&door.node.components(&Namespace::default(), name)))
+    Ok(many(&door.node.components(&namespace, name)))
 }
 
-/// `POST /v1/components`: the first version of a new component.
-async fn create(State(door): State<Arc<Door>>, request: Request) -> Answer {
+/// `POST /v1/components`: the first version of a new component of the namespace.
+async fn create(
+    State(door): State<Arc<Door>>,
+    Acting(namespace): Acting,
+    request: Request,
+) -> Answer {
     let _turn = turn(&door).await?;
     let mut upload = form(request).await?;
     let name = upload.take_name()?;
     names::check_component_name(&name)?;
     let (kind, wasm) = (upload.kind.unwrap_or_default(), upload.take_wasm()?);
-    let component = door.node.create_component(name.as_str(), kind, wasm).await?;
+    let called = ComponentName::new(namespace, &name);
+    let component = door.node.create_component(called, kind, wasm).await?;
     tracing::info!(component = %component.versioned_component_id.component_id, name, "component created");
     taken(&door, &component).await
 }

@@ -14,10 +14,11 @@ use super::error::RequestError;
 use super::extract::JsonBodies;
 use super::metrics::{self, Requests};
 use super::routes::Routes;
-use super::{component, connect, health, oplog, serve, token, travel, worker};
+use super::{component, connect, health, namespace, oplog, serve, token, travel, worker};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::limits;
+use crate::rates::Rates;
 
 /// What all requests share.
 pub(crate) struct Door {
@@ -31,6 +32,8 @@ pub(crate) struct Door {
     pub(super) uploads: Semaphore,
     /// Who may call.
     pub(crate) access: Access,
+    /// Who asks how often.
+    pub(super) rates: Rates,
     /// Who did what.
     pub(super) audit: Audit,
     /// Places for those who listen to workers.
@@ -41,14 +44,15 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// A door to `node` for those whom `access` knows; `audit` notes what they do.
-    pub(crate) fn new(node: Arc<Node>, access: Access, audit: Audit) -> Self {
+    /// A door to `node` for those whom `access` knows, as often as `rates` lets them; `audit` notes what they do.
+    pub(crate) fn new(node: Arc<Node>, access: Access, rates: Rates, audit: Audit) -> Self {
         Self {
             node,
             cursors: Cursors::default(),
             json: JsonBodies::new(),
             uploads: Semaphore::new(limits::UPLOADS_AT_ONCE),
             access,
+            rates,
             audit,
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
             requests: Requests::default(),
@@ -94,5 +98,6 @@ pub(super) fn all_routes() -> Routes {
         .merge(oplog::routes())
         .merge(travel::routes())
         .merge(token::routes())
+        .merge(namespace::routes())
         .merge(metrics::routes())
 }

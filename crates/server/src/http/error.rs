@@ -4,10 +4,12 @@
 //!
 //! The shape is that of Golem 1.1 (`errors`, `error`, `golemError`); `code`, `message` and `hint` stand beside it.
 
+use std::net::IpAddr;
+
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use golem_engine::{ComponentError, WorkerError};
+use golem_engine::{ComponentError, NamespaceError, WorkerError};
 use golem_model::api::Role;
 use golem_model::api_error::{ErrorBody, GolemError};
 use golem_model::duration::BadDuration;
@@ -15,7 +17,7 @@ use golem_model::filter::FilterError;
 use golem_model::json::JsonError;
 use golem_model::names::NameError;
 use golem_model::query::QueryError;
-use golem_model::{Coded, Problem};
+use golem_model::{Coded, Namespace, Problem};
 use uuid::Uuid;
 
 use super::reply;
@@ -153,14 +155,60 @@ pub(crate) enum RequestError {
     #[error("the token does not hold")]
     TokenRefused,
     /// The token may not do that.
-    #[error("the token `{name}` is that of a {has}, and this takes a {needs}")]
+    #[error("`{name}` is {} in the namespace `{namespace}`, and this takes a {needs}", has.map_or_else(|| "nobody".to_owned(), |has| format!("a {has}")))]
     NotAllowed {
-        /// Its name.
+        /// Who asks.
         name: String,
-        /// Its role.
-        has: Role,
+        /// Their role.
+        has: Option<Role>,
+        /// Where.
+        namespace: Namespace,
         /// The role that may.
         needs: Role,
+    },
+    /// It belongs to no namespace, so that a role in one of them is not enough.
+    #[error("this takes a {needs} of every namespace, and `{name}` is none")]
+    NotEverywhere {
+        /// Who asks.
+        name: String,
+        /// The role that may.
+        needs: Role,
+    },
+    /// Somebody with a role in several namespaces named none of them.
+    #[error("the request names none of the namespaces {}", .names.join(", "))]
+    WhichNamespace {
+        /// Those of whoever asks.
+        names: Vec<String>,
+    },
+    /// The token of another issuer.
+    #[error("the token does not hold: {why}")]
+    JwtRefused {
+        /// Why.
+        why: String,
+    },
+    /// It cannot be said whether the token of another issuer holds.
+    #[error("the keys of the issuer `{issuer}` cannot be had at the moment")]
+    KeysAway {
+        /// The issuer.
+        issuer: String,
+    },
+    /// Somebody asks more often than they may.
+    #[error("{what} `{who}` asks too often")]
+    TooOften {
+        /// `the token` or `the address`.
+        what: &'static str,
+        /// Its name.
+        who: String,
+        /// When to come again.
+        seconds: u64,
+    },
+    /// Somebody has failed too often to say who they are.
+    #[error("the address {address} has failed too often to say who it is")]
+    LockedOut {
+        /// The address.
+        address: IpAddr,
+        /// When to come again.
+        seconds: u64,
     },
     /// The name of a token.
     #[error("`{}` is no name for a token: 1 to {} printable characters", name.escape_debug(), crate::access::NAME_CHARS_MAX)]
@@ -168,6 +216,17 @@ pub(crate) enum RequestError {
         /// The name.
         name: String,
     },
+    /// An owner of one namespace gives tokens for that one only.
+    #[error("`{name}` is not the owner of every place that a token with `{roles}` is for")]
+    NotOwner {
+        /// Who asks.
+        name: String,
+        /// The roles of the token.
+        roles: String,
+    },
+    /// A token for nothing.
+    #[error("the token has neither a role nor a namespace")]
+    NoRoles,
     /// No token has the id.
     #[error("there is no token {id}")]
     NoSuchToken {
@@ -232,6 +291,14 @@ impl Coded for RequestError {
             Self::BadToken => "API-031",
             Self::TokenRefused => "API-032",
             Self::NotAllowed { .. } => "API-033",
+            Self::NotEverywhere { .. } => "API-038",
+            Self::WhichNamespace { .. } => "API-039",
+            Self::NoRoles => "API-040",
+            Self::NotOwner { .. } => "API-041",
+            Self::JwtRefused { .. } => "API-042",
+            Self::KeysAway { .. } => "API-043",
+            Self::TooOften { .. } => "API-044",
+            Self::LockedOut { .. } => "API-045",
             Self::BadTokenName { .. } => "API-034",
             Self::NoSuchToken { .. } => "API-035",
             Self::LastOwner { .. } => "API-036",
@@ -268,9 +335,24 @@ impl Coded for RequestError {
                 "send `Authorization: Bearer TOKEN`; with golem-cli: export GOLEM_TOKEN=TOKEN".into()
             }
             Self::TokenRefused => "ask an owner for another: golem-cli token add --name NAME --role invoker".into(),
-            Self::NotAllowed { needs, .. } => {
-                format!("ask an owner for a token of that role: golem-cli token add --name NAME --role {needs}")
+            Self::NotAllowed { needs, namespace, .. } => {
+                format!("ask an owner for a token of that role: golem-cli token add --name NAME --role {namespace}={needs}")
             }
+            Self::NotEverywhere { needs, .. } => {
+                format!("ask an owner of the server for a token of that role: golem-cli token add --name NAME --role {needs}")
+            }
+            Self::WhichNamespace { names } => {
+                let name = names.first().map_or("NAME", String::as_str);
+                format!("send `Golem-Namespace: {name}`; with golem-cli: export GOLEM_NAMESPACE={name}")
+            }
+            Self::NotOwner { .. } => "ask for roles in your own namespaces: golem-cli token add --name NAME --role NAMESPACE=invoker".into(),
+            Self::JwtRefused { .. } => "get a new one from its issuer; which issuers hold is in the file of --jwt: docs/front-door.md".into(),
+            Self::KeysAway { .. } => "try again in a moment; the log of the server says why".into(),
+            Self::TooOften { seconds, .. } => format!("come again in {seconds} s, or raise the limit: golem-cli server run --rate-limit N"),
+            Self::LockedOut { seconds, .. } => {
+                format!("come again in {seconds} s with a token that holds; behind a proxy raise the limit: golem-cli server run --auth-failures N")
+            }
+            Self::NoRoles => "say what it may: golem-cli token add --name NAME --role invoker, or --role NAMESPACE=invoker".into(),
             Self::BadTokenName { .. } => "say who or what it is for: golem-cli token add --name ci --role deployer".into(),
             Self::NoSuchToken { .. } => "list them: golem-cli token list".into(),
             Self::LastOwner { .. } => "make another first: golem-cli token add --name NAME --role owner".into(),
@@ -291,12 +373,18 @@ impl RequestError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::ForeignOrigin { .. } | Self::NotAllowed { .. } => StatusCode::FORBIDDEN,
-            Self::NoToken | Self::BadToken | Self::TokenRefused => StatusCode::UNAUTHORIZED,
+            Self::ForeignOrigin { .. }
+            | Self::NotAllowed { .. }
+            | Self::NotEverywhere { .. }
+            | Self::NotOwner { .. } => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::BadToken | Self::TokenRefused | Self::JwtRefused { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::TooOften { .. } | Self::LockedOut { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSuchToken { .. } => StatusCode::NOT_FOUND,
             Self::LastOwner { .. } | Self::TooManyTokens => StatusCode::CONFLICT,
             Self::Encode { .. } | Self::GivenUp { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Stopping | Self::TooManyListeners | Self::DiskSlow => {
+            Self::Stopping | Self::TooManyListeners | Self::DiskSlow | Self::KeysAway { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -308,6 +396,8 @@ impl RequestError {
             | Self::BodyBroken { .. }
             | Self::BadForm { .. }
             | Self::BadTokenName { .. }
+            | Self::WhichNamespace { .. }
+            | Self::NoRoles
             | Self::MissingPart { .. }
             | Self::BadPart { .. }
             | Self::Unsupported { .. }
@@ -324,10 +414,12 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// The body.
     pub(crate) body: Box<ErrorBody>,
+    /// Seconds after which the client may ask again, where its status is one of those that pass.
+    retry_after_s: u64,
 }
 
 /// Seconds after which a client may ask again when the server was full or stopping.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+const RETRY_AFTER_S: u64 = 1;
 
 impl ApiError {
     /// `errors` for a 400, `error` for every other status.
@@ -340,7 +432,13 @@ impl ApiError {
         Self {
             status,
             body: Box::new(body),
+            retry_after_s: RETRY_AFTER_S,
         }
+    }
+
+    /// A 400 for a text that is not what it should be.
+    pub(super) fn from_bad(error: impl Coded) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, error.problem())
     }
 
     /// A 500 of the worker API.
@@ -348,6 +446,7 @@ impl ApiError {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             body: Box::new(ErrorBody::worker(error, problem)),
+            retry_after_s: RETRY_AFTER_S,
         }
     }
 }
@@ -361,7 +460,8 @@ impl IntoResponse for ApiError {
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::INSUFFICIENT_STORAGE
         ) {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+            let seconds = HeaderValue::from(self.retry_after_s);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         response
     }
@@ -369,7 +469,13 @@ impl IntoResponse for ApiError {
 
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
-        Self::plain(error.status(), error.problem())
+        let mut answer = Self::plain(error.status(), error.problem());
+        if let RequestError::TooOften { seconds, .. } | RequestError::LockedOut { seconds, .. } =
+            error
+        {
+            answer.retry_after_s = seconds;
+        }
+        answer
     }
 }
 
@@ -400,6 +506,23 @@ impl From<BadDuration> for ApiError {
 impl From<JsonError> for ApiError {
     fn from(error: JsonError) -> Self {
         Self::plain(StatusCode::BAD_REQUEST, error.problem())
+    }
+}
+
+impl From<NamespaceError> for ApiError {
+    fn from(error: NamespaceError) -> Self {
+        let status = match error {
+            NamespaceError::NotFound(_)
+            | NamespaceError::GrantNotFound(_)
+            | NamespaceError::NoComponent { .. } => StatusCode::NOT_FOUND,
+            NamespaceError::AlreadyExists(_)
+            | NamespaceError::NotEmpty { .. }
+            | NamespaceError::Default
+            | NamespaceError::Full { .. } => StatusCode::CONFLICT,
+            NamespaceError::Itself(_) => StatusCode::BAD_REQUEST,
+            NamespaceError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::plain(status, error.problem())
     }
 }
 

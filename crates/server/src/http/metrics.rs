@@ -11,14 +11,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use golem_engine::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
+use golem_model::api::Role;
 
 use super::error::{ApiError, RequestError};
-use super::routes::{Routes, VIEW};
+use super::routes::{Needs, Routes};
 use super::{Door, reply};
 
 /// `GET /metrics`.
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/metrics", VIEW, metrics)
+    // The numbers are of all namespaces together.
+    Routes::new().get("/metrics", Needs::Everywhere(Role::Viewer), metrics)
 }
 
 /// What the door counts: how long requests took, by the first digit of their status.
@@ -272,7 +274,7 @@ mod tests {
         let gym = tokio::runtime::Runtime::new().unwrap();
         let figures = gym.block_on(async { Gym::new().figures() });
         let mut page = String::from(
-            "# Metrics\n\n`GET /metrics` answers in the text format of Prometheus. Numbers begin with the process; there are no labels that\nguests or clients choose. Histograms have `_bucket`, `_sum` and `_count`, in seconds. Where tokens are required, it takes one of a\n`viewer`. This page is made by a test of `crates/server/src/http/metrics.rs`.\n\n| name | kind | what |\n|---|---|---|\n",
+            "# Metrics\n\n`GET /metrics` answers in the text format of Prometheus. Numbers begin with the process; there are no labels that\nguests or clients choose. Histograms have `_bucket`, `_sum` and `_count`, in seconds. Where tokens are required, it takes one of a\n`viewer` of every namespace. This page is made by a test of `crates/server/src/http/metrics.rs`.\n\n| name | kind | what |\n|---|---|---|\n",
         );
         for Family(name, help, numbers) in families(figures, vec![(Some(2), none())]) {
             let kind = match numbers {

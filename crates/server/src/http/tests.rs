@@ -7,16 +7,19 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use golem_engine::{Node, NodeConfig};
-use golem_model::api::Role;
+use golem_model::api::{Role, Roles};
 use golem_storage::{Blobs, MemStore};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 
+use super::gate::Peer;
 use super::routes::Routes;
 use super::{Door, router};
 use crate::access::Access;
 use crate::audit::Audit;
+use crate::jwt::Jwt;
+use crate::rates::{RateLimits, Rates};
 
 /// Exports `add: func(a: u64, b: u64) -> u64` and `boom: func()`, which traps.
 const GUEST: &str = r#"(component
@@ -91,25 +94,36 @@ impl Gym {
     }
 
     fn with(required: bool) -> Self {
+        Self::limited(required, RateLimits::OPEN, None)
+    }
+
+    /// With limits, and for those as well for whom other issuers vouch.
+    pub(super) fn limited(required: bool, limits: RateLimits, issuers: Option<Jwt>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
         let config = NodeConfig::new(dir.path().join("code"));
         let fatal = |error| panic!("{error}");
         let node = Node::start(&config, Arc::new(MemStore::new()), blobs, fatal).unwrap();
         let access = Access::open(Arc::new(MemStore::new()), required).unwrap();
+        let access = access.trusting(issuers);
         let audit = if required {
             Audit::open(dir.path()).unwrap()
         } else {
             Audit::none()
         };
-        let door = Arc::new(Door::new(node, access, audit));
+        let door = Arc::new(Door::new(node, access, Rates::new(limits), audit));
         let routes = TowerToHyperService::new(router(Arc::clone(&door)));
         Self { door, routes, dir }
     }
 
     /// A token of that role, with its name.
     pub(super) fn token(&self, role: Role) -> String {
-        let made = self.door.access.add(role.name().to_owned(), role, None);
+        self.token_with(role.name(), Roles::everywhere(role))
+    }
+
+    /// A token with these roles.
+    pub(super) fn token_with(&self, name: &str, roles: Roles) -> String {
+        let made = self.door.access.add(name.to_owned(), roles, None);
         made.unwrap().token
     }
 
@@ -138,6 +152,24 @@ impl Gym {
             body => Body::from(body.to_string()),
         };
         self.send(request.body(body).unwrap()).await
+    }
+
+    /// `GET path` from an address.
+    pub(super) async fn call_from(&self, peer: &str, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path).extension(Peer(peer.parse().unwrap()));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// `GET path` in a namespace.
+    pub(super) async fn call_in(&self, namespace: &str, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path).header("golem-namespace", namespace);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     /// `GET path` of `routes` instead of the server's, by somebody of that role.
@@ -175,21 +207,35 @@ impl Gym {
     }
 
     pub(super) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+        self.form_of(None, path, parts).await
+    }
+
+    async fn form_of(&self, token: Option<&str>, path: &str, parts: &[(&str, &[u8])]) -> Answer {
         let mut body = Vec::new();
         for (name, value) in parts {
             let head = format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
             body.extend([head.as_bytes(), value, b"\r\n"].concat());
         }
         body.extend(b"--edge--\r\n");
-        let request =
+        let mut request =
             Request::post(path).header("content-type", "multipart/form-data; boundary=edge");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
     /// Uploads the guest and returns its id.
     pub(super) async fn upload(&self, name: &str) -> String {
+        let asks = self.door.access.is_required();
+        let owner = asks.then(|| self.token(Role::Owner));
+        self.upload_as(owner.as_deref(), name).await
+    }
+
+    /// The same by the bearer of a token.
+    pub(super) async fn upload_as(&self, token: Option<&str>, name: &str) -> String {
         let parts = [("name", name.as_bytes()), ("component", &guest())];
-        let body = self.form("/v1/components", &parts).await.ok();
+        let body = self.form_of(token, "/v1/components", &parts).await.ok();
         assert_eq!(body["componentType"], json!("Durable"));
         let id = &body["versionedComponentId"]["componentId"];
         id.as_str().unwrap().to_owned()
