@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE EXAM / front_door: tokens and TLS of the real server, asked by the real command line. Source: reliability spec §5.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result};
 use golem_testkit::{Server, golem_cli};
@@ -10,6 +11,23 @@ use serde_json::json;
 
 /// A worker that is not there.
 const WORKER: &str = "urn:worker:8e0b4b8c-14a8-4b6e-9d3f-0123456789ab/w";
+
+/// A guest whose function `say` logs `heard`.
+const SPEAKER: &str = r#"(component
+  (import "wasi:logging/logging" (instance $logging
+    (type $l (enum "trace" "debug" "info" "warn" "error" "critical"))
+    (export "level" (type $level (eq $l)))
+    (export "log" (func (param "level" $level) (param "context" string) (param "message" string)))))
+  (core module $libc (memory (export "memory") 1) (data (i32.const 0) "heard"))
+  (core instance $c (instantiate $libc))
+  (alias core export $c "memory" (core memory $memory))
+  (core func $log (canon lower (func $logging "log") (memory $memory)))
+  (core module $m
+    (import "host" "log" (func $log (param i32 i32 i32 i32 i32)))
+    (func (export "say")
+      (call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 5))))
+  (core instance $i (instantiate $m (with "host" (instance (export "log" (func $log))))))
+  (func (export "say") (canon lift (core func $i "say"))))"#;
 
 /// A public key of Ed25519 that was made for this test, and whose other half was thrown away.
 const ISSUER_KEY: &str = "0b2OWTrJ34HWC-EQRUm14rlCPZeOxrRPfSnW6uqYNNg";
@@ -150,6 +168,58 @@ fn an_address_that_others_reach_needs_a_token_and_loopback_does_not() -> Result<
     assert!(!known.contains("API-0"), "{known}");
     let own = Server::start(&dir.path().join("own"))?;
     assert_eq!(own.rest().get("/v1/components")?.0, 200);
+    Ok(())
+}
+
+#[test]
+fn a_worker_is_heard_over_tls_by_whoever_has_a_token() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    certificate(dir.path())?;
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let data = dir.path().join("data");
+    let (cert_text, key_text) = (cert.display().to_string(), key.display().to_string());
+    let options = ["--auth", "--tls-cert", &cert_text, "--tls-key", &key_text];
+    let server = Server::start_with(&data, &options)?;
+    let owner = std::fs::read_to_string(data.join("owner-token"))?;
+    let desk = |token, ca_file| Desk {
+        url: server.url(),
+        ca_file,
+        token,
+    };
+    let file = dir.path().join("speaker.wasm");
+    std::fs::write(&file, wat::parse_str(SPEAKER)?)?;
+    let ours = desk(Some(owner.as_str()), Some(cert.as_path()));
+    let file = file.display().to_string();
+    ours.ok(&["component", "add", "--component-name", "speaker", &file])?;
+    ours.ok(&[
+        "worker",
+        "invoke-and-await",
+        "-c",
+        "speaker",
+        "-w",
+        "w",
+        "-f",
+        "say",
+    ])?;
+    let listen = ["worker", "connect", "-c", "speaker", "-w", "w"];
+    let mut listener = ours.command(&listen)?.stdout(Stdio::piped()).spawn()?;
+    let out = listener.stdout.take().context("no output")?;
+    let mut lines = BufReader::new(out).lines();
+    let heard = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("heard")));
+    listener.kill()?;
+    listener.wait()?;
+    heard.context("nothing was heard")??;
+    desk(None, Some(cert.as_path())).fails(
+        &["worker", "connect", "--worker", WORKER],
+        1,
+        "API-030",
+    )?;
+    // Who does not trust the certificate does not say who they are.
+    desk(Some(owner.as_str()), None).fails(
+        &["worker", "connect", "--worker", WORKER],
+        1,
+        "NET-001",
+    )?;
     Ok(())
 }
 

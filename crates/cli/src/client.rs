@@ -6,6 +6,7 @@ mod connect;
 mod error;
 mod multipart;
 mod namespace;
+mod socket;
 mod transport;
 mod travel;
 

@@ -56,6 +56,8 @@ pub const OPLOG_PAGE: usize = 100;
 
 /// Listeners of workers at once: each reads a log ten times a second while nothing happens there.
 pub const LISTENERS_MAX: usize = 256;
+/// Longest message of a listener: it has nothing to say but pings and its end.
+pub const LISTENER_SAYS_BYTES_MAX: usize = 4 << 10;
 /// How long a listener waits before it looks again whether its worker has done something: people do not see less.
 pub const LISTEN_PAUSE: Duration = Duration::from_millis(100);
 /// How often a listener gets a ping, as from the servers of 1.1.

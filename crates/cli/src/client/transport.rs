@@ -4,7 +4,7 @@
 //! to call twice. Read next: `error.rs`. Source: client spec §1.1.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use golem_model::Namespace;
@@ -40,6 +40,8 @@ pub(crate) struct Transport {
     authorization: Option<String>,
     /// The namespace to act in, if one was named.
     namespace: Option<Namespace>,
+    /// Certificates to trust instead of those of the web.
+    ca_file: Option<PathBuf>,
 }
 
 /// A request under construction.
@@ -163,6 +165,7 @@ impl Transport {
             origin: origin.to_owned(),
             authorization: None,
             namespace: None,
+            ca_file: ca_file.map(Path::to_owned),
         })
     }
 
@@ -227,9 +230,9 @@ impl Transport {
         &self.base
     }
 
-    /// Whether the server is talked to over TLS.
-    pub(super) fn is_encrypted(&self) -> bool {
-        self.base.starts_with("https://")
+    /// The file with certificates to trust instead of those of the web.
+    pub(super) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
     }
 
     /// The headers that say who asks, and where.
@@ -348,7 +351,7 @@ fn trusting(file: &Path) -> Result<TlsConfig, Failure> {
         .build())
 }
 
-fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
+pub(super) fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
     ClientError::Secret {
         what,
         path: path.to_owned(),
