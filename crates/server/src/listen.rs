@@ -298,7 +298,8 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_is_too_large_is_refused() {
         let (_, address) = start(8, PATIENCE, false).await;
-        let long = format!("x: {}\r\n\r\n", "y".repeat(limits::HEAD_BYTES_MAX));
+        // The limit is looked at after each read, so a little more may pass.
+        let long = format!("x: {}\r\n\r\n", "y".repeat(4 * limits::HEAD_BYTES_MAX));
         let many: String = (0..200).map(|at| format!("x{at}: y\r\n")).collect();
         for headers in [long, many + "\r\n"] {
             let request = REQUEST.replace("\r\n\r\n", "\r\n") + &headers;

@@ -143,7 +143,8 @@ async fn an_owner_gives_and_takes_tokens() {
 async fn changes_and_refusals_are_noted_and_calls_are_not() {
     let gym = Gym::asking();
     let (viewer, deployer) = (gym.token(Role::Viewer), gym.token(Role::Deployer));
-    let worker = "/v1/components/8e0b4b8c-14a8-4b6e-9d3f-0123456789ab/workers/w";
+    let component = gym.upload("adder").await;
+    let worker = &format!("/v1/components/{component}/workers/w");
     gym.call(&Method::GET, worker, Some(&viewer), &Json::Null)
         .await;
     gym.call(&Method::DELETE, worker, Some(&viewer), &Json::Null)
@@ -168,6 +169,7 @@ async fn changes_and_refusals_are_noted_and_calls_are_not() {
     assert_eq!(
         seen,
         [
+            ("POST", 200, Some("owner")),
             ("DELETE", 403, Some("viewer")),
             ("DELETE", 404, Some("deployer"))
         ]
