@@ -122,7 +122,13 @@ impl Coded for ClientError {
             Self::Refused {
                 status: 401 | 403, ..
             } => Some("check the profile: golem-cli profile get".to_owned()),
-            Self::Refused { .. } => None,
+            Self::Refused { status: 500.., .. } => {
+                Some("look at the log of the server".to_owned())
+            }
+            Self::Refused { .. } => Some(
+                "check the names and values of the command, and that the server knows it: golem-cli doctor"
+                    .to_owned(),
+            ),
             Self::NoComponent {
                 suggestion: Some(name),
                 ..
