@@ -5,8 +5,11 @@
 mod connect;
 mod error;
 mod multipart;
+mod published;
 mod transport;
 mod travel;
+
+use std::time::Duration;
 
 use golem_model::api::{
     Empty, IDEMPOTENCY_KEY_HEADER, InvokeParameters, InvokeResult, ScanCursor, TokenCreated,
@@ -20,7 +23,7 @@ use golem_model::{ComponentId, ComponentVersion, WorkerId, suggest};
 pub(crate) use self::connect::Begin;
 use self::error::ClientError;
 use self::multipart::Form;
-pub(crate) use self::transport::DEFAULT_URL;
+pub(crate) use self::transport::{DEFAULT_URL, Seen, Unanswered};
 use self::transport::{Request, Transport};
 use crate::args::Global;
 use crate::error::Failure;
@@ -111,6 +114,16 @@ impl Client {
     pub(crate) fn version(&self) -> Result<String, Failure> {
         let VersionInfo { version } = self.transport.json(Request::get("/version"))?;
         Ok(version)
+    }
+
+    /// One look at a path, bounded in time. Errors: why there was no answer.
+    pub(crate) fn look(&self, path: &str, timeout: Duration) -> Result<Seen, Unanswered> {
+        self.transport.look(path, timeout)
+    }
+
+    /// Whether the server is talked to over TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.transport.is_encrypted()
     }
 
     /// The address of the server.

@@ -53,7 +53,7 @@ pub(crate) struct Server {
 /// Settings of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct ProfileConfig {
-    /// Kept, but not consulted: `--format` always has a value, as in the original.
+    /// How data is printed without `--format`.
     pub(crate) default_format: StoredFormat,
 }
 
@@ -69,12 +69,12 @@ pub(crate) enum StoredFormat {
     Yaml,
 }
 
-impl From<Format> for StoredFormat {
-    fn from(format: Format) -> Self {
+impl From<StoredFormat> for Format {
+    fn from(format: StoredFormat) -> Self {
         match format {
-            Format::Text => Self::Text,
-            Format::Json => Self::Json,
-            Format::Yaml => Self::Yaml,
+            StoredFormat::Text => Self::Text,
+            StoredFormat::Json => Self::Json,
+            StoredFormat::Yaml => Self::Yaml,
         }
     }
 }
@@ -124,6 +124,9 @@ pub(crate) enum ConfigError {
     /// The profile in use cannot be removed.
     #[error("Can't remove active profile {0}")]
     Active(String),
+    /// A word that names no format of a profile.
+    #[error("`{0}` is not a format that a profile keeps")]
+    Format(String),
     /// A profile of the hosted service has no settings here.
     #[error("profile {0} is one of the hosted service, which this program does not talk to")]
     Cloud(String),
@@ -138,6 +141,7 @@ impl Coded for ConfigError {
             Self::NotFound { .. } => "PRF-004",
             Self::Active(_) => "PRF-005",
             Self::Cloud(_) => "PRF-006",
+            Self::Format(_) => "PRF-007",
         }
     }
 
@@ -153,6 +157,7 @@ impl Coded for ConfigError {
                 ..
             } => format!("did you mean `{name}`?"),
             Self::NotFound { .. } => "golem-cli profile list".to_owned(),
+            Self::Format(_) => "write text, json or yaml".to_owned(),
             Self::Active(_) => "switch to another first: golem-cli profile switch NAME".to_owned(),
             Self::Cloud(_) => {
                 "make another: golem-cli profile add NAME --component-url http://localhost:9881"
@@ -240,6 +245,14 @@ impl Config {
         ConfigError::NotFound {
             name: name.to_owned(),
             suggestion,
+        }
+    }
+
+    /// How the active profile wants data to be printed.
+    pub(crate) fn format(&self) -> Option<Format> {
+        match self.profiles.get(self.active()?)? {
+            Profile::Golem(server) => Some(server.config.default_format.into()),
+            Profile::GolemCloud(_) => None,
         }
     }
 

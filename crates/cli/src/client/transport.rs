@@ -28,6 +28,44 @@ const TOKEN_VARIABLE: &str = "GOLEM_TOKEN";
 /// The server of this machine, as `golem-cli server run` starts it.
 pub(crate) const DEFAULT_URL: &str = "http://localhost:9881";
 
+/// Largest answer that is read of a server that is only looked at; that of `/version` has some hundred bytes.
+const LOOK_BYTES_MAX: u64 = 16 << 10;
+
+/// What a server said that is only looked at.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Status of HTTP.
+    pub(crate) status: u16,
+    /// The `Date` header.
+    pub(crate) date: Option<String>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why it said nothing.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// Whether the secure connection did not come about.
+    pub(crate) tls: bool,
+    /// A sentence.
+    pub(crate) reason: String,
+}
+
+impl Unanswered {
+    fn of(error: &ureq::Error) -> Self {
+        let reason = error.to_string();
+        // What goes wrong in a handshake comes as an error of the stream that is encrypted.
+        let lower = reason.to_lowercase();
+        let tls = matches!(
+            error,
+            ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_)
+        ) || lower.contains("certificate")
+            || lower.contains("tls")
+            || lower.contains("corrupt message");
+        Self { tls, reason }
+    }
+}
+
 /// A server's address and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -65,6 +103,11 @@ impl Request {
     /// `POST path`, without a body.
     pub(crate) fn post(path: impl Into<String>) -> Self {
         Self::new(http::Method::POST, path)
+    }
+
+    /// `PUT path`, without a body.
+    pub(crate) fn put(path: impl Into<String>) -> Self {
+        Self::new(http::Method::PUT, path)
     }
 
     /// `DELETE path`.
@@ -214,6 +257,28 @@ impl Transport {
         Ok((status, body))
     }
 
+    /// One `GET path` with a bound of time, for who looks why a server does not answer.
+    pub(super) fn look(&self, path: &str, timeout: Duration) -> Result<Seen, Unanswered> {
+        let url = format!("{}{path}", self.base);
+        let answer = self
+            .agent
+            .get(&url)
+            .config()
+            .timeout_global(Some(timeout))
+            .build()
+            .call();
+        let mut answer = answer.map_err(|error| Unanswered::of(&error))?;
+        let date = answer.headers().get(http::header::DATE);
+        let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(LOOK_BYTES_MAX);
+        Ok(Seen {
+            status,
+            date,
+            body: body.read_to_vec().map_err(|error| Unanswered::of(&error))?,
+        })
+    }
+
     /// The address, as it was given.
     pub(super) fn url(&self) -> &str {
         &self.base
@@ -231,7 +296,10 @@ impl Transport {
 
     /// `host:port`, and what stands before every path.
     pub(super) fn address(&self) -> (String, String) {
-        let rest = self.base.trim_start_matches("http://");
+        let (rest, port) = match self.base.strip_prefix("https://") {
+            Some(rest) => (rest, 443),
+            None => (self.base.trim_start_matches("http://"), 80),
+        };
         let (authority, prefix) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -243,7 +311,7 @@ impl Transport {
         let authority = if has_port {
             authority.to_owned()
         } else {
-            format!("{authority}:80")
+            format!("{authority}:{port}")
         };
         (authority, prefix.to_owned())
     }

@@ -8,7 +8,7 @@ use super::classic::classic;
 use crate::client::{DEFAULT_URL, check_url};
 use crate::config::{Config, ConfigError, Profile, ProfileConfig, Server, StoredFormat};
 use crate::error::Outcome;
-use crate::output::Out;
+use crate::output::{Answer, Out};
 
 /// Options of `profile`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,11 @@ enum Verb {
         after_help = "Example:\n  golem-cli profile add --set-active staging --component-url http://staging:9881"
     )]
     Add(Add),
+    /// Make a profile, asking at a terminal for what is not said
+    #[command(
+        after_help = "Examples:\n  golem-cli profile init staging\n  golem-cli profile init staging --component-url http://staging:9881 --set-active"
+    )]
+    Init(Init),
     /// List profiles; a star stands before the one in use
     #[command(
         visible_alias = "ls",
@@ -73,6 +78,29 @@ struct Add {
     /// How data is printed by default
     #[arg(short = 'f', long, value_enum, ignore_case = true, default_value_t = StoredFormat::Text)]
     default_format: StoredFormat,
+}
+
+/// Options of `profile init`.
+#[derive(Debug, clap::Args)]
+struct Init {
+    /// Name of the profile
+    name: String,
+    #[command(flatten)]
+    wishes: Wishes,
+}
+
+/// What a profile that is made by questions shall be; at a terminal, what is not here is asked for.
+#[derive(Debug, clap::Args)]
+struct Wishes {
+    /// The server's address [default: http://localhost:9881]
+    #[arg(short, long, value_name = "URL")]
+    component_url: Option<String>,
+    /// How data is printed by default [default: text]
+    #[arg(short = 'f', long, value_enum, ignore_case = true)]
+    default_format: Option<StoredFormat>,
+    /// Use it from now on [default of `init`: yes]
+    #[arg(short, long)]
+    set_active: bool,
 }
 
 /// A profile.
@@ -122,9 +150,8 @@ enum SettingsVerb {
 
 Exit codes of this command: 0 ok, 1 failed, 2 wrong command line")]
 pub(crate) struct InitArgs {
-    /// The server's address
-    #[arg(short, long, value_name = "URL", default_value = DEFAULT_URL)]
-    component_url: String,
+    #[command(flatten)]
+    wishes: Wishes,
 }
 
 /// A profile as JSON and YAML show it.
@@ -210,6 +237,13 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
             config.save()?;
             out.data("Profile created");
         }
+        Verb::Init(args) => {
+            let switch = args.wishes.set_active || {
+                let question = format!("Use the profile {} from now on?", args.name);
+                out.ask(&question) == Answer::Yes
+            };
+            args.wishes.make(&mut config, &args.name, switch, out)?;
+        }
         Verb::List => {
             let active = config.active();
             let view =
@@ -278,29 +312,57 @@ fn chosen(config: &Config, name: Option<String>) -> Result<String, ConfigError> 
     name.ok_or_else(|| config.not_found(config.active_profile.as_deref().unwrap_or("default")))
 }
 
-/// Makes the profile `default`, if there is none, and asks nothing.
-pub(crate) fn init(args: InitArgs, out: &Out) -> Outcome {
+/// Makes the profile `default` and uses it, if no profile is in use.
+pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
     let make = || {
-        check_url(&args.component_url, "from --component-url")?;
         let mut config = Config::load()?;
         if let Some(name) = config.active() {
             out.data(&format!("Profile {name} is in use already"));
             return Ok(());
         }
-        let (worker_url, allow_insecure, settings) = (None, false, ProfileConfig::default());
+        args.wishes.make(&mut config, "default", true, out)
+    };
+    classic(make())
+}
+
+impl Wishes {
+    /// Makes the profile, and asks a person at a terminal for what is not said; nobody else is asked, and gets the defaults.
+    fn make(&self, config: &mut Config, name: &str, switch: bool, out: &Out) -> Outcome {
+        let asked = |prompt: String| {
+            let answer = if out.yes { None } else { out.read(&prompt) };
+            answer.filter(|answer| !answer.is_empty())
+        };
+        let (url, origin) = match &self.component_url {
+            Some(url) => (url.clone(), "from --component-url"),
+            None => (
+                asked(format!("Address of the server [{DEFAULT_URL}]:"))
+                    .unwrap_or_else(|| DEFAULT_URL.to_owned()),
+                "as you wrote it",
+            ),
+        };
+        check_url(&url, origin)?;
+        let default_format = match self.default_format {
+            Some(format) => format,
+            None => match asked("Print data as text, json or yaml [text]:".to_owned()) {
+                Some(word) => <StoredFormat as clap::ValueEnum>::from_str(&word, true)
+                    .map_err(|_| ConfigError::Format(word))?,
+                None => StoredFormat::Text,
+            },
+        };
         let server = Server {
-            url: args.component_url,
-            worker_url,
-            allow_insecure,
-            config: settings,
+            url,
+            worker_url: None,
+            allow_insecure: false,
+            config: ProfileConfig { default_format },
         };
         config
             .profiles
-            .insert("default".to_owned(), Profile::Golem(server));
-        config.active_profile = Some("default".to_owned());
+            .insert(name.to_owned(), Profile::Golem(server));
+        if switch {
+            config.active_profile = Some(name.to_owned());
+        }
         config.save()?;
         out.data("Profile created");
         Ok(())
-    };
-    classic(make())
+    }
 }
