@@ -9,6 +9,7 @@
 )]
 
 mod bad_inputs;
+mod cli;
 mod clock;
 mod dev;
 mod disk;
@@ -27,6 +28,7 @@ mod promises;
 mod random_types;
 mod replay;
 mod rpc;
+mod schemas;
 mod sdk;
 mod seed;
 mod shapes;
