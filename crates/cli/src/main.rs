@@ -27,7 +27,6 @@ mod view;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
 
 use crate::{
     args::{Args, Command},
@@ -110,22 +109,11 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     if let Some(format) = args::json_format(std::env::args_os()) {
         let text = error.render().to_string();
-        let (message, more) = match error.kind() {
-            // What clap says then is the whole help.
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                ("a command is missing".to_owned(), None)
-            }
-            _ => {
-                let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
-                let words: Vec<&str> = first
-                    .trim_start_matches("error: ")
-                    .split_whitespace()
-                    .collect();
-                let rest = rest.trim().to_owned();
-                (words.join(" "), Some(rest).filter(|rest| !rest.is_empty()))
-            }
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let usage = CliError::Usage {
+            message: first.trim_start_matches("error: ").to_owned(),
+            more: Some(rest.trim().to_owned()).filter(|more| !more.is_empty()),
         };
-        let usage = CliError::Usage { message, more };
         Out::new(format, false, true).failure(&Failure::from(usage).with_exit(exit::USAGE));
     } else {
         let _ = error.print();

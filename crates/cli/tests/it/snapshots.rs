@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / tests, snapshots: what a person sees, word by word: exit code, standard output and standard error of the commands in
 //! `tests/cases/`. After a change on purpose `TRYCMD=overwrite` writes them anew; the difference is read before it is committed.
-//! Listings of a server are in tests/it of the workspace; every help text is in docs/cli-reference.md.
+//! Every help text is in docs/cli-reference.md.
 
 /// Runs the commands of one file, in order, with profiles of their own.
 fn see(file: &str) {
