@@ -238,8 +238,16 @@ impl Target {
             TimesPeer(times) => format!(">= {times}x peer"),
             AtMost(most) => format!("<= {most} {unit}"),
             AtLeast(least) => format!(">= {least} {unit}"),
-            Beside { row, times, plus } if plus == 0.0 => format!("{times}x {row}"),
-            Beside { row, times, plus } if times == 1.0 => format!("<= {row} + {plus} {unit}"),
+            Beside {
+                row,
+                times,
+                plus: 0.0,
+            } => format!("{times}x {row}"),
+            Beside {
+                row,
+                times: 1.0,
+                plus,
+            } => format!("<= {row} + {plus} {unit}"),
             Beside { row, times, plus } => format!("<= {times}x {row} + {plus} {unit}"),
         }
     }
