@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / build script: lists the files of `sdk/go`, so that `src/sdk.rs` can compile them in. In: the folder. Out:
-//! `sdk_files.rs` in the build directory. Leaves tests out. Why: docs/adr/0010-go-sdk.md; a list by hand would fall behind.
+//! THE DESK / build script: lists the files of `sdk/go` and the pages of `docs/errors`, so that `src/sdk.rs` and
+//! `src/cmd/explain.rs` can compile them in. In: the folders. Out: `sdk_files.rs` and `error_pages.rs` in the build directory. Leaves tests out. Why: docs/adr/0010-go-sdk.md; a list by hand would fall behind.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -27,7 +27,34 @@ fn main() -> Result<(), Box<dyn Error>> {
     text.push_str("]\n");
     let out = std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?;
     std::fs::write(Path::new(&out).join("sdk_files.rs"), text)?;
+    std::fs::write(Path::new(&out).join("error_pages.rs"), pages(&own)?)?;
     Ok(())
+}
+
+/// The pages of error codes, by area: what `golem-cli explain` says.
+fn pages(own: &std::ffi::OsStr) -> Result<String, Box<dyn Error>> {
+    let root = std::fs::canonicalize(Path::new(own).join("../../docs/errors"))?;
+    writeln!(
+        std::io::stdout(),
+        "cargo:rerun-if-changed={}",
+        root.display()
+    )?;
+    let mut areas = Vec::new();
+    for entry in std::fs::read_dir(&root)? {
+        let path = entry?.path();
+        let area = path.file_stem().and_then(|name| name.to_str());
+        let is_page = path.extension().is_some_and(|end| end == "md");
+        if let Some(area) = area.filter(|area| is_page && area.len() == 3) {
+            areas.push((area.to_owned(), path.clone()));
+        }
+    }
+    areas.sort();
+    let mut text = String::from("&[\n");
+    for (area, path) in areas {
+        writeln!(text, "    ({area:?}, include_str!({path:?})),")?;
+    }
+    text.push_str("]\n");
+    Ok(text)
 }
 
 /// The files below `dir`, by path relative to the root, with `/`.

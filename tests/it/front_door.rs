@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE EXAM / front_door: tokens and TLS of the real server, asked by the real command line. Source: reliability spec §5.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result};
 use golem_testkit::{Server, golem_cli};
@@ -10,6 +11,30 @@ use serde_json::json;
 
 /// A worker that is not there.
 const WORKER: &str = "urn:worker:8e0b4b8c-14a8-4b6e-9d3f-0123456789ab/w";
+
+/// A guest whose function `say` logs `heard`.
+const SPEAKER: &str = r#"(component
+  (import "wasi:logging/logging" (instance $logging
+    (type $l (enum "trace" "debug" "info" "warn" "error" "critical"))
+    (export "level" (type $level (eq $l)))
+    (export "log" (func (param "level" $level) (param "context" string) (param "message" string)))))
+  (core module $libc (memory (export "memory") 1) (data (i32.const 0) "heard"))
+  (core instance $c (instantiate $libc))
+  (alias core export $c "memory" (core memory $memory))
+  (core func $log (canon lower (func $logging "log") (memory $memory)))
+  (core module $m
+    (import "host" "log" (func $log (param i32 i32 i32 i32 i32)))
+    (func (export "say")
+      (call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 5))))
+  (core instance $i (instantiate $m (with "host" (instance (export "log" (func $log))))))
+  (func (export "say") (canon lift (core func $i "say"))))"#;
+
+/// A public key of Ed25519 that was made for this test, and whose other half was thrown away.
+const ISSUER_KEY: &str = "0b2OWTrJ34HWC-EQRUm14rlCPZeOxrRPfSnW6uqYNNg";
+/// A token that was signed with it: subject `rita`, group `eyes`, until the year 3000.
+const ISSUER_TOKEN: &str = "eyJhbGciOiAiRWREU0EiLCAia2lkIjogImsxIn0.eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIudGVzdC8iLCAiYXVkIjogImdvbGVt\
+     IiwgInN1YiI6ICJyaXRhIiwgImV4cCI6IDMyNTAzNjgwMDAwLCAiZ3JvdXBzIjogWyJleWVzIl19.Df41bdThqwAIgQJHTnP_7BT\
+     6lHK2IJz6ppnnj_picIhggyIJWbcg6wizqy-wnSUyk3C4YK2CNGLU29gThfclBw";
 
 /// `golem-cli` with a server, a token and certificates to trust.
 struct Desk<'a> {
@@ -20,20 +45,25 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     fn run(&self, words: &[&str]) -> Result<Output> {
+        Ok(self.command(words)?.output()?)
+    }
+
+    fn command(&self, words: &[&str]) -> Result<Command> {
         let mut command = Command::new(golem_cli()?);
         command
             .args(words)
             .args(["--format", "json", "--url", self.url]);
         command
             .env_remove("GOLEM_TOKEN")
-            .env_remove("GOLEM_TOKEN_FILE");
+            .env_remove("GOLEM_TOKEN_FILE")
+            .env_remove("GOLEM_NAMESPACE");
         if let Some(file) = self.ca_file {
             command.arg("--ca-file").arg(file);
         }
         if let Some(token) = self.token {
             command.env("GOLEM_TOKEN", token);
         }
-        Ok(command.output()?)
+        Ok(command)
     }
 
     fn ok(&self, words: &[&str]) -> Result<serde_json::Value> {
@@ -138,5 +168,185 @@ fn an_address_that_others_reach_needs_a_token_and_loopback_does_not() -> Result<
     assert!(!known.contains("API-0"), "{known}");
     let own = Server::start(&dir.path().join("own"))?;
     assert_eq!(own.rest().get("/v1/components")?.0, 200);
+    Ok(())
+}
+
+#[test]
+fn a_worker_is_heard_over_tls_by_whoever_has_a_token() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    certificate(dir.path())?;
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let data = dir.path().join("data");
+    let (cert_text, key_text) = (cert.display().to_string(), key.display().to_string());
+    let options = ["--auth", "--tls-cert", &cert_text, "--tls-key", &key_text];
+    let server = Server::start_with(&data, &options)?;
+    let owner = std::fs::read_to_string(data.join("owner-token"))?;
+    let desk = |token, ca_file| Desk {
+        url: server.url(),
+        ca_file,
+        token,
+    };
+    let file = dir.path().join("speaker.wasm");
+    std::fs::write(&file, wat::parse_str(SPEAKER)?)?;
+    let ours = desk(Some(owner.as_str()), Some(cert.as_path()));
+    let file = file.display().to_string();
+    ours.ok(&["component", "add", "--component-name", "speaker", &file])?;
+    ours.ok(&[
+        "worker",
+        "invoke-and-await",
+        "-c",
+        "speaker",
+        "-w",
+        "w",
+        "-f",
+        "say",
+    ])?;
+    let listen = ["worker", "connect", "-c", "speaker", "-w", "w"];
+    let mut listener = ours.command(&listen)?.stdout(Stdio::piped()).spawn()?;
+    let out = listener.stdout.take().context("no output")?;
+    let mut lines = BufReader::new(out).lines();
+    let heard = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("heard")));
+    listener.kill()?;
+    listener.wait()?;
+    heard.context("nothing was heard")??;
+    desk(None, Some(cert.as_path())).fails(
+        &["worker", "connect", "--worker", WORKER],
+        1,
+        "API-030",
+    )?;
+    // Who does not trust the certificate does not say who they are.
+    desk(Some(owner.as_str()), None).fails(
+        &["worker", "connect", "--worker", WORKER],
+        1,
+        "NET-001",
+    )?;
+    Ok(())
+}
+
+#[test]
+fn namespaces_keep_teams_apart_over_restarts() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let file = dir.path().join("empty.wasm");
+    std::fs::write(&file, b"\0asm\x0d\0\x01\0")?;
+    let file = file.display().to_string();
+    let server = Server::start_with(&data, &["--auth"])?;
+    let owner = std::fs::read_to_string(data.join("owner-token"))?;
+    let (mut tokens, mut ids, mut grant) = (Vec::new(), Vec::new(), String::new());
+    {
+        let desk = |token| Desk {
+            url: server.url(),
+            ca_file: None,
+            token,
+        };
+        let server_owner = desk(Some(owner.as_str()));
+        for team in ["team-a", "team-b"] {
+            server_owner.ok(&["namespace", "create", team])?;
+            let role = format!("{team}=owner");
+            let made = server_owner.ok(&["token", "add", "--name", team, "--role", &role])?;
+            tokens.push(made["token"].as_str().context("no token")?.to_owned());
+        }
+        for token in &tokens {
+            let added = desk(Some(token.as_str())).ok(&[
+                "component",
+                "add",
+                "--component-name",
+                "same",
+                &file,
+            ])?;
+            let id = &added["componentUrn"];
+            ids.push(id.as_str().context("no URN")?.to_owned());
+        }
+        let (a, b) = (
+            desk(Some(tokens[0].as_str())),
+            desk(Some(tokens[1].as_str())),
+        );
+        a.fails(&["component", "get", "-C", &ids[1]], 1, "CMP-001")?;
+        a.fails(&["namespace", "create", "mine"], 6, "API-038")?;
+        a.fails(
+            &["--namespace", "team-b", "component", "list"],
+            1,
+            "NSP-001",
+        )?;
+        let given = b.ok(&["namespace", "grant", "team-b", "--caller", "team-a"])?;
+        grant.push_str(given["id"].as_str().context("no id")?);
+        server_owner.fails(&["namespace", "delete", "team-a"], 7, "NSP-003")?;
+    }
+    server.kill()?;
+    let server = Server::start_with(&data, &["--auth"])?;
+    let desk = |token| Desk {
+        url: server.url(),
+        ca_file: None,
+        token,
+    };
+    let (a, b) = (
+        desk(Some(tokens[0].as_str())),
+        desk(Some(tokens[1].as_str())),
+    );
+    assert_eq!(
+        a.ok(&["namespace", "grants", "team-a"])?[0]["id"],
+        grant.as_str()
+    );
+    a.fails(&["namespace", "revoke", "team-b", &grant], 3, "NSP-001")?;
+    b.ok(&["namespace", "revoke", "team-b", &grant])?;
+    assert_eq!(a.ok(&["namespace", "grants", "team-a"])?, json!([]));
+    let list = a.ok(&["component", "list"])?;
+    assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
+    let all = desk(Some(owner.as_str())).ok(&["namespace", "list"])?;
+    assert_eq!(all.as_array().map(Vec::len), Some(3), "{all}");
+    assert!(std::fs::read_to_string(data.join("audit.jsonl"))?.contains("team-a calls team-b"));
+    Ok(())
+}
+
+#[test]
+fn tokens_of_an_issuer_in_a_file_hold_and_a_wrong_file_ends_the_start() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (keys, issuers) = (
+        dir.path().join("keys.json"),
+        dir.path().join("issuers.yaml"),
+    );
+    let key = json!({"kid": "k1", "kty": "OKP", "crv": "Ed25519", "x": ISSUER_KEY});
+    std::fs::write(&keys, json!({ "keys": [key] }).to_string())?;
+    let lines = format!(
+        "issuers:\n  - issuer: https://issuer.test/\n    audience: [golem]\n    jwks: {}\n    algorithms: [EdDSA]\n    rules:\n      - {{claim: groups, value: eyes, role: viewer}}\n",
+        keys.display()
+    );
+    std::fs::write(&issuers, &lines)?;
+    let file = issuers.display().to_string();
+    let server = Server::start_with(&dir.path().join("data"), &["--jwt", &file])?;
+    let desk = |token| Desk {
+        url: server.url(),
+        ca_file: None,
+        token,
+    };
+    let rita = desk(Some(ISSUER_TOKEN));
+    let who = rita.ok(&["token", "who"])?;
+    assert_eq!(
+        (&who["name"], &who["role"]),
+        (&json!("rita"), &json!("viewer"))
+    );
+    rita.fails(&["token", "list"], 6, "API-033")?;
+    let forged = ISSUER_TOKEN.replacen('.', ".e30", 1);
+    desk(Some(&forged)).fails(&["token", "who"], 6, "API-042")?;
+    desk(None).fails(&["token", "who"], 6, "API-030")?;
+    std::fs::write(&issuers, lines.replace("EdDSA", "HS256"))?;
+    let data = dir.path().join("other").display().to_string();
+    let refused = Command::new(golem_cli()?)
+        .args([
+            "server",
+            "run",
+            "--port",
+            "0",
+            "--data-dir",
+            &data,
+            "--jwt",
+            &file,
+        ])
+        .output()?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("SRV-010") && said.contains("HS256"),
+        "{said}"
+    );
     Ok(())
 }

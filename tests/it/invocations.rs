@@ -100,7 +100,7 @@ fn a_panic_is_told_in_the_words_of_go_and_the_worker_takes_no_more() -> Result<(
     assert_eq!(probe.rest().get(&probe.worker("w"))?.1["status"], "Failed");
     for (function, words) in [
         ("recurse", "recursed too deep"),
-        ("allocate", "out of memory"),
+        ("allocate", "the limit `memory` is exceeded"),
     ] {
         let (status, body) = probe.try_call(function, function, &[], None)?;
         assert_eq!(status, 500, "{body}");

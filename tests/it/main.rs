@@ -10,6 +10,8 @@
 
 mod backup;
 mod bad_inputs;
+mod capabilities;
+mod cli;
 mod clock;
 mod dev;
 mod disk;
@@ -27,13 +29,16 @@ mod power;
 mod promises;
 mod random_types;
 mod replay;
+mod rest;
 mod rpc;
+mod schemas;
 mod sdk;
 mod seed;
 mod shapes;
 mod sockets;
 mod support;
 mod templates;
+mod traces;
 mod travel;
 mod traveller;
 mod trials;

@@ -4,6 +4,7 @@
 
 mod docs;
 mod errors;
+mod go_client;
 mod tidy;
 
 use std::io::Write as _;
@@ -14,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask <chore>
 
   tidy             check the house rules (docs/STYLE.md): absences, headers, the two paths, file sizes, text, error pages
   errors           write docs/errors/*.md from the error enums of the rooms
+  go-client        write sdk/go/client/{types,calls}.go from docs/openapi.json
   docs             check docs/ (links, anchors, contents) and make the site in target/site (or CARGO_TARGET_DIR/site)";
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -25,9 +27,11 @@ fn main() -> anyhow::Result<ExitCode> {
         ["tidy"] => {
             let mut findings = tidy::check(&tree);
             findings.extend(errors::pages(&tree, &root, false)?);
+            findings.extend(go_client::files(&root, false)?);
             findings
         }
         ["errors"] => errors::pages(&tree, &root, true)?,
+        ["go-client"] => go_client::files(&root, true)?,
         ["docs"] => {
             let target = std::env::var_os("CARGO_TARGET_DIR")
                 .map_or_else(|| root.join("target"), PathBuf::from);

@@ -10,9 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::http::Connection;
 use crate::load::Random;
-use crate::process::Program;
-use crate::rest;
-use crate::rows::{Components, caller_one, counter_add, counter_get};
+use crate::subject::{Api, Op, Subject};
 
 /// Connections during the load.
 const CONNECTIONS: u64 = 16;
@@ -55,40 +53,36 @@ struct Count {
 }
 
 /// Loads, kills and compares [`KILLS`] times.
-pub(crate) async fn run(
-    server: &mut Program,
-    components: &Components,
-    found: &mut Exactness,
-) -> anyhow::Result<()> {
+pub(crate) async fn run(subject: &mut Subject, found: &mut Exactness) -> anyhow::Result<()> {
     let mut random = Random::new(u64::from(std::process::id()));
+    let who = subject.who.word();
     for kill in 0..KILLS {
         // The first half is called directly, the second through a caller of the same number.
         let counts: Arc<Vec<Count>> =
             Arc::new((0..2 * COUNTERS).map(|_| Count::default()).collect());
-        let mut connection = Connection::open(server.peer).await?;
+        let mut connection = subject.connect().await?;
+        let counter = subject.components().counter.clone();
         for number in COUNTERS..2 * COUNTERS {
-            components
-                .add_caller(&mut connection, &caller_name(kill, number))
-                .await?;
+            let name = caller_name(kill, number);
+            subject.add_caller(&mut connection, &name, &counter).await?;
         }
         let mut tasks = JoinSet::new();
         for task in 0..CONNECTIONS {
             tasks.spawn(add_until_it_dies(
-                server.peer,
-                components.clone(),
+                subject.server().address,
+                subject.api.clone(),
                 kill,
                 Arc::clone(&counts),
-                Random::new(task),
+                Random::new(kill * CONNECTIONS + task),
             ));
         }
         let load_ms = LOAD_MS.start + random.below(LOAD_MS.end - LOAD_MS.start);
         tokio::time::sleep(Duration::from_millis(load_ms)).await;
-        server.kill()?;
+        subject.kill()?;
         while let Some(ended) = tasks.join_next().await {
             ended?;
         }
-        server.start().await?;
-        let mut connection = Connection::open(server.peer).await?;
+        let start = subject.spawn()?;
         let mut totals = (0, 0);
         for (number, count) in (0..).zip(counts.iter()) {
             let (sent, replied) = (
@@ -98,13 +92,12 @@ pub(crate) async fn run(
             totals = (totals.0 + sent, totals.1 + replied);
             let name = counter_name(kill, number);
             if sent > 0 {
-                let state =
-                    rest::invoke(&mut connection, &counter_get(components, &name), &[]).await?;
+                let state = subject.first_answer(start, Op::Get, &name, None).await?;
                 found.compare(&name, state, replied, sent);
             }
         }
         found.lines.push(format!(
-            "SIGKILL {} after {load_ms} ms: {} replies, {} in flight",
+            "{who}: SIGKILL {} after {load_ms} ms: {} replies, {} in flight",
             kill + 1,
             totals.1,
             totals.0 - totals.1
@@ -125,29 +118,25 @@ fn counter_name(kill: u64, number: u64) -> String {
 
 /// Adds to random counters until the server is gone.
 async fn add_until_it_dies(
-    peer: std::net::SocketAddr,
-    components: Components,
+    address: std::net::SocketAddr,
+    api: Api,
     kill: u64,
     counts: Arc<Vec<Count>>,
     mut random: Random,
 ) {
-    let Ok(mut connection) = Connection::open(peer).await else {
+    let Ok(mut connection) = Connection::open(address).await else {
         return;
     };
     loop {
         let number = random.below(2 * COUNTERS);
         let name = caller_name(kill, number);
-        let path = if number < COUNTERS {
-            counter_add(&components, &name)
-        } else {
-            caller_one(&components, &name)
-        };
+        let op = if number < COUNTERS { Op::Add } else { Op::One };
         let Some(count) = usize::try_from(number).ok().and_then(|at| counts.get(at)) else {
             return;
         };
         count.sent.fetch_add(1, Ordering::SeqCst);
         // Whatever is not a 2xx reply may or may not have happened: it stays in flight.
-        if rest::invoke(&mut connection, &path, &[1]).await.is_err() {
+        if api.ask(&mut connection, op, &name, Some(1)).await.is_err() {
             return;
         }
         count.replied.fetch_add(1, Ordering::SeqCst);

@@ -162,11 +162,11 @@ mod tests {
         assert_eq!(answer.body, b"{\"value\":[2]}");
         let (warmup, length) = (Duration::ZERO, Duration::from_millis(200));
         let load = Load {
-            peer,
+            address: peer,
             connections: 4,
             keys: 10,
             path,
-            body: "{}",
+            body: "{}".to_owned(),
             warmup,
             length,
         };

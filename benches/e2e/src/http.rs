@@ -69,9 +69,15 @@ impl Connection {
         body: &[u8],
     ) -> io::Result<Message> {
         let (length, host) = (body.len(), self.host);
-        let mut out =
-            format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n")
-                .into_bytes();
+        // Nothing has no type: Restate refuses to hear of one.
+        let kind = match length {
+            0 => String::new(),
+            _ => format!("content-type: {kind}\r\n"),
+        };
+        let mut out = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{kind}content-length: {length}\r\n\r\n"
+        )
+        .into_bytes();
         out.extend_from_slice(body);
         self.stream.write_all(&out).await?;
         self.receive()

@@ -28,7 +28,7 @@ pub(crate) type PathOf = Arc<dyn Fn(u64) -> String + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Load {
     /// Where the server listens.
-    pub(crate) peer: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Number of connections.
     pub(crate) connections: u64,
     /// Keys are drawn uniformly from `0..keys`.
@@ -36,7 +36,7 @@ pub(crate) struct Load {
     /// Path of the request for a key.
     pub(crate) path: PathOf,
     /// Body of each request, JSON.
-    pub(crate) body: &'static str,
+    pub(crate) body: String,
     /// Time before counting starts.
     pub(crate) warmup: Duration,
     /// Time of counting.
@@ -149,7 +149,7 @@ async fn connection(
         let answer = async {
             let mut connection = match open.take() {
                 Some(connection) => connection,
-                None => Connection::open(load.peer)
+                None => Connection::open(load.address)
                     .await
                     .context("failed to connect")?,
             };
@@ -186,21 +186,21 @@ async fn connection(
 /// Sends one request for each key of `0..count`, in order, over `connections` opened before. Returns all latencies; the first
 /// request that fails ends the run with its error.
 pub(crate) async fn each_once(
-    peer: SocketAddr,
+    address: SocketAddr,
     connections: u64,
     count: u64,
     path: PathOf,
-    body: &'static str,
+    body: &str,
 ) -> anyhow::Result<Sample> {
     let mut opened = Vec::new();
     for _ in 0..connections.min(count) {
-        opened.push(Connection::open(peer).await?);
+        opened.push(Connection::open(address).await?);
     }
     let next = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for mut connection in opened {
-        let (next, path) = (Arc::clone(&next), Arc::clone(&path));
+        let (next, path, body) = (Arc::clone(&next), Arc::clone(&path), body.to_owned());
         tasks.spawn(async move {
             let mut latency_ns = Histogram::<u64>::new(DIGITS)?;
             loop {

@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE SCALES / memory: what a worker costs while nobody uses it, and how fast one with a long history is back. In: servers of
-//! their own, each on an empty directory. Out: [`Fact`]s; the floor has nothing like them. Never judges.
-//! Read next: `millions.rs`. Source: benches/README.md, "Rows".
+//! THE SCALES / memory: what a worker costs while nobody uses it, and what very many of them cost the others. In: servers of
+//! their own, each on an empty directory. Out: rows. Never judges. Read next: `millions.rs`, `history.rs`.
+//! Source: benches/README.md, "Rows".
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-
-use crate::args::Run;
-use crate::exact::Exactness;
-use crate::guests::Guests;
 use crate::http::Connection;
-use crate::load::{self, PathOf};
-use crate::measure::{Fact, median};
-use crate::process::Program;
-use crate::rows::{Components, caller_seq, counter_add, counter_get};
+use crate::measure::{Better, Row, Side, Who, median};
+use crate::rows::{Bench, MANY_CONNECTIONS, latency, throughput};
+use crate::subject::{Op, Subject};
 use crate::{millions, report, rest};
 
-/// Connections that prepare workers, not measured.
-const SETUP_CONNECTIONS: u64 = 16;
-/// Body that adds 1.
-const ADD_ONE: &str = r#"{"params":[{"value":1}]}"#;
 /// Times as many workers as have instances are looked at without one: what one costs is far smaller, and the store fills
 /// buffers of a fixed size meanwhile.
 const EVICTED_TIMES: u64 = 20;
@@ -36,73 +24,56 @@ const SUSPENDED_MAX: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(200);
 /// Workers that are called out of a million.
 const SAMPLE: u64 = 200;
-/// Lengths of histories, in entries.
-const HISTORIES: [u64; 4] = [100, 1_000, 10_000, 100_000];
-/// Calls inside one invocation that makes a history; each call leaves two entries.
-const STEPS: u64 = 500;
+/// Numbers of existing workers that are compared.
+const SIZES: [(u64, &str); 3] = [(1_000, "1k"), (100_000, "100k"), (1_000_000, "1m")];
+/// Workers that are called again and again beside all the others.
+const HOT: u64 = 1_000;
+/// Workers up to which the peer is measured: it makes about a thousand a second, and we write a million at once.
+const PEER_WORKERS_MAX: u64 = 100_000;
 
-/// What these rows need.
-pub(crate) struct Memory<'a> {
-    pub(crate) args: &'a Run,
-    pub(crate) golem_cli: &'a Path,
-    pub(crate) dir: &'a Path,
-    pub(crate) guests: &'a Guests,
-}
-
-/// A server of its own with both components, started anew after they were compiled.
-struct Own {
-    server: Program,
-    components: Components,
-}
-
-impl Memory<'_> {
-    async fn own(&self, name: &str, options: &[&str]) -> anyhow::Result<Own> {
-        let dir = self.dir.join(name);
-        std::fs::create_dir_all(&dir)?;
-        let mut server = Program::server(self.golem_cli, &dir)?.with(options);
-        server.start().await?;
-        let mut connection = Connection::open(server.peer).await?;
-        let counter = rest::upload(&mut connection, "counter", &self.guests.counter).await?;
-        let caller = rest::upload(&mut connection, "caller", &self.guests.caller).await?;
-        let components = Components { counter, caller };
-        server.kill()?;
-        server.start().await?;
-        let mut connection = Connection::open(server.peer).await?;
-        // What the first instance of a component brings with it is not a worker's.
-        rest::invoke(&mut connection, &counter_add(&components, "first"), &[1]).await?;
-        Ok(Own { server, components })
+impl Bench<'_> {
+    /// A server of ours, started anew after all guests were compiled, that has called one worker of each counter: what the first
+    /// instance of a component brings with it is not a worker's.
+    pub(crate) async fn warm(&self, name: &str, options: &[&str]) -> anyhow::Result<Subject> {
+        let mut ours = self.ours(name, options).await?;
+        ours.restart(Op::Add, "first", Some(1)).await?;
+        let mut connection = ours.connect().await?;
+        ours.api
+            .ask(&mut connection, Op::TinyAdd, "first", Some(1))
+            .await?;
+        Ok(ours)
     }
 
-    fn put(facts: &mut Vec<Fact>, fact: Fact) -> anyhow::Result<()> {
-        report::fact(&fact)?;
-        facts.push(fact);
-        Ok(())
+    /// One call of each of `workers` new workers, then what the memory has grown by for each, in bytes.
+    async fn grown(
+        subject: &Subject,
+        op: Op,
+        name: &'static str,
+        workers: u64,
+    ) -> anyhow::Result<f64> {
+        let before = subject.server().private_bytes()?;
+        let name = move |key: u64| format!("{name}-{key}");
+        subject.prepare(op, workers, name).await?;
+        let grown = subject.server().private_bytes()? - before;
+        Ok(grown.max(0.0) / workers as f64)
     }
 
-    /// One call of each of these workers, then what the memory has grown by.
-    async fn grown(&self, own: &Own, name: &'static str, workers: u64) -> anyhow::Result<f64> {
-        let components = own.components.clone();
-        let add: PathOf = Arc::new(move |key| counter_add(&components, &format!("{name}-{key}")));
-        let before = own.server.private_bytes()?;
-        load::each_once(own.server.peer, SETUP_CONNECTIONS, workers, add, ADD_ONE).await?;
-        Ok((own.server.private_bytes()? - before).max(0.0))
-    }
-
-    /// Lets workers begin a long sleep. Returns the growth of the memory when all sleep, and when all are noted as suspended.
-    async fn suspended(&self, own: &Own, name: &str, workers: u64) -> anyhow::Result<(f64, f64)> {
-        let before = own.server.private_bytes()?;
-        let mut connection = Connection::open(own.server.peer).await?;
-        let counter = &own.components.counter;
+    /// Lets workers begin a long sleep. Returns the growth of the memory for each when all sleep, and when all are noted as
+    /// suspended.
+    async fn suspended(ours: &Subject, name: &str, workers: u64) -> anyhow::Result<(f64, f64)> {
+        let before = ours.server().private_bytes()?;
+        let mut connection = ours.connect().await?;
+        let counter = ours.components().counter.clone();
         let function = "bench:counter/counter-api.%7Brest%7D";
         for key in 0..workers {
             let worker = format!("{name}-{key}");
-            rest::begin(&mut connection, counter, &worker, function, REST_MS).await?;
+            rest::begin(&mut connection, &counter, &worker, function, REST_MS).await?;
         }
-        let waiting = (own.server.private_bytes()? - before).max(0.0);
+        let waiting = (ours.server().private_bytes()? - before).max(0.0);
         let start = Instant::now();
         for key in 0..workers {
             let worker = format!("{name}-{key}");
-            while rest::status(&mut connection, counter, &worker).await? != "Suspended" {
+            while rest::status(&mut connection, &counter, &worker).await? != "Suspended" {
                 anyhow::ensure!(
                     start.elapsed() < SUSPENDED_MAX,
                     "`{worker}` is not suspended"
@@ -110,172 +81,212 @@ impl Memory<'_> {
                 tokio::time::sleep(LOOK).await;
             }
         }
-        Ok((waiting, (own.server.private_bytes()? - before).max(0.0)))
+        let suspended = (ours.server().private_bytes()? - before).max(0.0);
+        Ok((waiting / workers as f64, suspended / workers as f64))
     }
 
     /// Bytes of a worker with an instance, of one without, of one that sleeps.
-    pub(crate) async fn density(&self, facts: &mut Vec<Fact>) -> anyhow::Result<()> {
+    pub(crate) async fn density(&mut self) -> anyhow::Result<()> {
         let resident = self.args.density;
-        let fact = |id: &str, what: String, bytes: f64, goal: Option<f64>| Fact {
-            id: id.to_owned(),
-            what,
-            unit: "B",
-            value: bytes,
-            goal,
-        };
-        let own = self.own("density-resident", &[]).await?;
-        let each = self.grown(&own, "w", resident).await? / resident as f64;
+        let ours = self.warm("density-resident", &[]).await?;
         let what = format!("private memory of each of {resident} Go workers after one call each");
-        Self::put(
-            facts,
-            fact("density-resident", what, each, Some(1_048_576.0)),
-        )?;
-        drop(own);
+        let each = Self::grown(&ours, Op::Add, "w", resident).await?;
+        self.fact("density-resident", &what, "B", each)?;
+        let each = Self::grown(&ours, Op::TinyAdd, "t", resident).await?;
+        let what = "the same without a language's run-time";
+        self.fact("density-resident-tiny", what, "B", each)?;
+        drop(ours);
 
         // What the process needs for any number of workers is there after the first ones, in both of the next.
         let workers = resident * EVICTED_TIMES;
-        let own = self
-            .own("density-evicted", &["--resident-max", "1"])
-            .await?;
-        self.grown(&own, "first", workers).await?;
-        let each = self.grown(&own, "w", workers).await? / workers as f64;
-        let what = format!("the same of each of {workers} more that have left memory");
-        Self::put(facts, fact("density-evicted", what, each, Some(512.0)))?;
-        drop(own);
+        let what = format!("the same of each of {workers} more Go workers that have left memory");
+        let mut row = Row::new("density-evicted", &what, "B", Better::Low);
+        let mut subjects = vec![
+            self.warm("density-evicted", &["--resident-max", "1"])
+                .await?,
+        ];
+        subjects.extend(self.peers("density-evicted", &[]).await?);
+        for subject in subjects {
+            Self::grown(&subject, Op::Add, "first", workers).await?;
+            let each = Self::grown(&subject, Op::Add, "w", workers).await?;
+            row.put(0, subject.who, Side::of(each, workers));
+        }
+        self.done(row)?;
 
         let workers = resident * SUSPENDED_TIMES;
-        let own = self
-            .own("density-suspended", &["--resident-max", "1"])
+        let ours = self
+            .warm("density-suspended", &["--resident-max", "1"])
             .await?;
-        let (waiting, _) = self.suspended(&own, "first", workers).await?;
+        let (waiting, _) = Self::suspended(&ours, "first", workers).await?;
         let what = format!("the same of each of {workers} that began to sleep just now");
-        let each = waiting / workers as f64;
-        Self::put(facts, fact("density-waiting", what, each, None))?;
-        let (_, suspended) = self.suspended(&own, "w", workers).await?;
+        self.fact("density-waiting", &what, "B", waiting)?;
+        let (_, suspended) = Self::suspended(&ours, "w", workers).await?;
         let what = format!("the same of each of {workers} more that sleep for an hour");
-        let each = suspended / workers as f64;
-        Self::put(facts, fact("density-suspended", what, each, Some(512.0)))
+        self.fact("density-suspended", &what, "B", suspended)
+    }
+
+    /// Stops the server and writes copies of its worker `first` with these numbers into its store.
+    async fn copies(
+        &self,
+        ours: &mut Subject,
+        name: &str,
+        numbers: std::ops::Range<u64>,
+    ) -> anyhow::Result<()> {
+        ours.kill()?;
+        let data = self.dir.join(name).join("data");
+        let counter = ours.components().counter.clone();
+        let (start, count) = (Instant::now(), numbers.end - numbers.start);
+        tokio::task::spawn_blocking(move || millions::copy(&data, &counter, "first", numbers))
+            .await??;
+        report::say(&format!(
+            "{name}: {count} workers written in {:.1} s",
+            start.elapsed().as_secs_f64()
+        ))
     }
 
     /// Memory of a server that knows very many workers, at its start and after some of them were called.
-    pub(crate) async fn known(
-        &self,
-        facts: &mut Vec<Fact>,
-        found: &mut Exactness,
-    ) -> anyhow::Result<()> {
+    pub(crate) async fn known(&mut self) -> anyhow::Result<()> {
         let known = self.args.known;
-        let mut own = self.own("known", &["--resident-max", "16"]).await?;
-        own.server.kill()?;
-        let data = self.dir.join("known/data");
-        let counter = own.components.counter.clone();
-        let start = Instant::now();
-        tokio::task::spawn_blocking(move || millions::copy(&data, &counter, "first", known))
-            .await??;
-        report::say(&format!(
-            "known: {known} workers written in {:.1} s",
-            start.elapsed().as_secs_f64()
-        ))?;
-        let start = own.server.spawn()?;
-        own.server
-            .connect(start)
-            .await?
+        let mut ours = self.warm("known", &["--resident-max", "16"]).await?;
+        self.copies(&mut ours, "known", 0..known).await?;
+        let start = ours.spawn()?;
+        let server = ours.server().address;
+        let mut connection = loop {
+            match Connection::open(server).await {
+                Ok(connection) => break connection,
+                Err(error) if start.elapsed() > SUSPENDED_MAX => return Err(error.into()),
+                Err(_) => tokio::time::sleep(crate::process::READY_PAUSE).await,
+            }
+        };
+        connection
             .request("GET", "/healthcheck", "application/json", b"")
             .await?;
         let ready = start.elapsed().as_secs_f64() * 1e3;
-        let fact = |id: &str, what: String, unit, value, goal| Fact {
-            id: id.to_owned(),
-            what,
-            unit,
-            value,
-            goal,
-        };
         let what = format!("start to the first answer with {known} known workers");
-        Self::put(facts, fact("known-start", what, "ms", ready, None))?;
-        let mib = |bytes: f64| bytes / 1_048_576.0;
-        let bytes = mib(own.server.resident_bytes()?);
+        self.fact("known-ready", &what, "ms", ready)?;
         let what = format!("memory of the server with {known} known workers after its start");
-        Self::put(facts, fact("known", what, "MiB", bytes, Some(512.0)))?;
-        let mut connection = Connection::open(own.server.peer).await?;
+        let memory = mib(ours.server().resident_bytes()?);
+        self.fact("known", &what, "MiB", memory)?;
         let mut times = Vec::new();
         for at in 0..SAMPLE {
             // Spread over all of them, in an order that no cache likes.
             let name = millions::name(at * 7_919 * (known / SAMPLE).max(1) % known);
             let start = Instant::now();
-            let state = counter_get(&own.components, &name);
-            let state = rest::invoke(&mut connection, &state, &[]).await?;
+            let state = ours.api.ask(&mut connection, Op::Get, &name, None).await?;
             times.push(start.elapsed().as_secs_f64() * 1e6);
-            found.compare(&name, state, 1, 1);
+            self.compare(Who::Ours, &name, state, 1, 1);
         }
         let what = format!("first call of one of {known} known workers, p50");
         let p50 = median(times.into_iter());
-        Self::put(facts, fact("known-first-call", what, "us", p50, None))?;
-        let bytes = mib(own.server.resident_bytes()?);
+        self.fact("known-first-call", &what, "us", p50)?;
         let what = format!("memory of the server after {SAMPLE} of them were called");
-        Self::put(
-            facts,
-            fact("known-touched", what, "MiB", bytes, Some(512.0)),
-        )
+        let memory = mib(ours.server().resident_bytes()?);
+        self.fact("known-touched", &what, "MiB", memory)
     }
 
-    /// From a kill to the first answer of a worker with a history.
-    pub(crate) async fn replay(
-        &self,
-        facts: &mut Vec<Fact>,
-        found: &mut Exactness,
-    ) -> anyhow::Result<()> {
-        let mut own = self.own("replay", &[]).await?;
-        let mut connection = Connection::open(own.server.peer).await?;
-        own.components.add_caller(&mut connection, "warm").await?;
-        for entries in HISTORIES {
-            let worker = format!("h-{entries}");
-            own.components.add_caller(&mut connection, &worker).await?;
-            let seq = caller_seq(&own.components, &worker);
-            let mut left = entries / 2;
-            while left > 0 {
-                let some = left.min(STEPS);
-                rest::invoke(&mut connection, &seq, &[some]).await?;
-                left -= some;
-            }
-        }
-        let checkpoints = self.dir.join("replay/data/checkpoints");
-        for with in [true, false] {
-            for entries in HISTORIES {
-                let mut times = Vec::new();
-                for _ in 0..self.args.rounds {
-                    own.server.kill()?;
-                    if !with && checkpoints.exists() {
-                        std::fs::remove_dir_all(&checkpoints)
-                            .context("failed to remove the checkpoints")?;
-                    }
-                    own.server.start().await?;
-                    let mut connection = Connection::open(own.server.peer).await?;
-                    // The code of the component is loaded by another worker.
-                    let other = format!("c-h-{entries}");
-                    rest::invoke(&mut connection, &counter_get(&own.components, &other), &[])
-                        .await?;
-                    let warm = caller_seq(&own.components, "warm");
-                    rest::invoke(&mut connection, &warm, &[0]).await?;
-                    let seq = caller_seq(&own.components, &format!("h-{entries}"));
-                    let start = Instant::now();
-                    let last = rest::invoke(&mut connection, &seq, &[1]).await?;
-                    times.push(start.elapsed().as_secs_f64() * 1e3);
-                    found.compare(&seq, u64::from(last > entries / 2), 1, 1);
+    /// Latency and rate beside more and more existing workers: of a few that are called again and again, and of all alike.
+    pub(crate) async fn grow(&mut self) -> anyhow::Result<()> {
+        let mut ours = self.warm("grow", &[]).await?;
+        let mut peers = self.peers("grow", &[]).await?;
+        peers.retain(|peer| peer.who == Who::PeerTuned);
+        let mut written = 0;
+        for (size, word) in SIZES
+            .into_iter()
+            .filter(|(size, _)| *size <= self.args.known)
+        {
+            self.copies(&mut ours, "grow", written..size).await?;
+            let start = ours.spawn()?;
+            ours.first_answer(start, Op::Get, "first", None).await?;
+            let mut subjects = vec![&ours];
+            if size <= PEER_WORKERS_MAX {
+                for peer in &peers {
+                    let new = move |key: u64| millions::name(written + key);
+                    peer.prepare(Op::Add, size - written, new).await?;
                 }
-                let how = if with { "" } else { "-bare" };
-                let what = format!(
-                    "SIGKILL, start, then one call of a worker with {entries} entries{}",
-                    if with { "" } else { ", checkpoints removed" }
-                );
-                let fact = Fact {
-                    id: format!("replay{how}-{entries}"),
-                    what,
-                    unit: "ms",
-                    value: median(times.into_iter()),
-                    goal: None,
+                subjects.extend(&peers);
+            }
+            written = size;
+            for subject in &subjects {
+                subject.prepare(Op::Add, HOT, millions::name).await?;
+            }
+            let shapes = [
+                ("hot-seq", 1, HOT, "1 connection, 1,000 of them, p50"),
+                (
+                    "hot-many",
+                    MANY_CONNECTIONS,
+                    HOT,
+                    "64 connections, 1,000 of them",
+                ),
+                ("all-seq", 1, size, "1 connection, all of them, p50"),
+                (
+                    "all-many",
+                    MANY_CONNECTIONS,
+                    size,
+                    "64 connections, all of them",
+                ),
+            ];
+            for (shape, connections, keys, what) in shapes {
+                let (unit, better) = match connections {
+                    1 => ("us", Better::Low),
+                    _ => ("op/s", Better::High),
                 };
-                Self::put(facts, fact)?;
+                let what = format!("add beside {size} existing workers: {what}");
+                let mut row = Row::new(&format!("grow-{shape}-{word}"), &what, unit, better);
+                for round in 0..self.args.rounds as usize {
+                    for subject in &subjects {
+                        let sample = subject
+                            .load(Op::Add, connections, keys, millions::name, self.lengths())
+                            .await?;
+                        let side = match connections {
+                            1 => latency(&sample),
+                            _ => throughput(&sample),
+                        };
+                        row.put(round, subject.who, side);
+                    }
+                    report::round(&row)?;
+                }
+                self.rows.push(row);
             }
         }
         Ok(())
     }
+
+    /// How late workers wake that all sleep at once, as they see it themselves.
+    pub(crate) async fn suspend(&mut self) -> anyhow::Result<()> {
+        let (naps, ms) = (self.args.naps, NAP.as_millis() as u64);
+        let ours = self.warm("suspend", &[]).await?;
+        let counter = ours.components().counter.clone();
+        let function = "bench:counter/counter-api.%7Bnap%7D";
+        let path: crate::load::PathOf = std::sync::Arc::new(move |key| {
+            format!("/v1/components/{counter}/workers/nap-{key}/invoke?function={function}")
+        });
+        let (address, body) = (ours.server().address, ours.api.body(Some(ms)));
+        crate::load::each_once(address, MANY_CONNECTIONS, naps, path, &body).await?;
+        // Whoever asks a worker before it has woken would change what is measured.
+        tokio::time::sleep(NAP + NAP_REST).await;
+        let late = |key: u64| format!("nap-{key}");
+        let late = ours.each_number(Op::Late, naps, late).await?;
+        let mut ms: Vec<f64> = late.iter().map(|(_, us)| *us as f64 / 1e3).collect();
+        ms.sort_by(f64::total_cmp);
+        let woken = late.iter().filter(|(_, us)| *us > 0).count() as u64;
+        self.compare(Who::Ours, "woken", woken, naps, naps);
+        let at = |share: f64| {
+            let at = (ms.len() as f64 * share) as usize;
+            ms.get(at.min(ms.len().saturating_sub(1)))
+                .copied()
+                .unwrap_or(0.0)
+        };
+        let what = format!("{naps} workers sleep 10 s: how late they wake, p50");
+        self.fact("suspend-p50", &what, "ms", at(0.5))?;
+        self.fact("suspend-p99", "the same, p99", "ms", at(0.99))
+    }
+}
+
+/// How long workers sleep in suspend.
+const NAP: Duration = Duration::from_secs(10);
+/// Time that they get after it.
+const NAP_REST: Duration = Duration::from_secs(3);
+
+fn mib(bytes: f64) -> f64 {
+    bytes / 1_048_576.0
 }

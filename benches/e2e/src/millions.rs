@@ -20,8 +20,13 @@ pub(crate) fn name(number: u64) -> String {
     format!("known-{number:07}")
 }
 
-/// Copies worker `of` of a component `count` times.
-pub(crate) fn copy(data: &Path, component: &str, of: &str, count: u64) -> anyhow::Result<()> {
+/// Copies worker `of` of a component to the names of these numbers.
+pub(crate) fn copy(
+    data: &Path,
+    component: &str,
+    of: &str,
+    numbers: std::ops::Range<u64>,
+) -> anyhow::Result<()> {
     let component = ComponentId(component.parse()?);
     let store = Arc::new(FjallStore::open(data)?);
     let original = store
@@ -43,7 +48,8 @@ pub(crate) fn copy(data: &Path, component: &str, of: &str, count: u64) -> anyhow
         report(&error.to_string());
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    for number in 0..count {
+    let end = numbers.end;
+    for number in numbers {
         let worker = WorkerId::new(component, name(number));
         let shard = ShardId::of(&worker, store.shards());
         let at = usize::from(shard.0);
@@ -63,7 +69,7 @@ pub(crate) fn copy(data: &Path, component: &str, of: &str, count: u64) -> anyhow
             original.log,
         )?;
         let seq = committer.submit(ops);
-        if number % AT_ONCE == 0 || number + 1 == count {
+        if number % AT_ONCE == 0 || number + 1 == end {
             runtime.block_on(committer.wait(seq))?;
         }
     }

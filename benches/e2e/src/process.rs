@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE SCALES / process: the two programs that are measured, as processes. In: what to start. Out: [`Program`], which can be
+//! THE SCALES / process: the programs that are measured, as processes. In: what to start. Out: [`Program`], which can be
 //! killed, started again and asked for its CPU time. Ends its process when dropped. Read next: `rows.rs`.
 
 use std::fs::File;
@@ -13,9 +13,9 @@ use anyhow::Context as _;
 use crate::http::Connection;
 
 /// Longest wait for a program to answer. Recovery of many workers counts into it.
-const READY_MAX: Duration = Duration::from_secs(60);
+pub(crate) const READY_MAX: Duration = Duration::from_secs(60);
 /// Pause between two questions whether it answers: below what a start is measured in.
-const READY_PAUSE: Duration = Duration::from_millis(1);
+pub(crate) const READY_PAUSE: Duration = Duration::from_millis(1);
 /// Length of a tick of `/proc/PID/stat` in microseconds. Linux fixes it at 1/100 s for user space.
 const TICK_US: f64 = 10_000.0;
 
@@ -25,10 +25,11 @@ pub(crate) struct Program {
     name: &'static str,
     binary: PathBuf,
     words: Vec<String>,
+    env: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
     /// Where it listens.
-    pub(crate) peer: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Program {
@@ -78,16 +79,45 @@ impl Program {
         self
     }
 
-    fn new(name: &'static str, binary: &Path, words: Vec<String>, log: PathBuf, port: u16) -> Self {
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    /// Any program that will listen on `port` of 127.0.0.1, not started. What it says goes to the file `log`.
+    pub(crate) fn new(
+        name: &'static str,
+        binary: &Path,
+        words: Vec<String>,
+        log: PathBuf,
+        port: u16,
+    ) -> Self {
         Self {
             name,
             binary: binary.to_path_buf(),
             words,
+            env: Vec::new(),
             log,
             child: None,
-            peer,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         }
+    }
+
+    /// Lets the next start find more in its environment.
+    pub(crate) fn with_env(mut self, env: &[(&str, &str)]) -> Self {
+        self.env
+            .extend(env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        self
+    }
+
+    /// Lets the next start run under another program: `valgrind` and its options before the program and its own.
+    pub(crate) fn under(mut self, outer: &Path, options: Vec<String>) -> Self {
+        let inner = std::mem::replace(&mut self.binary, outer.to_path_buf());
+        let words = std::mem::take(&mut self.words);
+        self.words = options;
+        self.words.push(inner.to_string_lossy().into_owned());
+        self.words.extend(words);
+        self
+    }
+
+    /// Number of the process while it runs.
+    pub(crate) fn pid(&self) -> anyhow::Result<u32> {
+        Ok(self.child.as_ref().context("it does not run")?.id())
     }
 
     /// Starts the process and returns the moment before. Does not wait for it to answer.
@@ -96,6 +126,7 @@ impl Program {
         let start = Instant::now();
         let child = Command::new(&self.binary)
             .args(&self.words)
+            .envs(self.env.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -118,7 +149,7 @@ impl Program {
     /// The first connection that is accepted, within [`READY_MAX`] after `start`.
     pub(crate) async fn connect(&mut self, start: Instant) -> anyhow::Result<Connection> {
         loop {
-            if let Ok(connection) = Connection::open(self.peer).await {
+            if let Ok(connection) = Connection::open(self.address).await {
                 return Ok(connection);
             }
             if let Some(status) = self
@@ -161,6 +192,21 @@ impl Program {
             * TICK_US
     }
 
+    /// CPU time of the threads that run now, in microseconds, to the nanosecond: for times that a tick is too long for.
+    pub(crate) fn fine_cpu_us(&self) -> anyhow::Result<f64> {
+        let mut nanoseconds = 0.0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid()?))? {
+            // A thread may end in between.
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"));
+            let on_cpu = text.ok().and_then(|text| {
+                let first = text.split_ascii_whitespace().next()?;
+                first.parse::<f64>().ok()
+            });
+            nanoseconds += on_cpu.unwrap_or(0.0);
+        }
+        Ok(nanoseconds / 1000.0)
+    }
+
     /// Memory of the process that no file stands behind, in bytes: what it would not get back by itself.
     pub(crate) fn private_bytes(&self) -> anyhow::Result<f64> {
         self.proc_bytes("RssAnon:")
@@ -172,8 +218,7 @@ impl Program {
     }
 
     fn proc_bytes(&self, field: &str) -> anyhow::Result<f64> {
-        let child = self.child.as_ref().context("it does not run")?;
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
         let line = status.lines().find(|line| line.starts_with(field));
         let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1));
         Ok(kib.context("the system does not tell")?.parse::<f64>()? * 1024.0)
@@ -195,7 +240,7 @@ fn ticks(stat: &str) -> Option<f64> {
 }
 
 /// A port that nobody listens on now.
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())

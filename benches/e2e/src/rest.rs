@@ -10,14 +10,15 @@ use crate::http::Connection;
 /// Separates the parts of an upload; must not occur in a component.
 const BOUNDARY: &str = "golem-bench-4c1f6d0b9e7a";
 
-/// Uploads `wasm` as the durable component `name` and returns its id.
+/// Uploads `wasm` as the component `name`, `Durable` or `Ephemeral`, and returns its id.
 pub(crate) async fn upload(
     connection: &mut Connection,
     name: &str,
+    kind: &str,
     wasm: &[u8],
 ) -> anyhow::Result<String> {
     let mut body = Vec::new();
-    for (part, value) in [("name", name), ("componentType", "Durable")] {
+    for (part, value) in [("name", name), ("componentType", kind)] {
         body.extend_from_slice(
             format!(
                 "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{part}\"\r\n\r\n{value}\r\n"
@@ -34,8 +35,8 @@ pub(crate) async fn upload(
     );
     body.extend_from_slice(wasm);
     body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-    let answer = ask(connection, "POST", "/v1/components", &kind, &body).await?;
+    let form = format!("multipart/form-data; boundary={BOUNDARY}");
+    let answer = ask(connection, "POST", "/v1/components", &form, &body).await?;
     answer
         .pointer("/versionedComponentId/componentId")
         .and_then(Value::as_str)
@@ -79,6 +80,11 @@ pub(crate) fn invoke_path(
     )
 }
 
+/// Path that invokes `function` of `interface` on an instance of an ephemeral component, and waits for its result.
+pub(crate) fn fresh_path(component: &str, interface: &str, function: &str) -> String {
+    format!("/v1/components/{component}/invoke-and-await?function={interface}.%7B{function}%7D")
+}
+
 /// Lets a worker begin something without waiting for its end.
 pub(crate) async fn begin(
     connection: &mut Connection,
@@ -112,32 +118,8 @@ pub(crate) async fn status(
     Ok(status.context("a view without a status")?.to_owned())
 }
 
-/// Invokes by `path` and returns the one number that comes back.
-pub(crate) async fn invoke(
-    connection: &mut Connection,
-    path: &str,
-    params: &[u64],
-) -> anyhow::Result<u64> {
-    let params: Vec<Value> = params
-        .iter()
-        .map(|value| json!({ "value": value }))
-        .collect();
-    let body = json!({ "params": params }).to_string();
-    let answer = ask(
-        connection,
-        "POST",
-        path,
-        "application/json",
-        body.as_bytes(),
-    )
-    .await?;
-    answer
-        .pointer("/result/value/0")
-        .and_then(Value::as_u64)
-        .with_context(|| format!("`{path}` returned no number: {answer}"))
-}
-
-async fn ask(
+/// Sends a request and reads its answer as JSON; null for an empty one. Errors: not 2xx, no JSON.
+pub(crate) async fn ask(
     connection: &mut Connection,
     method: &str,
     path: &str,
@@ -151,6 +133,20 @@ async fn ask(
         (200..300).contains(&status),
         "`{method} {path}` was answered with {status}: {text}"
     );
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
     serde_json::from_str(&text)
         .with_context(|| format!("`{method} {path}` returned no JSON: {text}"))
+}
+
+/// The value of a metric without labels in the text format of Prometheus.
+pub(crate) async fn metric(connection: &mut Connection, name: &str) -> anyhow::Result<f64> {
+    let message = connection
+        .request("GET", "/metrics", "text/plain", b"")
+        .await?;
+    let text = String::from_utf8_lossy(&message.body);
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        .with_context(|| format!("the server has no metric `{name}`"))
 }

@@ -1,34 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE SCALES / rows: the rows of the goal table and how each is measured. In [`Run`], out rounds and a count of what was
-//! wrong. Rounds alternate: ours, floor. Never judges a time. Source: benches/README.md, "Rows". Read next: `exact.rs`.
+//! THE SCALES / rows: which rows there are, and those that everybody is loaded for. In [`Run`], out rounds and a count of what was
+//! wrong. Rounds alternate: ours, peers, floor. Never judges a time. Source: benches/README.md, "Rows".
+//! Read next: `subject.rs`, then `exact.rs`, `steps.rs`, `memory.rs`, `starts.rs`.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
 use crate::args::Run;
 use crate::exact::{self, Exactness};
-use crate::http::Connection;
-use crate::load::{self, Load, PathOf, Sample};
-use crate::measure::{Better, Fact, Round, Row, Side};
-use crate::memory::Memory;
-use crate::process::Program;
-use crate::{guests, report, rest};
+use crate::guests::{self, Guests};
+use crate::load::Sample;
+use crate::measure::{Better, Row, Side, Who};
+use crate::peer::{self, Installed};
+use crate::report::{self, Outcome};
+use crate::subject::{Op, Subject};
 
 /// Connections of the rows with many clients.
-const MANY_CONNECTIONS: u64 = 64;
+pub(crate) const MANY_CONNECTIONS: u64 = 64;
 /// Awaited calls inside one invocation of rpc-loop.
 const LOOP_CALLS: u64 = 1000;
+/// The same for the peer: each of its calls takes milliseconds, and the value is that of one call.
+const LOOP_CALLS_PEER: u64 = 200;
 /// Calls to new workers that fan starts at once.
 const FAN_CALLS: u64 = 1000;
 /// First calls at once in cold-100.
 const COLD_AT_ONCE: u64 = 100;
-/// Connections that prepare workers, not measured.
-const SETUP_CONNECTIONS: u64 = 16;
-/// Body that adds 1.
-const ADD_ONE: &str = r#"{"params":[{"value":1}]}"#;
 
 /// Ids of the rows, as the goal table writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -49,20 +47,37 @@ pub(crate) enum RowId {
     RpcLoop,
     /// one invocation calls 1000 new workers at once and awaits all
     Fan,
+    /// durable host calls in one invocation, time for each; commit at the end
+    Step,
+    /// the same with a commit after each
+    StepCommit,
+    /// rate of workers that remember over that of instances for one call
+    DurabilityTax,
+    /// bytes made durable for each step and each add
+    BytesPerStep,
     /// first call on a new worker, one after the other and 100 at once
     Cold,
-    /// SIGKILL, start, first correct answer; then every worker is read
-    Recover,
     /// counts under SIGKILL, no times
     Exact,
+    /// upload of an unknown component to its first answer
+    ColdUnknown,
+    /// SIGKILL, start, first correct answer; then every worker is read
+    Recover,
+    /// memory, CPU time and disk of an empty server, and its start
+    Idle,
     /// memory of a worker: with an instance, without one, suspended
     Density,
     /// memory of a server that knows a million workers
     Known,
+    /// latency and rate beside 1k, 100k, 1M existing workers
+    Grow,
     /// SIGKILL, start, first answer of a worker with a long history, with and without checkpoints
     Replay,
+    /// how late many sleeping workers wake
+    Suspend,
 }
 
+/// All rows in the order of a run: those behind `Exact` start servers of their own, on directories of their own.
 const ALL: &[RowId] = &[
     RowId::InvSeq,
     RowId::InvMany,
@@ -72,227 +87,251 @@ const ALL: &[RowId] = &[
     RowId::RpcMany,
     RowId::RpcLoop,
     RowId::Fan,
+    RowId::Step,
+    RowId::StepCommit,
+    RowId::DurabilityTax,
+    RowId::BytesPerStep,
     RowId::Cold,
-    RowId::Recover,
     RowId::Exact,
+    RowId::ColdUnknown,
+    RowId::Recover,
+    RowId::Idle,
     RowId::Density,
     RowId::Known,
+    RowId::Grow,
     RowId::Replay,
+    RowId::Suspend,
 ];
-
-/// Ids of the uploaded guests.
-#[derive(Debug, Clone)]
-pub(crate) struct Components {
-    /// Of `counter`.
-    pub(crate) counter: String,
-    /// Of `caller`.
-    pub(crate) caller: String,
-}
-
-impl Components {
-    /// Creates a caller worker, which finds the counter component by its environment.
-    pub(crate) async fn add_caller(
-        &self,
-        connection: &mut Connection,
-        name: &str,
-    ) -> anyhow::Result<()> {
-        rest::add_worker(
-            connection,
-            &self.caller,
-            name,
-            &[("COUNTER_ID", &self.counter)],
-        )
-        .await
-    }
-}
-
-/// Path of `counter.add` on `worker`.
-pub(crate) fn counter_add(components: &Components, worker: &str) -> String {
-    rest::invoke_path(
-        &components.counter,
-        worker,
-        "bench:counter/counter-api",
-        "add",
-    )
-}
-
-/// Path of `counter.get` on `worker`.
-pub(crate) fn counter_get(components: &Components, worker: &str) -> String {
-    rest::invoke_path(
-        &components.counter,
-        worker,
-        "bench:counter/counter-api",
-        "get",
-    )
-}
-
-/// Path of `caller.one` on `worker`, which adds to the counter `c-<worker>`.
-pub(crate) fn caller_one(components: &Components, worker: &str) -> String {
-    rest::invoke_path(&components.caller, worker, "bench:caller/caller-api", "one")
-}
-
-fn caller_fan(components: &Components, worker: &str) -> String {
-    rest::invoke_path(&components.caller, worker, "bench:caller/caller-api", "fan")
-}
-
-/// Path of `caller.seq` on `worker`, which adds to the counter `c-<worker>` one after the other.
-pub(crate) fn caller_seq(components: &Components, worker: &str) -> String {
-    rest::invoke_path(&components.caller, worker, "bench:caller/caller-api", "seq")
-}
+/// How many of [`ALL`] share one server of each.
+const SHARED: usize = 14;
 
 /// Everything that a row needs.
-struct Bench<'a> {
-    args: &'a Run,
-    server: Program,
-    floor: Program,
-    components: Components,
-    rows: Vec<Row>,
-    facts: Vec<Fact>,
-    found: Exactness,
+pub(crate) struct Bench<'a> {
+    pub(crate) args: &'a Run,
+    pub(crate) golem_cli: PathBuf,
+    pub(crate) dir: PathBuf,
+    pub(crate) guests: Guests,
+    pub(crate) installed: Option<Installed>,
+    /// Ours first, then the peers, then the floor. Empty while servers of their own run.
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) found: Exactness,
+    /// The peer's counts; they fail nothing here.
+    pub(crate) found_peer: Exactness,
 }
 
-/// Measures the chosen rows, prints and returns how many counters were wrong. Errors: what keeps from measuring at all.
-pub(crate) async fn run(args: &Run) -> anyhow::Result<u64> {
+/// Finds golem-cli and makes an empty folder for a run.
+pub(crate) fn prepare(
+    golem_cli: Option<&Path>,
+    dir: Option<&Path>,
+) -> anyhow::Result<(PathBuf, PathBuf)> {
     let beside = std::env::current_exe()?
         .parent()
         .context("this program has no folder")?
         .to_path_buf();
-    let golem_cli = args
-        .golem_cli
-        .clone()
-        .unwrap_or_else(|| beside.join("golem-cli"));
+    let golem_cli = golem_cli.map_or_else(|| beside.join("golem-cli"), Path::to_path_buf);
     anyhow::ensure!(
         golem_cli.is_file(),
         "no golem-cli at `{}`\nhint: cargo build --release -p golem-cli, or name it with --golem-cli",
         golem_cli.display()
     );
-    let golem_cli = golem_cli.canonicalize()?;
-    let dir = args.dir.clone().unwrap_or_else(|| beside.join("bench-run"));
+    let dir = dir.map_or_else(|| beside.join("bench-run"), Path::to_path_buf);
     if dir.exists() {
         std::fs::remove_dir_all(&dir)
             .with_context(|| format!("failed to empty `{}`", dir.display()))?;
     }
     std::fs::create_dir_all(&dir)?;
-    let dir: PathBuf = dir.canonicalize()?;
+    Ok((golem_cli.canonicalize()?, dir.canonicalize()?))
+}
 
-    let guests = guests::build(&golem_cli, &dir)?;
-    let memory = Memory {
-        args,
-        golem_cli: &golem_cli,
-        dir: &dir,
-        guests: &guests,
+/// Measures the chosen rows, prints and returns what came out. Errors: what keeps from measuring at all.
+pub(crate) async fn run(args: &Run) -> anyhow::Result<Outcome> {
+    let (golem_cli, dir) = prepare(args.golem_cli.as_deref(), args.dir.as_deref())?;
+    let (installed, peer) = match (args.no_peer, peer::find()) {
+        (true, _) => (None, "peer skipped: --no-peer was given".to_owned()),
+        (false, Err(error)) => (None, format!("peer skipped: {error:#}")),
+        (false, Ok(installed)) => {
+            let text = format!(
+                "peer: restate {}, default and tuned; service {}",
+                installed.version,
+                if installed.release {
+                    "release"
+                } else {
+                    "DEBUG: not for comparing"
+                }
+            );
+            (Some(installed), text)
+        }
     };
-    let mut floor = Program::floor(&dir)?;
-    floor
-        .start()
-        .await
-        .context("failed to start the floor program")?;
-    let mut server = Program::server(&golem_cli, &dir)?;
-    server.start().await?;
-    let mut connection = Connection::open(server.peer).await?;
-    let counter = rest::upload(&mut connection, "counter", &guests.counter).await?;
-    let caller = rest::upload(&mut connection, "caller", &guests.caller).await?;
-
-    let components = Components { counter, caller };
+    report::say(&peer)?;
+    let guests = guests::build(&golem_cli, &dir)?;
     let mut bench = Bench {
         args,
-        server,
-        floor,
-        components,
+        golem_cli,
+        dir,
+        guests,
+        installed,
+        subjects: Vec::new(),
         rows: Vec::new(),
-        facts: Vec::new(),
         found: Exactness::default(),
+        found_peer: Exactness::default(),
     };
-    let chosen = if args.only.is_empty() {
-        ALL.to_vec()
-    } else {
-        args.only.clone()
-    };
-    for id in ALL.iter().filter(|id| chosen.contains(id)) {
+    let chosen = |id: &RowId| args.only.is_empty() || args.only.contains(id);
+    let (shared, own) = ALL.split_at(SHARED);
+    if shared.iter().any(chosen) {
+        bench.start_shared().await?;
+    }
+    for id in shared.iter().filter(|id| chosen(id)) {
         match id {
             RowId::InvSeq => bench.inv_seq().await,
-            RowId::InvMany => {
-                bench
-                    .inv_many(true, chosen.contains(&RowId::CpuPerInv))
-                    .await
-            }
+            RowId::InvMany => bench.inv_many(true, chosen(&RowId::CpuPerInv)).await,
             // One load gives both rows; alone it gives the CPU time only.
-            RowId::CpuPerInv if chosen.contains(&RowId::InvMany) => Ok(()),
+            RowId::CpuPerInv if chosen(&RowId::InvMany) => Ok(()),
             RowId::CpuPerInv => bench.inv_many(false, true).await,
             RowId::InvOne => bench.inv_one().await,
             RowId::RpcSeq => bench.rpc_seq().await,
             RowId::RpcMany => bench.rpc_many().await,
             RowId::RpcLoop => bench.rpc_loop().await,
             RowId::Fan => bench.fan().await,
+            RowId::Step => bench.step().await,
+            RowId::StepCommit => bench.step_commit().await,
+            RowId::DurabilityTax => bench.durability_tax().await,
+            RowId::BytesPerStep => bench.bytes_per_step().await,
             RowId::Cold => bench.cold().await,
-            RowId::Recover => bench.recover().await,
-            RowId::Exact => {
-                exact::run(&mut bench.server, &bench.components, &mut bench.found).await
-            }
-            RowId::Density => memory.density(&mut bench.facts).await,
-            RowId::Known => memory.known(&mut bench.facts, &mut bench.found).await,
-            RowId::Replay => memory.replay(&mut bench.facts, &mut bench.found).await,
+            _ => bench.exact().await,
         }
         .with_context(|| format!("failed to measure {id:?}"))?;
     }
-    let (rows, facts) = (&bench.rows, &bench.facts);
-    report::summary(args, &golem_cli, rows, facts, &bench.found)?;
-    Ok(bench.found.wrong)
+    bench.subjects.clear();
+    for id in own.iter().filter(|id| chosen(id)) {
+        match id {
+            RowId::ColdUnknown => bench.cold_unknown().await,
+            RowId::Recover => bench.recover().await,
+            RowId::Idle => bench.idle().await,
+            RowId::Density => bench.density().await,
+            RowId::Known => bench.known().await,
+            RowId::Grow => bench.grow().await,
+            RowId::Replay => bench.replay().await,
+            _ => bench.suspend().await,
+        }
+        .with_context(|| format!("failed to measure {id:?}"))?;
+    }
+    let Bench {
+        golem_cli,
+        installed,
+        rows,
+        found,
+        found_peer,
+        ..
+    } = bench;
+    report::summary(
+        args,
+        &golem_cli,
+        (installed, &peer),
+        rows,
+        (&found, &found_peer),
+    )
 }
 
 impl Bench<'_> {
-    fn load(&self, server: &Program, connections: u64, keys: u64, path: PathOf) -> Load {
-        Load {
-            peer: server.peer,
-            connections,
-            keys,
-            path,
-            body: ADD_ONE,
-            warmup: Duration::from_secs_f64(self.args.warmup),
-            length: Duration::from_secs_f64(self.args.seconds),
+    async fn start_shared(&mut self) -> anyhow::Result<()> {
+        let ours = self.ours("shared", &[]).await?;
+        let peers = self.peers("shared", &[]).await?;
+        let floor = Subject::floor(&self.dir).await?;
+        self.subjects.push(ours);
+        self.subjects.extend(peers);
+        self.subjects.push(floor);
+        Ok(())
+    }
+
+    /// A server of ours on an empty directory.
+    pub(crate) async fn ours(&self, name: &str, options: &[&str]) -> anyhow::Result<Subject> {
+        let dir = self.dir.join(name);
+        Subject::ours(&self.golem_cli, &dir, &self.guests, options).await
+    }
+
+    /// Both ways to run the peer, on empty directories beside ours; none if it is not installed.
+    pub(crate) async fn peers(
+        &self,
+        name: &str,
+        env: &[(&str, &str)],
+    ) -> anyhow::Result<Vec<Subject>> {
+        let mut peers = Vec::new();
+        if let Some(installed) = &self.installed {
+            for who in Who::PEERS {
+                let dir = self.dir.join(format!("{name}-{}", who.word()));
+                peers.push(Subject::peer(installed, who, &dir, env).await?);
+            }
+        }
+        Ok(peers)
+    }
+
+    /// Where what `who` counts is compared; the floor counts nothing.
+    pub(crate) fn compare(&mut self, who: Who, name: &str, state: u64, low: u64, high: u64) {
+        match who {
+            Who::Ours => self.found.compare(name, state, low, high),
+            Who::PeerDefault | Who::PeerTuned => {
+                self.found_peer
+                    .compare(&format!("{} {name}", who.word()), state, low, high);
+            }
+            Who::Floor => {}
         }
     }
 
-    fn ours(
-        &self,
-        connections: u64,
-        keys: u64,
-        path: impl Fn(&Components, u64) -> String + Send + Sync + 'static,
-    ) -> Load {
-        let components = self.components.clone();
-        self.load(
-            &self.server,
-            connections,
-            keys,
-            Arc::new(move |key| path(&components, key)),
+    /// A row with one value of ours alone.
+    pub(crate) fn fact(
+        &mut self,
+        id: &str,
+        what: &str,
+        unit: &str,
+        value: f64,
+    ) -> anyhow::Result<()> {
+        let mut row = Row::new(id, what, unit, Better::Low);
+        row.put(0, Who::Ours, Side::of(value, 1));
+        self.done(row)
+    }
+
+    /// Prints the last round of a row and keeps it.
+    pub(crate) fn done(&mut self, row: Row) -> anyhow::Result<()> {
+        report::round(&row)?;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    pub(crate) fn lengths(&self) -> (Duration, Duration) {
+        (
+            Duration::from_secs_f64(self.args.warmup),
+            Duration::from_secs_f64(self.args.seconds),
         )
     }
 
-    fn theirs(&self, connections: u64, keys: u64) -> Load {
-        self.load(
-            &self.floor,
-            connections,
-            keys,
-            Arc::new(|key| format!("/d/w-{key}/add")),
-        )
-    }
-
-    /// Alternates `rounds` times between ours and the floor; `sides` makes the values of each row out of a sample.
+    /// Loads each in turn, as many times as there are rounds; `sides` makes the values of each row out of a sample.
     async fn alternate(
         &mut self,
         mut rows: Vec<Row>,
-        ours: Load,
-        floor: Load,
+        op: Op,
+        (connections, keys): (u64, u64),
+        name: impl Fn(u64) -> String + Clone + Send + Sync + 'static,
         sides: impl Fn(&Sample) -> Vec<Side>,
     ) -> anyhow::Result<()> {
-        for _ in 0..self.args.rounds {
-            let ours = load::run(&ours, || self.server.cpu_us()).await?;
-            if let Some(error) = &ours.first_error {
-                report::say(&format!("  first of {} errors: {error}", ours.errors))?;
+        for round in 0..self.args.rounds as usize {
+            for subject in &self.subjects {
+                let lengths = self.lengths();
+                let sample = subject
+                    .load(op, connections, keys, name.clone(), lengths)
+                    .await?;
+                if let Some(error) = &sample.first_error {
+                    report::say(&format!(
+                        "  {}: first of {} errors: {error}",
+                        subject.who.word(),
+                        sample.errors
+                    ))?;
+                }
+                for (row, side) in rows.iter_mut().zip(sides(&sample)) {
+                    row.put(round, subject.who, side);
+                }
             }
-            let floor = load::run(&floor, || self.floor.cpu_us()).await?;
-            for ((row, ours), floor) in rows.iter_mut().zip(sides(&ours)).zip(sides(&floor)) {
-                row.rounds.push(Round { ours, floor });
+            for row in &rows {
                 report::round(row)?;
             }
         }
@@ -301,14 +340,10 @@ impl Bench<'_> {
     }
 
     async fn inv_seq(&mut self) -> anyhow::Result<()> {
-        let ours = self.ours(1, 1, |components, _| counter_add(components, "seq"));
-        let row = row(
-            "inv-seq",
-            "add on 1 worker, 1 connection, p50",
-            "us",
-            Better::Low,
-        );
-        self.alternate(vec![row], ours, self.theirs(1, 1), |sample| {
+        let what = "add on 1 worker, 1 connection, p50";
+        let row = Row::new("inv-seq", what, "us", Better::Low);
+        let name = |_| "seq".to_owned();
+        self.alternate(vec![row], Op::Add, (1, 1), name, |sample| {
             vec![latency(sample)]
         })
         .await
@@ -316,38 +351,21 @@ impl Bench<'_> {
 
     async fn inv_many(&mut self, rate: bool, cpu: bool) -> anyhow::Result<()> {
         let workers = self.args.workers;
-        let path = |components: &Components, key: u64| counter_add(components, &format!("w-{key}"));
-        let components = self.components.clone();
-        load::each_once(
-            self.server.peer,
-            SETUP_CONNECTIONS,
-            workers,
-            Arc::new(move |key| path(&components, key)),
-            ADD_ONE,
-        )
-        .await?;
+        let name = |key: u64| format!("w-{key}");
+        for subject in &self.subjects {
+            subject.prepare(Op::Add, workers, name).await?;
+        }
         let mut rows = Vec::new();
         if rate {
-            rows.push(row(
-                "inv-many",
-                &format!("add over {workers} workers, 64 connections"),
-                "op/s",
-                Better::High,
-            ));
+            let what = format!("add over {workers} workers, 64 connections");
+            rows.push(Row::new("inv-many", &what, "op/s", Better::High));
         }
         if cpu {
-            rows.push(row(
-                "cpu-per-inv",
-                "server's CPU for each reply of the same load",
-                "us",
-                Better::Low,
-            ));
+            let what = "CPU of server and service for each reply of the same load";
+            rows.push(Row::new("cpu-per-inv", what, "us", Better::Low));
         }
-        let (ours, floor) = (
-            self.ours(MANY_CONNECTIONS, workers, path),
-            self.theirs(MANY_CONNECTIONS, workers),
-        );
-        self.alternate(rows, ours, floor, |sample| {
+        let shape = (MANY_CONNECTIONS, workers);
+        self.alternate(rows, Op::Add, shape, name, |sample| {
             let per_reply = Side {
                 errors: sample.errors,
                 ..Side::of(sample.cpu_us / sample.replies() as f64, sample.replies())
@@ -361,36 +379,34 @@ impl Bench<'_> {
     }
 
     async fn inv_one(&mut self) -> anyhow::Result<()> {
-        let ours = self.ours(MANY_CONNECTIONS, 1, |components, _| {
-            counter_add(components, "one")
-        });
-        let row = row(
-            "inv-one",
-            "add on 1 worker, 64 connections",
-            "op/s",
-            Better::High,
-        );
-        self.alternate(
-            vec![row],
-            ours,
-            self.theirs(MANY_CONNECTIONS, 1),
-            |sample| vec![throughput(sample)],
-        )
+        let what = "add on 1 worker, 64 connections";
+        let row = Row::new("inv-one", what, "op/s", Better::High);
+        let (shape, name) = ((MANY_CONNECTIONS, 1), |_| "one".to_owned());
+        self.alternate(vec![row], Op::Add, shape, name, |sample| {
+            vec![throughput(sample)]
+        })
         .await
     }
 
+    /// Makes the callers `<name>-<key>` of ours, which the others need not be told.
+    async fn callers(&self, name: &str, count: u64) -> anyhow::Result<()> {
+        for subject in &self.subjects {
+            let mut connection = subject.connect().await?;
+            let counter = &subject.components().counter;
+            for key in 0..count {
+                let name = format!("{name}-{key}");
+                subject.add_caller(&mut connection, &name, counter).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn rpc_seq(&mut self) -> anyhow::Result<()> {
-        self.components
-            .add_caller(&mut Connection::open(self.server.peer).await?, "rpc")
-            .await?;
-        let ours = self.ours(1, 1, |components, _| caller_one(components, "rpc"));
-        let row = row(
-            "rpc-seq",
-            "caller.one: 1 awaited add on another worker, 1 connection, p50",
-            "us",
-            Better::Low,
-        );
-        self.alternate(vec![row], ours, self.theirs(1, 1), |sample| {
+        self.callers("rpc", 1).await?;
+        let what = "caller.one: 1 awaited add on another worker, 1 connection, p50";
+        let row = Row::new("rpc-seq", what, "us", Better::Low);
+        let name = |_| "rpc-0".to_owned();
+        self.alternate(vec![row], Op::One, (1, 1), name, |sample| {
             vec![latency(sample)]
         })
         .await
@@ -398,124 +414,59 @@ impl Bench<'_> {
 
     async fn rpc_many(&mut self) -> anyhow::Result<()> {
         let callers = self.args.workers;
-        let mut connection = Connection::open(self.server.peer).await?;
-        for key in 0..callers {
-            self.components
-                .add_caller(&mut connection, &format!("m-{key}"))
-                .await?;
+        self.callers("m", callers).await?;
+        let name = |key: u64| format!("m-{key}");
+        for subject in &self.subjects {
+            subject.prepare(Op::One, callers, name).await?;
         }
-        let path = |components: &Components, key: u64| caller_one(components, &format!("m-{key}"));
-        let components = self.components.clone();
-        let warm: PathOf = Arc::new(move |key| path(&components, key));
-        load::each_once(self.server.peer, SETUP_CONNECTIONS, callers, warm, ADD_ONE).await?;
         let what =
             format!("caller.one over {callers} callers, each with its own counter, 64 connections");
-        let row = row("rpc-many", &what, "op/s", Better::High);
-        let (ours, floor) = (
-            self.ours(MANY_CONNECTIONS, callers, path),
-            self.theirs(MANY_CONNECTIONS, callers),
-        );
-        self.alternate(vec![row], ours, floor, |sample| vec![throughput(sample)])
-            .await
+        let row = Row::new("rpc-many", &what, "op/s", Better::High);
+        let shape = (MANY_CONNECTIONS, callers);
+        self.alternate(vec![row], Op::One, shape, name, |sample| {
+            vec![throughput(sample)]
+        })
+        .await
     }
 
     async fn fan(&mut self) -> anyhow::Result<()> {
-        let mut connection = Connection::open(self.server.peer).await?;
-        let mut row = row(
-            "fan",
-            "caller.fan(1000): 1000 adds on new workers at once, all awaited",
-            "ms",
-            Better::Low,
-        );
-        for round in 0..self.args.rounds {
-            let name = format!("fan-{round}");
-            self.components.add_caller(&mut connection, &name).await?;
-            let start = Instant::now();
-            let sum = rest::invoke(
-                &mut connection,
-                &caller_fan(&self.components, &name),
-                &[FAN_CALLS],
-            )
-            .await?;
-            let ours = Side::of(start.elapsed().as_secs_f64() * 1e3, FAN_CALLS);
-            // Each new counter answers 1.
-            self.found.compare(&name, sum, FAN_CALLS, FAN_CALLS);
-            let floor: PathOf = Arc::new(move |key| format!("/d/fan-{round}-{key}/add"));
-            let floor =
-                load::each_once(self.floor.peer, MANY_CONNECTIONS, FAN_CALLS, floor, ADD_ONE)
-                    .await?;
-            row.rounds.push(Round {
-                ours,
-                floor: Side::of(floor.seconds * 1e3, FAN_CALLS),
-            });
-            report::round(&row)?;
-        }
-        self.rows.push(row);
-        Ok(())
-    }
-
-    async fn rpc_loop(&mut self) -> anyhow::Result<()> {
-        let mut connection = Connection::open(self.server.peer).await?;
-        self.components.add_caller(&mut connection, "loop").await?;
-        let (seq, get) = (
-            caller_seq(&self.components, "loop"),
-            counter_get(&self.components, "c-loop"),
-        );
-        rest::invoke(&mut connection, &seq, &[LOOP_CALLS]).await?;
-        let mut row = row(
-            "rpc-loop",
-            "caller.seq: 1000 awaited adds in 1 invocation, time for each",
-            "us",
-            Better::Low,
-        );
-        for _ in 0..self.args.rounds {
-            let start = Instant::now();
-            rest::invoke(&mut connection, &seq, &[LOOP_CALLS]).await?;
-            let each_us = start.elapsed().as_secs_f64() * 1e6 / LOOP_CALLS as f64;
-            let floor = latency(&load::run(&self.theirs(1, 1), || 0.0).await?);
-            row.rounds.push(Round {
-                ours: Side::of(each_us, LOOP_CALLS),
-                floor,
-            });
-            report::round(&row)?;
-        }
-        let expected = LOOP_CALLS * (u64::from(self.args.rounds) + 1);
-        let state = rest::invoke(&mut connection, &get, &[]).await?;
-        self.found.compare("c-loop", state, expected, expected);
-        self.rows.push(row);
-        Ok(())
-    }
-
-    async fn cold(&mut self) -> anyhow::Result<()> {
-        let shapes = [
-            (
-                "cold",
-                "first call on a new worker, 1 connection, p50",
-                1,
-                self.args.cold,
-            ),
-            (
-                "cold-100",
-                "the same, 100 new workers at once, p50",
-                COLD_AT_ONCE,
-                COLD_AT_ONCE,
-            ),
-        ];
-        for (id, what, connections, count) in shapes {
-            let mut row = row(id, what, "us", Better::Low);
-            for round in 0..self.args.rounds {
-                let components = self.components.clone();
-                let name = move |key: u64| format!("{id}-{round}-{key}");
-                let ours: PathOf = Arc::new(move |key| counter_add(&components, &name(key)));
-                let floor: PathOf = Arc::new(move |key| format!("/d/{}/add", name(key)));
-                let ours =
-                    load::each_once(self.server.peer, connections, count, ours, ADD_ONE).await?;
-                let floor =
-                    load::each_once(self.floor.peer, connections, count, floor, ADD_ONE).await?;
-                row.rounds.push(Round {
-                    ours: latency(&ours),
-                    floor: latency(&floor),
-                });
+        let go = "caller.fan(1000): 1000 adds on new workers at once, all awaited";
+        let tiny = "the same with new workers that need no language's run-time";
+        for (id, what) in [("fan", go), ("fan-tiny", tiny)] {
+            let mut row = Row::new(id, what, "ms", Better::Low);
+            for round in 0..self.args.rounds as usize {
+                let name = format!("{id}-{round}");
+                let mut sums = Vec::new();
+                for subject in &self.subjects {
+                    let value = if subject.who == Who::Floor {
+                        let name = name.clone();
+                        let name = move |key: u64| format!("{name}-{key}");
+                        let sample = subject
+                            .each_once(Op::Add, MANY_CONNECTIONS, FAN_CALLS, name)
+                            .await?;
+                        sample.seconds
+                    } else {
+                        let mut connection = subject.connect().await?;
+                        let components = subject.components();
+                        let counter = match id {
+                            "fan" => &components.counter,
+                            _ => &components.tiny,
+                        };
+                        subject.add_caller(&mut connection, &name, counter).await?;
+                        let start = Instant::now();
+                        let sum = subject
+                            .api
+                            .ask(&mut connection, Op::Fan, &name, Some(FAN_CALLS))
+                            .await?;
+                        sums.push((subject.who, sum));
+                        start.elapsed().as_secs_f64()
+                    };
+                    row.put(round, subject.who, Side::of(value * 1e3, FAN_CALLS));
+                }
+                // Each new counter answers 1.
+                for (who, sum) in sums {
+                    self.compare(who, &name, sum, FAN_CALLS, FAN_CALLS);
+                }
                 report::round(&row)?;
             }
             self.rows.push(row);
@@ -523,58 +474,102 @@ impl Bench<'_> {
         Ok(())
     }
 
-    async fn recover(&mut self) -> anyhow::Result<()> {
-        let workers = self.args.workers;
-        let components = self.components.clone();
-        let add: PathOf = Arc::new(move |key| counter_add(&components, &format!("r-{key}")));
-        load::each_once(self.server.peer, SETUP_CONNECTIONS, workers, add, ADD_ONE).await?;
-        let known = counter_get(&self.components, "r-0");
-        let mut row = row(
-            "recover",
-            &format!("SIGKILL with {workers} workers, start to first correct get"),
-            "ms",
-            Better::Low,
-        );
-        for _ in 0..self.args.rounds {
-            self.server.kill()?;
-            let start = self.server.spawn()?;
-            let mut connection = self.server.connect(start).await?;
-            let state = rest::invoke(&mut connection, &known, &[]).await?;
-            let ours = Side::of(start.elapsed().as_secs_f64() * 1e3, 1);
-            self.found.compare("r-0", state, 1, 1);
-            self.floor.kill()?;
-            let start = self.floor.spawn()?;
-            let mut connection = self.floor.connect(start).await?;
-            connection
-                .request("POST", "/d/r-0/add", "application/json", b"")
-                .await?;
-            let floor = Side::of(start.elapsed().as_secs_f64() * 1e3, 1);
-            row.rounds.push(Round { ours, floor });
+    async fn rpc_loop(&mut self) -> anyhow::Result<()> {
+        let what = "caller.seq: 1000 awaited adds in 1 invocation (the peer: 200), time for each";
+        let mut row = Row::new("rpc-loop", what, "us", Better::Low);
+        self.callers("loop", 1).await?;
+        let rounds = self.args.rounds as usize;
+        let calls = |who: Who| match who {
+            Who::PeerDefault | Who::PeerTuned => LOOP_CALLS_PEER,
+            Who::Ours | Who::Floor => LOOP_CALLS,
+        };
+        // The first one is not counted: it makes the worker.
+        for round in 0..=rounds {
+            for subject in &self.subjects {
+                let k = calls(subject.who);
+                let side = if subject.who == Who::Floor {
+                    let name = |_| "loop".to_owned();
+                    latency(&subject.load(Op::Add, 1, 1, name, self.lengths()).await?)
+                } else {
+                    let mut connection = subject.connect().await?;
+                    let start = Instant::now();
+                    let ask = subject.api.ask(&mut connection, Op::Seq, "loop-0", Some(k));
+                    ask.await?;
+                    Side::of(start.elapsed().as_secs_f64() * 1e6 / k as f64, k)
+                };
+                if round > 0 {
+                    row.put(round - 1, subject.who, side);
+                }
+            }
             report::round(&row)?;
         }
-        let mut connection = Connection::open(self.server.peer).await?;
-        for key in 0..workers {
-            let name = format!("r-{key}");
-            let state =
-                rest::invoke(&mut connection, &counter_get(&self.components, &name), &[]).await?;
-            self.found.compare(&name, state, 1, 1);
+        let mut states = Vec::new();
+        for subject in self.subjects.iter().filter(|s| s.who != Who::Floor) {
+            let mut connection = subject.connect().await?;
+            let get = subject.api.ask(&mut connection, Op::Get, "c-loop-0", None);
+            states.push((subject.who, get.await?));
+        }
+        for (who, state) in states {
+            let expected = calls(who) * (rounds as u64 + 1);
+            self.compare(who, "c-loop-0", state, expected, expected);
         }
         self.rows.push(row);
         Ok(())
     }
-}
 
-fn row(id: &'static str, what: &str, unit: &'static str, better: Better) -> Row {
-    Row {
-        id,
-        what: what.to_owned(),
-        unit,
-        better,
-        rounds: Vec::new(),
+    async fn cold(&mut self) -> anyhow::Result<()> {
+        let one = "first call on a new worker, 1 connection, p50";
+        let many = "the same, 100 new workers at once, p50";
+        let count = self.args.cold;
+        let shapes = [
+            ("cold", one, Op::Add, 1, count),
+            (
+                "cold-tiny",
+                "the same without a language's run-time",
+                Op::TinyAdd,
+                1,
+                count,
+            ),
+            ("cold-100", many, Op::Add, COLD_AT_ONCE, COLD_AT_ONCE),
+            (
+                "cold-100-tiny",
+                "the same without a language's run-time",
+                Op::TinyAdd,
+                COLD_AT_ONCE,
+                COLD_AT_ONCE,
+            ),
+        ];
+        for (id, what, op, connections, count) in shapes {
+            let mut row = Row::new(id, what, "us", Better::Low);
+            for round in 0..self.args.rounds as usize {
+                for subject in &self.subjects {
+                    let name = move |key: u64| format!("{id}-{round}-{key}");
+                    let sample = subject.each_once(op, connections, count, name).await?;
+                    row.put(round, subject.who, latency(&sample));
+                }
+                report::round(&row)?;
+            }
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+
+    async fn exact(&mut self) -> anyhow::Result<()> {
+        for subject in &mut self.subjects {
+            match subject.who {
+                Who::Ours => exact::run(subject, &mut self.found).await?,
+                Who::PeerDefault | Who::PeerTuned => {
+                    exact::run(subject, &mut self.found_peer).await?;
+                }
+                Who::Floor => {}
+            }
+        }
+        Ok(())
     }
 }
 
-fn latency(sample: &Sample) -> Side {
+/// Median latency with its 99th percentile, in microseconds.
+pub(crate) fn latency(sample: &Sample) -> Side {
     Side {
         value: sample.quantile_us(0.5),
         p99: Some(sample.quantile_us(0.99)),
@@ -583,7 +578,8 @@ fn latency(sample: &Sample) -> Side {
     }
 }
 
-fn throughput(sample: &Sample) -> Side {
+/// Replies a second.
+pub(crate) fn throughput(sample: &Sample) -> Side {
     Side {
         errors: sample.errors,
         ..Side::of(sample.rate(), sample.replies())

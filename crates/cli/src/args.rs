@@ -5,8 +5,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use golem_model::Namespace;
+
 use crate::{
     cmd,
+    config::Config,
     output::{Format, Out},
 };
 
@@ -43,9 +46,9 @@ Exit codes: 0 ok, 1 failed, 2 wrong command line, 3 not found, 4 the worker fail
 /// Options that every command takes, before or after the verb.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
-    /// How data is printed on standard output
-    #[arg(short = 'F', long, global = true, value_enum, ignore_case = true, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    /// How data is printed on standard output [default: that of the active profile, else text]
+    #[arg(short = 'F', long, global = true, value_enum, ignore_case = true)]
+    pub(crate) format: Option<Format>,
     /// Say more on standard error; repeat for still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -79,32 +82,71 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) ca_file: Option<PathBuf>,
+    /// The namespace to act in [default: that of the active profile, else the only one that the token is for, else `default`]
+    #[arg(
+        short = 'N',
+        long,
+        global = true,
+        value_name = "NAMESPACE",
+        env = "GOLEM_NAMESPACE",
+        hide_env_values = true
+    )]
+    pub(crate) namespace: Option<Namespace>,
     /// No colours (also with the environment variable NO_COLOR)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+    /// Answer every question with yes; so does the variable CI, when it is set
+    #[arg(short, long, global = true, visible_alias = "non-interactive")]
+    pub(crate) yes: bool,
 }
 
 impl Global {
     /// The terminal these options ask for.
     pub(crate) fn out(&self) -> Out {
-        Out::new(self.format, self.quiet, self.no_color)
+        // A file that cannot be read is told by the first command that needs it.
+        let of_profile = || Config::load().ok().and_then(|config| config.format());
+        let format = self.format.or_else(of_profile).unwrap_or_default();
+        let ci = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty());
+        Out::new(format, self.quiet, self.no_color).agreeing(self.yes || ci)
     }
 
-    /// Starts the log on standard error: errors only, one level more per `-v`; `RUST_LOG` wins.
-    pub(crate) fn start_log(&self) {
+    fn filter(&self) -> tracing_subscriber::EnvFilter {
         let level = match self.verbose {
             0 => "error",
             1 => "warn",
             2 => "info",
             _ => "debug",
         };
-        let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        tracing_subscriber::EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level))
+    }
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, with the fields of the event beside `timestamp`, `level`, `target` and `message`.
+    Json,
+}
+
+impl Args {
+    /// Starts the log on standard error: errors only, one level more per `-v`; `RUST_LOG` wins.
+    pub(crate) fn start_log(&self) {
+        let format = match &self.command {
+            #[cfg(feature = "server")]
+            Command::Server(server) => server.log_format(),
+            _ => LogFormat::Text,
+        };
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(self.global.filter())
+            .with_writer(std::io::stderr);
         // A second start (in tests) changes nothing.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .try_init();
+        let _ = match format {
+            LogFormat::Text => log.try_init(),
+            LogFormat::Json => log.json().flatten_event(true).try_init(),
+        };
     }
 }
 
@@ -121,6 +163,8 @@ pub(crate) enum Command {
     Dev(cmd::dev::Args),
     /// Call a function of a worker of this project and wait for its result
     Invoke(cmd::invoke::Args),
+    /// Talk to a worker of this project: a call on each line
+    Repl(cmd::repl::Args),
     /// Build the component of this directory, or all components of the manifest
     Build(cmd::build::Args),
     /// Upload every component of the manifest: add it, or update it
@@ -129,28 +173,51 @@ pub(crate) enum Command {
     AddDependency(cmd::add_dependency::Args),
     /// Print what a worker of this project has written and logged
     Logs(cmd::logs::Args),
+    /// Print what a worker of this project has done, entry by entry
+    Oplog(cmd::oplog::Args),
     /// Generate guest-language bindings from WIT
     Bindings(cmd::bindings::Args),
     /// Put the Go SDK into a project, or refresh it
     Sdk(cmd::sdk::Args),
     /// Make and use RPC stubs, step by step
     Stubgen(cmd::stubgen::Args),
+    /// Build a project as Golem 1.1 did, or take away what builds make
+    App(cmd::app::Args),
     /// Upload, update, list and show components
     Component(cmd::component::Args),
     /// Create, call, watch and end workers
     Worker(cmd::worker::Args),
     /// Give and take the tokens that a server asks for
     Token(cmd::token::Args),
+    /// Set and delete the secrets that components refer to
+    Secret(cmd::secret::Args),
+    /// Keep components apart, and let them call each other
+    Namespace(cmd::namespace::Args),
     /// Complete promises of workers
     Promise(cmd::promise::Args),
+    /// List, register and show plugins
+    Plugin(cmd::plugin::Args),
+    /// Definitions of HTTP APIs, of servers that have them
+    ApiDefinition(cmd::api::DefinitionArgs),
+    /// Where definitions of HTTP APIs are served, of servers that have them
+    ApiDeployment(cmd::api::DeploymentArgs),
+    /// Whom HTTP APIs ask who somebody is, of servers that have them
+    ApiSecurityScheme(cmd::api::SchemeArgs),
     /// Show what a URN or URL names
     Get(cmd::get::Args),
     /// Keep the addresses of servers under names
     Profile(cmd::profile::Args),
     /// Make a profile for the server of this machine
     Init(cmd::profile::InitArgs),
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell, or install it
+    #[command(visible_alias = "completions")]
     Completion(cmd::completion::Args),
+    /// Print manual pages, or write them
+    Man(cmd::man::Args),
+    /// Say what an error code means and what to do
+    Explain(cmd::explain::Args),
+    /// Show the help of a command, or a topic
+    Help(cmd::help::Args),
     /// Check everything that building and calling need: server, Go, project, disk, limits
     Doctor(cmd::doctor::Args),
     /// Check the tools that building needs
@@ -169,12 +236,12 @@ pub(crate) enum Command {
     Test(cmd::test::Args),
 }
 
-/// Whether the raw words ask for JSON; needed for a usage error, when there are no parsed options.
-pub(crate) fn wants_json(words: impl Iterator<Item = OsString>) -> bool {
+/// The format that the raw words ask for, if it is one of JSON; needed for a usage error, when there are no parsed options.
+pub(crate) fn json_format(words: impl Iterator<Item = OsString>) -> Option<Format> {
     let words: Vec<String> = words
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    words.iter().enumerate().any(|(at, word)| {
+    words.iter().enumerate().find_map(|(at, word)| {
         let value = match word.as_str() {
             "-F" | "--format" => words.get(at + 1).map_or("", String::as_str),
             other => other
@@ -182,7 +249,11 @@ pub(crate) fn wants_json(words: impl Iterator<Item = OsString>) -> bool {
                 .or_else(|| other.strip_prefix("-F"))
                 .unwrap_or(""),
         };
-        value.trim_start_matches('=').eq_ignore_ascii_case("json")
+        match value.trim_start_matches('=').to_lowercase().as_str() {
+            "json" => Some(Format::Json),
+            "jsonl" => Some(Format::Jsonl),
+            _ => None,
+        }
     })
 }
 
@@ -236,7 +307,8 @@ mod tests {
 
     #[test]
     fn json_is_seen_in_raw_words() {
-        let ask = |line: &str| wants_json(line.split(' ').map(OsString::from));
+        let ask =
+            |line: &str| json_format(line.split(' ').map(OsString::from)) == Some(Format::Json);
         assert!(
             ask("golem-cli --format json x")
                 && ask("golem-cli x -F json")
@@ -246,6 +318,6 @@ mod tests {
         let parsed =
             <Args as clap::Parser>::try_parse_from(["golem-cli", "list-examples", "-F", "json"])
                 .unwrap();
-        assert_eq!(parsed.global.format, Format::Json);
+        assert_eq!(parsed.global.format, Some(Format::Json));
     }
 }

@@ -11,7 +11,7 @@ mod summary;
 
 pub(crate) use bindings::{Bindings, bindings, default_dir as default_bindings_dir};
 pub(crate) use error::BuildError;
-pub(crate) use go::Go;
+pub(crate) use go::{Go, OLDEST};
 pub(crate) use plan::{Options, Unit, of_directory, of_manifest, stub_dir};
 pub(crate) use steps::{build, build_from_module};
 pub(crate) use summary::{Summary, short, size};

@@ -5,16 +5,22 @@
 mod connect;
 mod error;
 mod multipart;
+mod namespace;
+mod published;
+mod socket;
 #[cfg(feature = "server")]
 mod transfer;
 mod transport;
 mod travel;
 
+use std::time::Duration;
+
 use golem_model::api::{
-    Empty, IDEMPOTENCY_KEY_HEADER, InvokeParameters, InvokeResult, ScanCursor, TokenCreated,
-    TokenId, TokenInfo, TokenRequest, VersionInfo, WhoAmI, WorkerCreationRequest,
+    Empty, IDEMPOTENCY_KEY_HEADER, InvokeParameters, InvokeResult, ScanCursor, SecretInfo,
+    TokenCreated, TokenId, TokenInfo, TokenRequest, VersionInfo, WhoAmI, WorkerCreationRequest,
     WorkerCreationResponse, WorkerMetadata, WorkersMetadataResponse,
 };
+use golem_model::capabilities::Capabilities;
 use golem_model::component::{Component, ComponentType, Uploaded};
 use golem_model::urn::{ComponentRef, percent_encode};
 use golem_model::{ComponentId, ComponentVersion, WorkerId, suggest};
@@ -22,7 +28,7 @@ use golem_model::{ComponentId, ComponentVersion, WorkerId, suggest};
 pub(crate) use self::connect::Begin;
 use self::error::ClientError;
 use self::multipart::Form;
-pub(crate) use self::transport::DEFAULT_URL;
+pub(crate) use self::transport::{DEFAULT_URL, Seen, Unanswered};
 use self::transport::{Request, Transport};
 use crate::args::Global;
 use crate::error::Failure;
@@ -36,6 +42,17 @@ pub(crate) struct Client {
 /// Checks the address of a server, without talking to it; `origin` says in errors where it comes from.
 pub(crate) fn check_url(url: &str, origin: &str) -> Result<(), Failure> {
     Transport::at(url, origin, None).map(drop)
+}
+
+fn secret_path(name: &str) -> String {
+    format!("/v1/secrets/{}", percent_encode(name))
+}
+
+fn declaring(form: Form, capabilities: Option<&str>) -> Form {
+    match capabilities {
+        Some(text) => form.text("capabilities", text),
+        None => form,
+    }
 }
 
 /// Whom an invocation is for.
@@ -98,6 +115,22 @@ impl Client {
         self.transport.json(Request::get("/v1/tokens"))
     }
 
+    /// Sets a secret.
+    pub(crate) fn set_secret(&self, name: &str, value: Vec<u8>) -> Result<SecretInfo, Failure> {
+        self.transport
+            .json(Request::put(secret_path(name)).bytes(value))
+    }
+
+    /// All secrets, without values.
+    pub(crate) fn secrets(&self) -> Result<Vec<SecretInfo>, Failure> {
+        self.transport.json(Request::get("/v1/secrets"))
+    }
+
+    /// Deletes a secret.
+    pub(crate) fn delete_secret(&self, name: &str) -> Result<SecretInfo, Failure> {
+        self.transport.json(Request::delete(secret_path(name)))
+    }
+
     /// Takes a token back.
     pub(crate) fn revoke_token(&self, id: TokenId) -> Result<TokenInfo, Failure> {
         self.transport
@@ -113,6 +146,16 @@ impl Client {
     pub(crate) fn version(&self) -> Result<String, Failure> {
         let VersionInfo { version } = self.transport.json(Request::get("/version"))?;
         Ok(version)
+    }
+
+    /// One look at a path, bounded in time. Errors: why there was no answer.
+    pub(crate) fn look(&self, path: &str, timeout: Duration) -> Result<Seen, Unanswered> {
+        self.transport.look(path, timeout)
+    }
+
+    /// Whether the server is talked to over TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.transport.is_encrypted()
     }
 
     /// The address of the server.
@@ -209,33 +252,35 @@ impl Client {
         .failure()
     }
 
-    /// Uploads a new component. Errors: exit code `CONFLICT` when the name is taken.
+    /// Uploads a new component; `capabilities` is the text of its declaration, if it has one. Errors: exit code `CONFLICT` when the name is taken.
     pub(crate) fn add_component(
         &self,
         name: &str,
         kind: ComponentType,
         wasm: &[u8],
+        capabilities: Option<&str>,
     ) -> Result<Uploaded, Failure> {
         let form = Form::new()
             .text("name", name)
-            .text("componentType", kind_text(kind))
-            .file("component", wasm);
+            .text("componentType", kind_text(kind));
+        let form = declaring(form, capabilities).file("component", wasm);
         self.transport
             .json(Request::post("/v1/components").form(form))
     }
 
-    /// Uploads a new version of a component; without a type it keeps the one it has.
+    /// Uploads a new version of a component; without a type or a declaration it keeps the one it has.
     pub(crate) fn update_component(
         &self,
         id: ComponentId,
         kind: Option<ComponentType>,
         wasm: &[u8],
+        capabilities: Option<&str>,
     ) -> Result<Uploaded, Failure> {
         let mut form = Form::new();
         if let Some(kind) = kind {
             form = form.text("componentType", kind_text(kind));
         }
-        let form = form.file("component", wasm);
+        let form = declaring(form, capabilities).file("component", wasm);
         self.transport
             .json(Request::post(format!("/v1/components/{id}/updates")).form(form))
     }
@@ -248,14 +293,18 @@ impl Client {
         name: &str,
         kind: ComponentType,
         wasm: &[u8],
+        capabilities: Option<&Capabilities>,
     ) -> Result<(Uploaded, bool), Failure> {
+        // `null` takes away what an earlier version has declared.
+        let capabilities = serde_json::to_string(&capabilities).unwrap_or_default();
+        let capabilities = Some(capabilities.as_str());
         match self.component_named(name)? {
             None => self
-                .add_component(name, kind, wasm)
+                .add_component(name, kind, wasm, capabilities)
                 .map(|component| (component, false)),
             Some(old) => {
                 let id = old.versioned_component_id.component_id;
-                self.update_component(id, Some(kind), wasm)
+                self.update_component(id, Some(kind), wasm, capabilities)
                     .map(|component| (component, true))
             }
         }

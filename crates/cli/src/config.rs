@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use golem_model::Coded;
+use golem_model::{Coded, Namespace};
 use serde::{Deserialize, Serialize};
 
 use crate::output::Format;
@@ -45,6 +45,9 @@ pub(crate) struct Server {
     /// Whether certificates are not checked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) allow_insecure: bool,
+    /// The namespace to act in there. An addition to the file of 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace: Option<Namespace>,
     /// How it is talked to.
     #[serde(default)]
     pub(crate) config: ProfileConfig,
@@ -53,7 +56,7 @@ pub(crate) struct Server {
 /// Settings of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct ProfileConfig {
-    /// Kept, but not consulted: `--format` always has a value, as in the original.
+    /// How data is printed without `--format`.
     pub(crate) default_format: StoredFormat,
 }
 
@@ -69,12 +72,12 @@ pub(crate) enum StoredFormat {
     Yaml,
 }
 
-impl From<Format> for StoredFormat {
-    fn from(format: Format) -> Self {
+impl From<StoredFormat> for Format {
+    fn from(format: StoredFormat) -> Self {
         match format {
-            Format::Text => Self::Text,
-            Format::Json => Self::Json,
-            Format::Yaml => Self::Yaml,
+            StoredFormat::Text => Self::Text,
+            StoredFormat::Json => Self::Json,
+            StoredFormat::Yaml => Self::Yaml,
         }
     }
 }
@@ -124,6 +127,9 @@ pub(crate) enum ConfigError {
     /// The profile in use cannot be removed.
     #[error("Can't remove active profile {0}")]
     Active(String),
+    /// A word that names no format of a profile.
+    #[error("`{0}` is not a format that a profile keeps")]
+    Format(String),
     /// A profile of the hosted service has no settings here.
     #[error("profile {0} is one of the hosted service, which this program does not talk to")]
     Cloud(String),
@@ -138,6 +144,7 @@ impl Coded for ConfigError {
             Self::NotFound { .. } => "PRF-004",
             Self::Active(_) => "PRF-005",
             Self::Cloud(_) => "PRF-006",
+            Self::Format(_) => "PRF-007",
         }
     }
 
@@ -153,6 +160,7 @@ impl Coded for ConfigError {
                 ..
             } => format!("did you mean `{name}`?"),
             Self::NotFound { .. } => "golem-cli profile list".to_owned(),
+            Self::Format(_) => "write text, json or yaml".to_owned(),
             Self::Active(_) => "switch to another first: golem-cli profile switch NAME".to_owned(),
             Self::Cloud(_) => {
                 "make another: golem-cli profile add NAME --component-url http://localhost:9881"
@@ -243,11 +251,19 @@ impl Config {
         }
     }
 
-    /// The address of the active profile, and where it comes from.
-    pub(crate) fn server_url(&self) -> Option<(String, String)> {
+    /// How the active profile wants data to be printed.
+    pub(crate) fn format(&self) -> Option<Format> {
+        match self.profiles.get(self.active()?)? {
+            Profile::Golem(server) => Some(server.config.default_format.into()),
+            Profile::GolemCloud(_) => None,
+        }
+    }
+
+    /// The server of the active profile, and where its address comes from.
+    pub(crate) fn server(&self) -> Option<(&Server, String)> {
         let name = self.active()?;
         match self.profiles.get(name)? {
-            Profile::Golem(server) => Some((server.url.clone(), format!("from profile {name}"))),
+            Profile::Golem(server) => Some((server, format!("from profile {name}"))),
             Profile::GolemCloud(_) => None,
         }
     }
@@ -265,21 +281,21 @@ mod tests {
         let config: Config = serde_json::from_str(text).unwrap();
         let plain: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_value(&config).unwrap(), plain);
-        let (url, origin) = config.server_url().unwrap();
+        let (server, origin) = config.server().unwrap();
         assert_eq!(
-            (url.as_str(), origin.as_str()),
+            (server.url.as_str(), origin.as_str()),
             ("http://localhost:9881/", "from profile default")
         );
     }
 
     #[test]
     fn without_a_profile_there_is_no_address() {
-        assert_eq!(Config::default().server_url(), None);
+        assert_eq!(Config::default().server(), None);
         let config = Config {
             active_profile: Some("gone".into()),
             ..Config::default()
         };
-        assert_eq!((config.active(), config.server_url()), (None, None));
+        assert_eq!((config.active(), config.server()), (None, None));
         assert_eq!(config.profile("gone").unwrap_err().code(), "PRF-004");
     }
 }

@@ -29,6 +29,15 @@ pub(crate) enum CliError {
         /// The checks that failed.
         failed: Vec<&'static str>,
     },
+    /// A question that only a person can answer, and there is nobody at a terminal.
+    #[error("nobody can be asked: {question}")]
+    Nobody {
+        /// The question.
+        question: String,
+    },
+    /// A person said no.
+    #[error("nothing was changed, because the answer was no")]
+    Declined,
     /// The words of the command line make no command.
     #[error("{message}")]
     Usage {
@@ -45,15 +54,23 @@ impl Coded for CliError {
             Self::Bug => "CLI-001",
             Self::Usage { .. } => "CLI-002",
             Self::Unwell { .. } => "CLI-003",
+            Self::Nobody { .. } => "CLI-004",
+            Self::Declined => "CLI-005",
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Nobody { .. } | Self::Declined => {
+                Some("to answer yes without being asked, add --yes".to_owned())
+            }
             Self::Bug => {
                 Some("please report it with the lines above and the command line".to_owned())
             }
-            Self::Usage { more, .. } => more.clone(),
+            Self::Usage { more, .. } => Some(
+                more.clone()
+                    .unwrap_or_else(|| "see what there is: golem-cli --help".to_owned()),
+            ),
             Self::Unwell { .. } => {
                 Some("do what the hints above say, then run `golem-cli doctor` again".to_owned())
             }

@@ -25,8 +25,7 @@ pub(crate) const BUILD_TOOL: u8 = 9;
 /// A bug of this program.
 pub(crate) const INTERNAL: u8 = 70;
 
-/// The table of the codes, for the tests that keep the help and the documentation right.
-#[cfg(test)]
+/// The codes with their meaning.
 pub(crate) const TABLE: &[(u8, &str)] = &[
     (OK, "ok"),
     (GENERIC, "failed"),

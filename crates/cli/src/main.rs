@@ -10,12 +10,16 @@ mod cmd;
 mod config;
 mod error;
 mod exit;
+#[cfg(test)]
+mod fuzz;
 mod manifest;
 mod output;
 #[cfg(test)]
 mod reference;
 #[cfg(feature = "server")]
 mod scenario;
+#[cfg(test)]
+mod schemas;
 mod sdk;
 mod template;
 mod view;
@@ -27,7 +31,7 @@ use clap::Parser as _;
 use crate::{
     args::{Args, Command},
     error::{CliError, Failure, Outcome},
-    output::{Format, Out},
+    output::Out,
 };
 
 fn main() -> ExitCode {
@@ -35,18 +39,22 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    args.global.start_log();
+    args.start_log();
     let out = args.global.out();
     // What the verbs leave behind when they panic is files under temporary names, nothing that a second run would trip over.
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(args, &out)))
-        .unwrap_or_else(|_| Err(Failure::from(CliError::Bug).with_exit(exit::INTERNAL)));
-    match outcome {
+    match guarded(|| dispatch(args, &out)) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(failure) => {
             out.failure(&failure);
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// What a verb gives; a panic becomes the failure of a bug.
+fn guarded(verb: impl FnOnce() -> Outcome) -> Outcome {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(verb))
+        .unwrap_or_else(|_| Err(Failure::from(CliError::Bug).with_exit(exit::INTERNAL)))
 }
 
 /// Runs the chosen verb.
@@ -56,6 +64,8 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::New(a) => cmd::new::run(a, out),
         Command::ListTemplates(a) => cmd::list_examples::run_templates(&a, out),
         Command::Logs(a) => cmd::logs::run(a, &global, out),
+        Command::Repl(a) => cmd::repl::run(a, &global, out),
+        Command::Oplog(a) => cmd::oplog::run(a, &global, out),
         Command::Dev(a) => cmd::dev::run(a, &global, out),
         Command::Invoke(a) => cmd::invoke::run(a, &global, out),
         Command::ListExamples(a) => cmd::list_examples::run(&a, out),
@@ -68,11 +78,21 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Component(a) => cmd::component::run(a, &global, out),
         Command::Worker(a) => cmd::worker::run(a, &global, out),
         Command::Token(a) => cmd::token::run(a, &global, out),
+        Command::Secret(a) => cmd::secret::run(a, &global, out),
+        Command::Namespace(a) => cmd::namespace::run(a, &global, out),
         Command::Promise(a) => cmd::promise::run(a, &global, out),
+        Command::App(a) => cmd::app::run(&a, out),
+        Command::Plugin(a) => cmd::plugin::run(a, &global, out),
+        Command::ApiDefinition(a) => cmd::api::definitions(a, &global, out),
+        Command::ApiDeployment(a) => cmd::api::deployments(a, &global, out),
+        Command::ApiSecurityScheme(a) => cmd::api::schemes(a, &global, out),
         Command::Get(a) => cmd::get::run(a, &global, out),
         Command::Profile(a) => cmd::profile::run(a, out),
-        Command::Init(a) => cmd::profile::init(a, out),
+        Command::Init(a) => cmd::profile::init(&a, out),
         Command::Completion(a) => cmd::completion::run(&a, out),
+        Command::Man(a) => cmd::man::run(&a, out),
+        Command::Explain(a) => cmd::explain::run(&a, out),
+        Command::Help(a) => cmd::help::run(&a, out),
         Command::Doctor(a) => cmd::doctor::run(&a, &global, out),
         Command::Diagnose(a) => cmd::diagnose::run(&a, out),
         #[cfg(feature = "server")]
@@ -93,16 +113,31 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(exit::OK);
     }
-    if args::wants_json(std::env::args_os()) {
+    if let Some(format) = args::json_format(std::env::args_os()) {
         let text = error.render().to_string();
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
         let usage = CliError::Usage {
             message: first.trim_start_matches("error: ").to_owned(),
             more: Some(rest.trim().to_owned()).filter(|more| !more.is_empty()),
         };
-        Out::new(Format::Json, false, true).failure(&Failure::from(usage).with_exit(exit::USAGE));
+        Out::new(format, false, true).failure(&Failure::from(usage).with_exit(exit::USAGE));
     } else {
         let _ = error.print();
     }
     ExitCode::from(exit::USAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_ends_with_70_and_a_code() {
+        let failure = guarded(|| panic!("a broken invariant")).unwrap_err();
+        assert_eq!(
+            (failure.exit, failure.problem.code.as_str()),
+            (70, "CLI-001")
+        );
+        assert!(failure.problem.hint.is_some());
+    }
 }

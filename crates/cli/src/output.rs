@@ -25,6 +25,8 @@ pub(crate) enum Format {
     Json,
     /// YAML.
     Yaml,
+    /// JSON in lines: one for each element of a list, else one.
+    Jsonl,
 }
 
 /// The terminal as a command sees it.
@@ -38,6 +40,19 @@ pub(crate) struct Out {
     pub(crate) colour: bool,
     /// Standard error takes colours.
     pub(crate) colour_err: bool,
+    /// Every question is answered with yes.
+    pub(crate) yes: bool,
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Yes, of a person or of `--yes`.
+    Yes,
+    /// A person said no.
+    No,
+    /// There is nobody to ask.
+    Nobody,
 }
 
 impl Out {
@@ -52,7 +67,43 @@ impl Out {
             quiet,
             colour: pick(std::io::stdout().is_terminal()),
             colour_err: pick(std::io::stderr().is_terminal()),
+            yes: false,
         }
+    }
+
+    /// The same, with every question answered with yes or not.
+    pub(crate) const fn agreeing(mut self, yes: bool) -> Self {
+        self.yes = yes;
+        self
+    }
+
+    /// Whether data is printed for people.
+    pub(crate) const fn is_text(&self) -> bool {
+        matches!(self.format, Format::Text)
+    }
+
+    /// Asks a person at a terminal; nobody else is ever asked.
+    pub(crate) fn ask(&self, question: &str) -> Answer {
+        if self.yes {
+            return Answer::Yes;
+        }
+        match self.read(&format!("{question} [y/N]")) {
+            None => Answer::Nobody,
+            Some(answer) if matches!(answer.to_lowercase().as_str(), "y" | "yes") => Answer::Yes,
+            Some(_) => Answer::No,
+        }
+    }
+
+    /// A line that a person at a terminal writes, without the blanks around it; none when there is nobody.
+    pub(crate) fn read(&self, prompt: &str) -> Option<String> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let mut lock = std::io::stderr().lock();
+        write!(lock, "{prompt} ").and_then(|()| lock.flush()).ok()?;
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer).ok()?;
+        (read > 0).then(|| answer.trim().to_owned())
     }
 
     /// Prints `value` as JSON or YAML, or the text that `text` makes of it. A missing final newline is added.
@@ -61,7 +112,26 @@ impl Out {
             Format::Text => self.data(&text(value)),
             Format::Json => self.data(&json(value)),
             Format::Yaml => self.data(&yaml(value)),
+            Format::Jsonl => match serde_json::to_value(value) {
+                Ok(serde_json::Value::Array(items)) => {
+                    items.iter().for_each(|item| self.line(item))
+                }
+                value => self.line(&value.ok()),
+            },
         }
+    }
+
+    /// Prints one element of a stream: the text, or one line of JSON whatever the format, because a stream has no end at which
+    /// a document could close.
+    pub(crate) fn item<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
+        match self.format {
+            Format::Text => self.data(&text(value)),
+            Format::Json | Format::Yaml | Format::Jsonl => self.line(value),
+        }
+    }
+
+    fn line<T: Serialize>(&self, value: &T) {
+        self.data(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()));
     }
 
     /// Prints a bare text on standard output, the same in every format. A missing final newline is added.
@@ -99,11 +169,16 @@ impl Out {
     /// Prints a failure on standard error: `error[CODE]: message`, its causes, `hint: …`; one JSON object in JSON mode.
     pub(crate) fn failure(&self, failure: &Failure) {
         let problem = &failure.problem;
-        if self.format == Format::Json {
-            return write_err(&json(&serde_json::json!({ "error": {
+        let object = || {
+            serde_json::json!({ "error": {
                 "code": problem.code, "message": problem.message, "hint": problem.hint,
                 "causes": failure.causes, "exitCode": failure.exit,
-            }})));
+            }})
+        };
+        match self.format {
+            Format::Json => return write_err(&json(&object())),
+            Format::Jsonl => return write_err(&object().to_string()),
+            Format::Text | Format::Yaml => {}
         }
         let mut text = format!(
             "{} {}",

@@ -5,6 +5,7 @@
 mod component;
 mod event;
 mod oplog;
+mod published;
 mod result;
 mod travel;
 mod worker;
@@ -12,6 +13,7 @@ mod worker;
 pub(crate) use self::component::{ComponentView, component_table};
 pub(crate) use self::event::{EventLine, Parts};
 pub(crate) use self::oplog::oplog_text;
+pub(crate) use self::published::published;
 pub(crate) use self::result::ResultView;
 pub(crate) use self::travel::{
     TriedUpdates, dry_run_text, replay_text, scheduled_text, verify_text,

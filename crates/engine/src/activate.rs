@@ -16,11 +16,11 @@ use crate::component::loaded::Loaded;
 use crate::host::durable::{Journal, describe};
 use crate::host::{Guest, HostState, Invoking};
 use crate::instance::{Instance, Stopped};
-use crate::limits::Limits;
 use crate::link::Link;
 use crate::oplog::{Base, Ledger, Payloads, Reader, SharedWriter, Span};
 use crate::rpc::Rpc;
 use crate::run::snapshot_function;
+use crate::trace::inside;
 
 /// What an activation needs.
 pub(crate) struct Activation {
@@ -78,7 +78,8 @@ pub(crate) async fn activate(
     let link = Some(parts.link);
     if parts.fresh {
         let journal = Journal::live(parts.writer, parts.payloads);
-        let state = HostState::new(parts.guest, journal, parts.rpc, Limits::default(), link);
+        let given = parts.rpc.node().give(&parts.loaded.info, &parts.guest)?;
+        let state = HostState::new(parts.guest, journal, parts.rpc, given, link);
         return Ok((Instance::start(parts.loaded, state).await?, None));
     }
     let log = parts.writer.lock().log();
@@ -108,7 +109,8 @@ pub(crate) async fn activate(
         );
         let node = parts.rpc.node();
         let (guest, rpc) = (Arc::clone(&parts.guest), Rpc::new(Arc::clone(&node)));
-        let state = HostState::new(guest, journal, rpc, Limits::default(), link.clone());
+        let given = node.give(&parts.loaded.info, &guest)?;
+        let state = HostState::new(guest, journal, rpc, given, link.clone());
         match Instance::restore(Arc::clone(&parts.loaded), state, &saved.image).await {
             Ok(instance) => {
                 node.checkpoints().count_use();
@@ -131,7 +133,8 @@ pub(crate) async fn activate(
         parts.payloads.clone(),
         parts.on_live.take(),
     );
-    let state = HostState::new(parts.guest, journal, parts.rpc, Limits::default(), link);
+    let given = parts.rpc.node().give(&parts.loaded.info, &parts.guest)?;
+    let state = HostState::new(parts.guest, journal, parts.rpc, given, link);
     let base = parts.base.map(|base| (base.snapshot, parts.loading));
     repeat_all(parts.loaded, state, &parts.payloads, base).await
 }
@@ -226,11 +229,13 @@ async fn repeat(
             started.accepted
         ))
     })?;
-    let deadline = accepted.deadline;
+    let (deadline, trace) = (accepted.deadline, accepted.trace.clone());
     let (key, function, input) = unpack(accepted, payloads)?;
     let input =
         Value::from_bytes(&input).map_err(|error| corrupt(format!("arguments: {error}")))?;
+    let trace = trace.map(|trace| inside(&trace, &instance.state().guest.worker, &key));
     let invoking = Invoking {
+        trace,
         key,
         calls: 0,
         started: index,
@@ -267,6 +272,7 @@ pub(crate) async fn run(
     state.clock.advance(now);
     state.journal()?.begin(function, &invoking.key.0);
     state.invoking = invoking;
+    state.begin_counting();
     instance.call(&exported, input).await
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use golem_model::oplog::{
     Accepted, Completed, Create, EnvVar, Event, Exited, Failed, FailureKind, OplogEntry,
-    Resumed as ResumedEntry, RetryPolicy, UpdateMode,
+    Resumed as ResumedEntry, RetryPolicy, SecretPin, UpdateMode,
 };
 use golem_model::worker::{RowState, UpdateState, WorkerRow};
 use golem_model::{IdempotencyKey, LogId, OplogIndex, Value, WorkerId};
@@ -30,6 +30,9 @@ use crate::oplog::{Base, Ledger, SharedWriter, Writer};
 use crate::queue::{CreateWith, Finished, Invocation, Queue, Queued};
 use crate::retention::next_step;
 use crate::retry;
+use crate::rpc::worker_urn;
+use crate::secrets::SecretError;
+use crate::trace::{Traced, root};
 
 /// The invocation that runs.
 pub(crate) struct Current {
@@ -37,11 +40,15 @@ pub(crate) struct Current {
     pub(crate) started: OplogIndex,
     pub(crate) key: IdempotencyKey,
     pub(crate) deadline: Option<u64>,
+    /// What its spans need, if it belongs to a trace.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 /// An update that is under way.
 pub(crate) struct Trying {
     pub(crate) version: u64,
+    /// Versions of the secrets that it will have.
+    pub(crate) secrets: Vec<SecretPin>,
     pub(crate) mode: UpdateMode,
     /// The new version has repeated the history, or has loaded the snapshot.
     pub(crate) done: Arc<AtomicBool>,
@@ -109,6 +116,10 @@ impl Alive {
         check_bytes("worker name", id.worker_name.len(), NAME_BYTES_MAX)?;
         let component = node.component(id.component_id, None)?;
         let version = component.versioned_component_id.version;
+        if let Some(missing) = node.missing_secrets(&component).into_iter().next() {
+            return Err(SecretError::NotFound(missing).into());
+        }
+        let secrets = node.pins(&component);
         let log = node.new_log(id)?;
         let env: Vec<EnvVar> = with
             .env
@@ -129,6 +140,7 @@ impl Alive {
             retry_count: 0,
             updates: Vec::new(),
             results_from: 0,
+            secrets: secrets.clone(),
         };
         let create = Create {
             component: id.component_id.0.as_bytes().to_vec(),
@@ -137,6 +149,7 @@ impl Alive {
             args: with.args,
             env,
             parent: with.parent,
+            secrets,
             ..Create::default()
         };
         let mut alive = Self::new(node, id, row, log, OplogIndex(0));
@@ -197,6 +210,8 @@ impl Alive {
         let mut alive = Self::new(node, id, row, log, ledger.tail);
         alive.failures = ledger.failures;
         alive.row.version = ledger.version;
+        alive.row.secrets = ledger.secrets;
+        alive.writer.lock().has_before(ledger.bytes);
         alive.guest = Arc::new(guest_of(id, &alive.row, ledger.origin));
         *alive.link.regions.lock() = ledger.regions.as_ref().clone();
         *alive.link.retry_policy.lock() = ledger.retry_policy;
@@ -224,12 +239,17 @@ impl Alive {
             // The process ended while the new version was loading its snapshot.
             alive.trying = Some(Trying {
                 version: base.version,
+                secrets: alive.row.secrets.clone(),
                 mode: UpdateMode::SnapshotBased,
                 done: Arc::default(),
             });
         }
         if let Some(open) = ledger.current {
             let deadline = open.entry.deadline;
+            let mut traced = remembered(node, log, open.accepted, &open.entry);
+            if let Some(traced) = &mut traced {
+                traced.started_at = node.written_at(log, open.started);
+            }
             let (key, function, input) = unpack(open.entry, &node.payloads())?;
             alive
                 .queue
@@ -239,12 +259,14 @@ impl Alive {
                 started: open.started,
                 key,
                 deadline,
+                traced,
             });
             // Only while the store's timer or a promise is there to wake it.
             alive.suspended = ledger.suspended.map(|_| true);
         }
         for (accepted, entry) in ledger.pending {
             let deadline = entry.deadline;
+            let traced = remembered(node, log, accepted, &entry);
             let (key, function, input) = unpack(entry, &node.payloads())?;
             alive
                 .queue
@@ -255,6 +277,7 @@ impl Alive {
                 function,
                 input,
                 deadline,
+                traced,
             });
         }
         if let Some(retry_at) = ledger.last_failure.and_then(|failed| failed.retry_at) {
@@ -341,8 +364,13 @@ impl Alive {
             input,
             caller,
             deadline,
+            trace,
             ..
         } = invocation;
+        let trace = trace.or_else(|| {
+            let urn = worker_urn(&self.guest.worker);
+            node.tracer().map(|_| root(&urn, &key))
+        });
         let (inline, input_blob) = node.payloads().store(input.clone())?;
         let entry = Accepted {
             key: key.0.clone(),
@@ -351,7 +379,17 @@ impl Alive {
             input_blob,
             caller,
             deadline,
+            trace,
         };
+        let traced = entry.trace.clone().map(|context| {
+            let now = node.clock().wall_micros();
+            Box::new(Traced {
+                context,
+                function: entry.function.clone(),
+                accepted_at: now,
+                started_at: now,
+            })
+        });
         let ops = self.link.mark_op().into_iter().chain(also).collect();
         let (accepted, seq) = {
             let mut writer = self.writer.lock();
@@ -366,6 +404,7 @@ impl Alive {
             function,
             input,
             deadline,
+            traced,
         });
         Ok(Admission::Accepted(key, seq))
     }
@@ -437,6 +476,9 @@ impl Alive {
             writer.append_with(Event::Completed(entry), also);
             writer.last()
         };
+        if let Some(traced) = current.traced {
+            node.invocation_ended(id, self.row.version, &current.key, *traced, seq, None);
+        }
         self.failures = 0;
         *self.link.atomic.lock() = None;
         for reply in self.queue.finish(&current.key) {
@@ -530,6 +572,13 @@ impl Alive {
             writer.append_with(entry, also);
             writer.last()
         };
+        if let Some((key, traced)) = current
+            .as_ref()
+            .and_then(|current| Some((&current.key, current.traced.clone()?)))
+        {
+            let error = Some(failure.message.clone());
+            node.invocation_ended(id, self.row.version, key, *traced, seq, error);
+        }
         let replies = current
             .map(|current| self.queue.finish(&current.key))
             .unwrap_or_default();
@@ -541,7 +590,7 @@ impl Alive {
             let durable = committer.wait(seq).await.is_ok();
             for reply in replies {
                 reply.send(Err(if durable {
-                    WorkerError::Failed(failure.clone())
+                    WorkerError::from(failure.clone())
                 } else {
                     WorkerError::Stopping
                 }));
@@ -556,6 +605,23 @@ impl Alive {
     }
 }
 
+/// What the spans of an accepted invocation need; its start is not known yet.
+fn remembered(
+    node: &Node,
+    log: LogId,
+    index: OplogIndex,
+    accepted: &Accepted,
+) -> Option<Box<Traced>> {
+    let context = accepted.trace.clone()?;
+    let accepted_at = node.written_at(log, index);
+    Some(Box::new(Traced {
+        context,
+        function: accepted.function.clone(),
+        accepted_at,
+        started_at: accepted_at,
+    }))
+}
+
 /// Who the guest of a worker is. `origin`: whom it was forked from.
 pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, origin: Option<Origin>) -> Guest {
     let env = row.env.iter();
@@ -567,6 +633,7 @@ pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, origin: Option<Origin>) -
         env: env
             .map(|var| (var.name.clone(), var.value.clone()))
             .collect(),
+        secrets: row.secrets.clone(),
     }
 }
 
@@ -618,7 +685,7 @@ fn read_outcome(
             let error = match failure.kind {
                 FailureKind::Timeout => WorkerError::Timeout { worker, key },
                 FailureKind::Cancelled => WorkerError::Cancelled { worker, key },
-                _ => WorkerError::Failed(failure),
+                _ => failure.into(),
             };
             Ok((Err(error), call))
         }

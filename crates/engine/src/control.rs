@@ -22,7 +22,7 @@ use crate::error::{Failure, WorkerError};
 use crate::host::calls::{RPC_ASYNC_INVOKE_AND_AWAIT, RPC_INVOKE_AND_AWAIT};
 use crate::node::Node;
 use crate::oplog::each;
-use crate::queue::{CreateWith, Invocation, Queued, Reply};
+use crate::queue::{CreateWith, Invocation, Queued, Reply, Target};
 use crate::timers::wake_timer;
 use crate::worker::{PromiseChange, Worker};
 
@@ -402,6 +402,10 @@ impl Worker {
             .and_then(|action| action.action);
         let seq = match action {
             Some(Action::Wake(log)) => self.fire_wake(log, delete),
+            Some(Action::Invoke(accepted)) if self.is_denied(&accepted) => {
+                tracing::warn!(worker = %self.id, caller = accepted.caller, "a scheduled invocation does not start: its grant was taken back");
+                self.node.committer().submit([delete])
+            }
             Some(Action::Invoke(accepted)) => match self.fire_invoke(accepted, &delete).await {
                 Ok(seq) => seq,
                 Err(error @ (WorkerError::QueueFull { .. } | WorkerError::Store(_))) => {
@@ -419,6 +423,20 @@ impl Worker {
             }
         };
         self.node.timer_done(&timer, seq);
+    }
+
+    /// Whether a worker of another namespace has scheduled this, which may not call this one any more.
+    fn is_denied(&self, accepted: &Accepted) -> bool {
+        let caller = accepted.caller.as_deref().map(str::parse::<WorkerUrn>);
+        let Some(Ok(WorkerUrn {
+            component: ComponentRef::Id(caller),
+            ..
+        })) = caller
+        else {
+            return false;
+        };
+        let target = Target::Worker(self.id.clone());
+        self.node.may_call(caller, &target).is_err()
     }
 
     fn fire_wake(&mut self, log: u64, delete: Op) -> Seq {
@@ -441,7 +459,7 @@ impl Worker {
 
     async fn fire_invoke(&mut self, accepted: Accepted, delete: &Op) -> Result<Seq, WorkerError> {
         let deadline = accepted.deadline;
-        let caller = accepted.caller.clone();
+        let (caller, trace) = (accepted.caller.clone(), accepted.trace.clone());
         let (key, function, input) = unpack(accepted, &self.node.payloads())?;
         let invocation = Invocation {
             key,
@@ -450,6 +468,7 @@ impl Worker {
             input,
             caller,
             deadline,
+            trace,
             create: CreateWith::default(),
             accepted: None,
             reply: None,

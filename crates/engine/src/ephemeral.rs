@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use golem_model::oplog::FailureKind;
+use golem_model::trace::TraceContext;
 use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WorkerId};
 
 use crate::activate::run;
@@ -13,10 +14,10 @@ use crate::error::{Failure, WorkerError};
 use crate::host::durable::Journal;
 use crate::host::{Guest, HostState, Invoking};
 use crate::instance::{Instance, Stopped};
-use crate::limits::Limits;
 use crate::node::Node;
 use crate::queue::CreateWith;
-use crate::rpc::Rpc;
+use crate::rpc::{Rpc, worker_urn};
+use crate::trace::{Traced, inside, root};
 
 impl Node {
     /// Runs one invocation of an ephemeral component. Returns a tuple of no or one value.
@@ -27,6 +28,7 @@ impl Node {
         key: IdempotencyKey,
         input: Vec<u8>,
         create: CreateWith,
+        trace: Option<TraceContext>,
     ) -> Result<Value, WorkerError> {
         let worker = WorkerId::new(component, uuid::Uuid::new_v4().to_string());
         let version = self
@@ -34,19 +36,22 @@ impl Node {
             .versioned_component_id
             .version;
         let loaded = self.component_loaded(component, version)?;
+        let id = worker.clone();
         let guest = Guest {
             origin: None,
             worker,
             version,
             args: create.args,
             env: create.env,
+            secrets: self.pins(&loaded.info),
         };
+        let given = self.give(&loaded.info, &guest)?;
         let journal = Journal::off(self.payloads());
         let mut state = HostState::new(
             Arc::new(guest),
             journal,
             Rpc::new(Arc::clone(self)),
-            Limits::default(),
+            given,
             None,
         );
         state.clock.advance(self.clock().nanos());
@@ -54,10 +59,24 @@ impl Node {
             function: exported.name.clone(),
             detail: error.to_string(),
         })?;
+        let urn = worker_urn(&id);
+        let trace = trace.or_else(|| self.tracer().map(|_| root(&urn, &key)));
+        let begun = self.clock().wall_micros();
+        let traced = trace.map(|context| Traced {
+            context,
+            function: exported.name.clone(),
+            accepted_at: begun,
+            started_at: begun,
+        });
+        let inner = traced
+            .as_ref()
+            .map(|traced| inside(&traced.context, &id, &key));
         let running = self.run();
+        let own_key = key.clone();
         let result = async {
             let mut instance = Instance::start(loaded, state).await?;
             let invoking = Invoking {
+                trace: inner,
                 key,
                 calls: 0,
                 started: OplogIndex(0),
@@ -69,8 +88,13 @@ impl Node {
         };
         let result = result.await;
         drop(running);
+        if let Some(traced) = traced {
+            let error = result.as_ref().err().map(ToString::to_string);
+            let seq = self.committer().durable();
+            self.invocation_ended(&id, version, &own_key, traced, seq, error);
+        }
         result.map_err(|stopped| match stopped {
-            Stopped::Failed(failure) => WorkerError::Failed(failure),
+            Stopped::Failed(failure) => failure.into(),
             Stopped::Exited(status) => WorkerError::Failed(Failure::new(
                 FailureKind::Trap,
                 format!("the guest exited with status {status}"),

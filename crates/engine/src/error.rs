@@ -2,9 +2,12 @@
 //! THE STAGE / error: what can go wrong for a caller of the engine. Out: [`ComponentError`], [`WorkerError`].
 //! Never touches HTTP (the server maps these to statuses). Read next: `node.rs`. Codes: docs/errors/README.md.
 
+use golem_model::capabilities::CapabilityError;
 use golem_model::oplog::FailureKind;
-use golem_model::{Coded, ComponentId, ComponentVersion, WorkerId};
+use golem_model::{Coded, ComponentId, ComponentVersion, Namespace, WorkerId};
 use golem_storage::StoreError;
+
+use crate::secrets::SecretError;
 
 /// Why a component was not taken, or not found.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -21,6 +24,9 @@ pub enum ComponentError {
     /// The name is taken.
     #[error("Component already exists: {0}")]
     AlreadyExists(ComponentId),
+    /// There is no such namespace, or none that the one who asks may know of.
+    #[error("there is no namespace `{0}` for the component")]
+    NoNamespace(Namespace),
     /// The bytes are no component.
     #[error("the upload is not a WebAssembly component: {0}")]
     NotAComponent(String),
@@ -38,9 +44,30 @@ pub enum ComponentError {
     /// The compiler refused the component.
     #[error("the component does not compile: {0}")]
     Compile(String),
+    /// An initial file cannot be taken.
+    #[error("the initial file `{}` cannot be taken: {detail}", path.escape_debug())]
+    BadFile {
+        /// Its path.
+        path: String,
+        /// Why not.
+        detail: String,
+    },
+    /// No initial file has the path.
+    #[error("version {version} of component {component} has no initial file `{}`", path.escape_debug())]
+    FileNotFound {
+        /// The component.
+        component: ComponentId,
+        /// The version.
+        version: ComponentVersion,
+        /// The path that was asked for.
+        path: String,
+    },
     /// The name cannot be used.
     #[error("`{0}` cannot be the name of a component")]
     BadName(String),
+    /// What is declared of it cannot be.
+    #[error(transparent)]
+    Capabilities(#[from] CapabilityError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,8 +88,12 @@ impl Coded for ComponentError {
             Self::TooLarge { .. } => "CMP-007",
             Self::Compile(_) => "CMP-008",
             Self::BadName(_) => "CMP-009",
+            Self::Capabilities(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Io(_) => "CMP-010",
+            Self::BadFile { .. } => "CMP-021",
+            Self::FileNotFound { .. } => "CMP-022",
+            Self::NoNamespace(_) => "CMP-011",
         }
     }
 
@@ -77,10 +108,14 @@ impl Coded for ComponentError {
                  compose other imports: golem-cli stubgen compose --help"
                     .into()
             }
-            Self::TooLarge { .. } => "make it smaller: golem-cli build strips symbols".into(),
+            Self::TooLarge { .. } => "make it smaller: golem-cli build strips symbols; large data is better fetched by the worker than uploaded as initial files".into(),
+            Self::FileNotFound { component, .. } => format!("see its `files`: golem-cli component get -C urn:component:{component} --format json"),
+            Self::BadFile { .. } => "name each file of the archive once, by a path below its root such as `etc/app.conf`; in a worker that is `/etc/app.conf`".into(),
             Self::Compile(_) => "check it with another tool of the same proposal level".into(),
             Self::BadName(_) => "use 1 to 100 letters, digits, `-`, `_`, `:`, `.` or `/`".into(),
+            Self::Capabilities(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
+            Self::NoNamespace(name) => format!("an owner makes it: golem-cli namespace create {name}"),
             Self::Io(_) => "check free disk space and the permissions of the data directory".into(),
         })
     }
@@ -107,6 +142,15 @@ impl Failure {
             message: message.into(),
             trace: String::new(),
             path: Vec::new(),
+        }
+    }
+}
+
+impl From<Failure> for WorkerError {
+    fn from(failure: Failure) -> Self {
+        match failure.kind {
+            FailureKind::LimitExceeded => Self::LimitExceeded(failure),
+            _ => Self::Failed(failure),
         }
     }
 }
@@ -152,6 +196,12 @@ pub enum WorkerError {
     /// The invocation failed.
     #[error("{}", .0.message)]
     Failed(Failure),
+    /// The worker has used more of something than it may; the message says of what, how much, and who set it.
+    #[error("{}", .0.message)]
+    LimitExceeded(Failure),
+    /// A secret that its environment refers to has no value.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The deadline of the invocation passed before it was done.
     #[error("the deadline of invocation `{key}` of worker {worker} has passed")]
     Timeout {
@@ -195,6 +245,34 @@ pub enum WorkerError {
         worker: WorkerId,
         /// The index at which it would have been created.
         index: u64,
+    },
+    /// There is nothing at a path of the worker's files.
+    #[error("worker {worker} has no file `{}`", path.escape_debug())]
+    FileNotFound {
+        /// The worker.
+        worker: WorkerId,
+        /// The path that was asked for.
+        path: String,
+    },
+    /// What is at a path is not what was asked for.
+    #[error("`{}` of worker {worker} is {found}", path.escape_debug())]
+    FileKind {
+        /// The worker.
+        worker: WorkerId,
+        /// The path that was asked for.
+        path: String,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A file of the worker cannot be read from the disk.
+    #[error("the file `{}` of worker {worker} cannot be read: {detail}", path.escape_debug())]
+    FileUnreadable {
+        /// The worker.
+        worker: WorkerId,
+        /// The path that was asked for.
+        path: String,
+        /// Why not.
+        detail: String,
     },
     /// An earlier invocation failed for good; the worker takes no more.
     #[error("worker {worker} failed in an earlier invocation: {message}")]
@@ -278,6 +356,11 @@ impl Coded for WorkerError {
             Self::BadUpdate { .. } => "WRK-018",
             Self::BadIndex { .. } => "WRK-019",
             Self::PromiseNotFound { .. } => "WRK-020",
+            Self::FileNotFound { .. } => "WRK-031",
+            Self::FileKind { .. } => "WRK-032",
+            Self::FileUnreadable { .. } => "WRK-033",
+            Self::LimitExceeded(_) => "WRK-021",
+            Self::Secret(error) => error.code(),
         }
     }
 
@@ -285,6 +368,8 @@ impl Coded for WorkerError {
         Some(match self {
             Self::Component(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
+            Self::Secret(error) => return error.hint(),
+            Self::LimitExceeded(_) => "raise it under `capabilities: limits:` of the component in golem.yaml, then: golem-cli deploy; or let the guest use less".into(),
             Self::Timeout { .. } => "give it more time, or look at what it waits for: golem-cli worker oplog".into(),
             Self::Cancelled { .. } => "call again with a new idempotency key".into(),
             Self::BadUpdate { worker, .. } => format!("see the versions: golem-cli component get -C urn:component:{}", worker.component_id),
@@ -292,6 +377,9 @@ impl Coded for WorkerError {
             Self::PromiseNotFound { worker, .. } => {
                 format!("see what the worker created: golem-cli worker oplog -W urn:worker:{worker} --query promise")
             }
+            Self::FileNotFound { .. } => "list the directory above it: GET …/workers/{worker}/files/{path}".into(),
+            Self::FileKind { .. } => "a directory is listed with …/files/{path}, a file is read with …/file-contents/{path}".into(),
+            Self::FileUnreadable { .. } => "upload the component again: that heals its initial files; then look at the disk".into(),
             Self::NotFound(id) => format!("see what there is: golem-cli worker list -C urn:component:{}", id.component_id),
             Self::AlreadyExists(id) => format!("use it, or delete it first: golem-cli worker delete -W urn:worker:{id}"),
             Self::UnknownFunction { component, .. } => {

@@ -5,16 +5,18 @@
 use std::sync::Arc;
 
 use golem_model::Value;
+use golem_model::limit::Limit;
 use golem_model::oplog::FailureKind;
 use golem_model::types::HandleMode;
 use golem_storage::StoreError;
-use wasmtime::component::{Func, Val};
+use wasmtime::component::{Func, ResourceTableError, Val};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::error::Failure;
 use crate::host::durable::Halt;
 use crate::host::{HostState, HttpRequest, Serving, is_handler};
+use crate::secrets::SecretError;
 use crate::value::{Handles as _, each_handle, from_val, to_val};
 
 /// Why a call of the guest has no result.
@@ -57,6 +59,15 @@ impl From<StoreError> for Stopped {
     }
 }
 
+impl From<SecretError> for Stopped {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Store(error) => Self::Store(error),
+            error => Self::failed(FailureKind::Denied, error.to_string()),
+        }
+    }
+}
+
 impl From<Halt> for Stopped {
     fn from(halt: Halt) -> Self {
         match halt {
@@ -86,7 +97,10 @@ impl Instance {
     /// Instantiates a component and runs the start-up code of its guest.
     pub(crate) async fn start(loaded: Arc<Loaded>, state: HostState) -> Result<Self, Stopped> {
         let mut store = new_store(&loaded, state);
-        let instance = match loaded.pre.instantiate_async(&mut store).await {
+        let meter = store.data().meter.clone();
+        meter.reset();
+        let started = meter.measure(loaded.pre.instantiate_async(&mut store));
+        let instance = match started.await {
             Ok(instance) => instance,
             Err(error) => return Err(stopped(&mut store, error)),
         };
@@ -97,7 +111,7 @@ impl Instance {
         };
         // The instrumentation of checkpoints has taken these calls out of the instantiation.
         for start in loaded.access.iter().flat_map(|access| &access.starts) {
-            if let Err(error) = new.access::<(), ()>(start, ()).await {
+            if let Err(error) = meter.measure(new.access::<(), ()>(start, ())).await {
                 return Err(stopped(&mut new.store, error));
             }
         }
@@ -144,10 +158,9 @@ impl Instance {
         }
         let params = self.params(function, input)?;
         let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
-        if let Err(error) = func
-            .call_async(&mut self.store, &params, &mut results)
-            .await
-        {
+        let meter = self.store.data().meter.clone();
+        let called = func.call_async(&mut self.store, &params, &mut results);
+        if let Err(error) = meter.measure(called).await {
             return Err(stopped(&mut self.store, error));
         }
         self.end().await?;
@@ -190,6 +203,7 @@ impl Instance {
         state.http_calls.close();
         state.settle_changes().await;
         state.flush_output()?;
+        state.check_use()?;
         Ok(())
     }
 
@@ -208,6 +222,7 @@ impl Instance {
         let begun = Serving::begin(self.store.data_mut(), request);
         let (incoming, outparam, serving) =
             begun.map_err(|error| stopped(&mut self.store, error))?;
+        let meter = self.store.data().meter.clone();
         let called = async {
             let params = [
                 Val::Resource(incoming.try_into_resource_any(&mut self.store)?),
@@ -215,7 +230,7 @@ impl Instance {
             ];
             func.call_async(&mut self.store, &params, &mut []).await
         };
-        if let Err(error) = called.await {
+        if let Err(error) = meter.measure(called).await {
             return Err(stopped(&mut self.store, error));
         }
         self.end().await?;
@@ -270,8 +285,11 @@ impl Instance {
             && let [Value::Handle { id, .. }] = values.as_slice()
             && let Some(resource) = self.store.data_mut().take_handle(*id)
         {
-            let dropped = resource.resource_drop_async(&mut self.store).await;
-            dropped.map_err(|error| stopped(&mut self.store, error))?;
+            let meter = self.store.data().meter.clone();
+            let dropped = meter.measure(resource.resource_drop_async(&mut self.store));
+            dropped
+                .await
+                .map_err(|error| stopped(&mut self.store, error))?;
         }
         Ok(Value::Tuple(Vec::new()))
     }
@@ -283,10 +301,12 @@ impl Instance {
 }
 
 fn new_store(loaded: &Loaded, state: HostState) -> Store<HostState> {
+    state.files.begin(&loaded.initial);
     let mut store = Store::new(loaded.pre.engine(), state);
-    store.limiter(|state| &mut state.limits);
+    store.limiter(|state| state);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|context| {
+    store.epoch_deadline_callback(|mut context| {
+        context.data_mut().check_use()?;
         let link = context.data().link.as_ref();
         let committer = link.map(|link| link.node.committer());
         // A guest that records faster than the disk takes it waits here, and not in memory.
@@ -312,8 +332,9 @@ fn stopped(store: &mut Store<HostState>, error: wasmtime::Error) -> Stopped {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Stopped::Exited(exit.0.cast_unsigned());
     }
-    let mut stopped = match error.downcast_ref::<Halt>() {
-        Some(halt) => halt.clone().into(),
+    let halt = error.downcast_ref::<Halt>().cloned();
+    let mut stopped = match halt.or_else(|| no_more_handles(store.data(), &error)) {
+        Some(halt) => halt.into(),
         None => Stopped::Failed(failure(store, &error)),
     };
     if let Stopped::Failed(failure) = &mut stopped {
@@ -322,8 +343,22 @@ fn stopped(store: &mut Store<HostState>, error: wasmtime::Error) -> Stopped {
     stopped
 }
 
+/// The table of resources is full.
+fn no_more_handles(state: &HostState, error: &wasmtime::Error) -> Option<Halt> {
+    let full = matches!(
+        error.downcast_ref::<ResourceTableError>(),
+        Some(ResourceTableError::Full)
+    );
+    let exceeded = || {
+        let used = "it wants one more".to_owned();
+        state.allowance.exceeded(Limit::Handles, used)
+    };
+    full.then(|| exceeded().into())
+}
+
 fn failure(store: &Store<HostState>, error: &wasmtime::Error) -> Failure {
     let last_words = store.data().output.lock().last_words();
+    let last_words = last_words.map(|words| store.data().redactor.text(&words).into_owned());
     match error.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::StackOverflow) => Failure::new(
             FailureKind::StackOverflow,

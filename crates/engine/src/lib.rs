@@ -3,6 +3,7 @@
 
 mod activate;
 mod alive;
+mod capabilities;
 mod chance;
 mod checkpoint;
 mod clock;
@@ -17,20 +18,25 @@ mod host;
 mod instance;
 pub mod limits;
 mod link;
+mod meter;
 mod metrics;
+mod namespaces;
 pub mod node;
 mod oplog;
 mod promises;
 pub mod queue;
+mod redact;
 mod rehearse;
 mod resident;
 mod retention;
 mod retry;
 mod rpc;
 mod run;
+pub mod secrets;
 mod steady;
 mod taking;
 mod timers;
+pub mod trace;
 mod update;
 mod value;
 mod wasm;
@@ -39,16 +45,21 @@ mod worker;
 pub use chance::{Chance, Seeded};
 pub use checkpoint::CheckpointStats;
 pub use clock::{Clock, ManualTime};
+pub use component::files::{Declared, INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX, NewFile, Upload};
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use host::{
     BadListenRule, BadRule, HostRule, HttpRequest, HttpResponse, ListenRule, Network, NetworkDouble,
 };
+pub use limits::LimitPolicy;
 pub use metrics::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
+pub use namespaces::NamespaceError;
+pub use node::files::{FileKind, FileReader, FileView};
 pub use node::{
-    CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, Scheduled,
-    StartError, WorkerView,
+    CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, SECRET_KEY_FILE,
+    Scheduled, StartError, WorkerView,
 };
 pub use queue::Target;
 pub use rehearse::{Rehearsal, RehearsalEnd, RehearsalStep, Verification};
 pub use retention::Retention;
+pub use secrets::SecretError;

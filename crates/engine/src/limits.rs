@@ -4,16 +4,14 @@
 
 use std::time::Duration;
 
-use wasmtime::ResourceLimiter;
+use golem_model::limit::{Bound, Limit, Limits};
 
 use crate::error::WorkerError;
 
 /// Largest upload of a component. Source: runtime spec §1.1.
 pub const COMPONENT_BYTES_MAX: usize = 50 << 20;
-/// Largest linear memory of a worker: a guest that wants more is told that there is none.
-pub const MEMORY_BYTES_MAX: usize = 512 << 20;
 /// Most elements of all tables of a worker: a Go program of 10 MB has about 40,000 functions.
-const TABLE_ELEMENTS_MAX: usize = 1 << 20;
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 1 << 20;
 /// Most resources that a worker has given away and not taken back. Same as wasmtime's bound on live handles.
 pub(crate) const LIVE_RESOURCES_MAX: usize = 100_000;
 /// Invocations that may wait for one worker: 16 times the width of the largest fan-out that is benchmarked.
@@ -50,42 +48,167 @@ pub(crate) const LOADED_COMPONENTS_MAX: usize = 256;
 /// few enough that their instances stay below the kernel's limit of memory maps.
 pub(crate) const EXECUTING_MAX: usize = 2048;
 
-/// The limits of one instance, and what it has of them.
-#[derive(Debug, Default)]
-pub(crate) struct Limits {
-    memory: usize,
-}
+/// Seconds of [`Limit::LogRate`] that a worker may write at once: start-up messages and a stack trace come in bursts.
+pub(crate) const LOG_BURST_SECONDS: u64 = 10;
+/// What a line of a log costs beside its text: about what its entry has.
+pub(crate) const LOG_LINE_BYTES: u64 = 32;
 
-impl Limits {
-    /// Bytes of linear memory, of all memories together.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        self.memory as u64
+/// How much a worker may use when neither its component nor the server says so.
+#[must_use]
+pub fn default_limit(limit: Limit) -> u64 {
+    match limit {
+        // What a large Go program needs with room to spare; ten of them fit a small machine.
+        Limit::Memory => 512 << 20,
+        // Nobody waits longer for an answer; work that takes longer is cut into invocations, or says so.
+        Limit::CpuTime => 60_000,
+        // Ten million small calls. A log of this size takes minutes to repeat without checkpoints.
+        Limit::Oplog => 1 << 30,
+        // Far above what anybody reads, and a twentieth of what a small disk takes.
+        Limit::LogRate => 4 << 20,
+        // A fan-out over a thousand calls holds about three for each.
+        Limit::Handles => 10_000,
+        // A loop that never ends is found within seconds; a batch over every row of a table is not.
+        Limit::HostCalls => 1_000_000,
     }
 }
 
-impl ResourceLimiter for Limits {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let all = self.memory - current.min(self.memory) + desired;
-        let granted = all <= MEMORY_BYTES_MAX;
-        if granted {
-            self.memory = all;
+/// The most that a server gives to a component that asks for it, unless its operator says otherwise.
+#[must_use]
+pub fn maximum_limit(limit: Limit) -> u64 {
+    match limit {
+        // All that 32-bit addresses reach.
+        Limit::Memory => 4 << 30,
+        // A day.
+        Limit::CpuTime => 86_400_000,
+        Limit::Oplog => 64 << 30,
+        Limit::LogRate => 64 << 20,
+        // wasmtime's bound on live handles.
+        Limit::Handles => 100_000,
+        Limit::HostCalls => 1_000_000_000,
+    }
+}
+
+/// What the operator of a server says of limits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LimitPolicy {
+    /// For components that say nothing; else [`default_limit`].
+    pub defaults: Limits,
+    /// The most that a component gets; else [`maximum_limit`].
+    pub maxima: Limits,
+}
+
+impl LimitPolicy {
+    /// The most that a component gets.
+    #[must_use]
+    pub fn maximum(&self, limit: Limit) -> u64 {
+        self.maxima
+            .get(limit)
+            .unwrap_or_else(|| maximum_limit(limit))
+    }
+
+    /// What workers get of a limit whose component wants `wanted` of it, and who says so.
+    pub(crate) fn given(&self, limit: Limit, wanted: Option<u64>) -> (u64, SetBy) {
+        let maximum = self.maximum(limit);
+        let default = self.defaults.get(limit);
+        let (value, set_by) = match (wanted, default) {
+            (Some(wanted), _) => (wanted, SetBy::Component),
+            (None, Some(default)) => (default, SetBy::ServerDefault),
+            (None, None) => (default_limit(limit), SetBy::BuiltIn),
+        };
+        if value > maximum {
+            (maximum, SetBy::ServerMaximum)
+        } else {
+            (value, set_by)
         }
-        Ok(granted)
+    }
+}
+
+/// Where the value of a limit comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SetBy {
+    /// The component declares it.
+    Component,
+    /// The operator's default.
+    ServerDefault,
+    /// The operator's maximum, which is below what the component or the default says.
+    ServerMaximum,
+    /// Nobody: [`default_limit`].
+    BuiltIn,
+}
+
+impl SetBy {
+    /// Where to look, for people.
+    fn place(self, limit: Limit) -> String {
+        match self {
+            Self::Component => format!("`capabilities.limits.{limit}` of its component"),
+            Self::ServerDefault => format!("`--limit-default {limit}` of the server"),
+            Self::ServerMaximum => format!("`--limit-max {limit}` of the server"),
+            Self::BuiltIn => "the default, since its component says nothing".to_owned(),
+        }
+    }
+}
+
+/// A worker has used more than it may.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the limit `{limit}` is exceeded: {used}, and the worker may use {}; set by {}", limit.show(*value), set_by.place(*limit))]
+pub(crate) struct Exceeded {
+    /// Of what.
+    pub(crate) limit: Limit,
+    /// How much it may use.
+    pub(crate) value: u64,
+    /// What it did or wanted.
+    pub(crate) used: String,
+    /// Who says so.
+    pub(crate) set_by: SetBy,
+}
+
+/// What one worker may use.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowance([(u64, SetBy); Limit::ALL.len()]);
+
+impl Allowance {
+    /// What a worker may use whose component wants `wanted`.
+    pub(crate) fn new(policy: &LimitPolicy, wanted: &Limits) -> Self {
+        Self(Limit::ALL.map(|limit| policy.given(limit, wanted.get(limit))))
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS_MAX)
+    fn of(&self, limit: Limit) -> (u64, SetBy) {
+        let at = limit as usize;
+        // The array has a place for every limit, in their order.
+        self.0.get(at).copied().unwrap_or((0, SetBy::BuiltIn))
     }
+
+    /// How much of it.
+    pub(crate) fn value(&self, limit: Limit) -> u64 {
+        self.of(limit).0
+    }
+
+    /// Says that so much was used.
+    pub(crate) fn exceeded(&self, limit: Limit, used: impl Into<String>) -> Exceeded {
+        let (value, set_by) = self.of(limit);
+        Exceeded {
+            limit,
+            value,
+            used: used.into(),
+            set_by,
+        }
+    }
+
+    /// Refuses more than the limit. Errors: [`Exceeded`].
+    pub(crate) fn check(&self, limit: Limit, used: u64) -> Result<(), Exceeded> {
+        if used > self.value(limit) {
+            return Err(self.exceeded(limit, format!("it has used {}", limit.show(used))));
+        }
+        Ok(())
+    }
+}
+
+/// Checks what a component wants against the maxima. The first that is too much is the error.
+pub(crate) fn over_maximum(policy: &LimitPolicy, wanted: &Limits) -> Option<(Bound, u64)> {
+    wanted
+        .iter()
+        .map(|bound| (bound, policy.maximum(bound.limit)))
+        .find(|(bound, most)| bound.value > *most)
 }
 
 /// Refuses what is larger than its limit, both in bytes. Errors: `TooLarge`.
@@ -98,4 +221,52 @@ pub(crate) fn check_bytes(
         return Err(WorkerError::TooLarge { what, bytes, limit });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(texts: &[&str]) -> Limits {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_component_wins_over_the_default_and_the_maximum_over_both() {
+        let policy = LimitPolicy {
+            defaults: bounds(&["memory=128MiB", "cpuTime=2h"]),
+            maxima: bounds(&["memory=256MiB", "cpuTime=1h"]),
+        };
+        for (limit, wanted, given) in [
+            (Limit::Memory, None, (128 << 20, SetBy::ServerDefault)),
+            (Limit::Memory, Some(64 << 20), (64 << 20, SetBy::Component)),
+            (
+                Limit::Memory,
+                Some(1 << 30),
+                (256 << 20, SetBy::ServerMaximum),
+            ),
+            (Limit::CpuTime, None, (3_600_000, SetBy::ServerMaximum)),
+            (Limit::Handles, None, (10_000, SetBy::BuiltIn)),
+        ] {
+            assert_eq!(policy.given(limit, wanted), given, "{limit}");
+        }
+        let over = over_maximum(&policy, &bounds(&["handles=5", "memory=1GiB"])).unwrap();
+        assert_eq!((over.0.limit, over.1), (Limit::Memory, 256 << 20));
+    }
+
+    #[test]
+    fn an_excess_names_the_limit_its_value_and_who_set_it() {
+        let allowance = Allowance::new(&LimitPolicy::default(), &bounds(&["hostCalls=3"]));
+        assert_eq!(allowance.check(Limit::HostCalls, 3), Ok(()));
+        assert_eq!(
+            allowance
+                .check(Limit::HostCalls, 4)
+                .unwrap_err()
+                .to_string(),
+            "the limit `hostCalls` is exceeded: it has used 4, and the worker may use 3; set by `capabilities.limits.hostCalls` of its component"
+        );
+        for limit in Limit::ALL {
+            assert!(default_limit(limit) <= maximum_limit(limit), "{limit}");
+        }
+    }
 }

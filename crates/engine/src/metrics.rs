@@ -120,6 +120,10 @@ pub struct Figures {
     pub evicted_waiting: u64,
     /// Calls from worker to worker that were sent.
     pub calls: u64,
+    /// Spans that a collector has taken.
+    pub spans_exported: u64,
+    /// Spans that were lost: the queue was full, or the collector away.
+    pub spans_dropped: u64,
     /// Timers that fired.
     pub timers: u64,
     /// Promises that got their value.
@@ -148,6 +152,8 @@ impl Node {
     /// What has happened since the start, and how much there is now.
     pub fn figures(&self) -> Figures {
         let (metrics, commits) = (self.metrics(), self.committer().stats());
+        let (spans_exported, spans_dropped) =
+            self.tracer().map_or((0, 0), |tracer| tracer.counts());
         Figures {
             accepted: metrics.accepted.seen(),
             completed: metrics.completed.seen(),
@@ -157,6 +163,8 @@ impl Node {
             evicted_idle: metrics.evicted_idle.seen(),
             evicted_waiting: metrics.evicted_waiting.seen(),
             calls: metrics.calls.seen(),
+            spans_exported,
+            spans_dropped,
             timers: metrics.timers.seen(),
             promises: metrics.promises.seen(),
             commits: commits.commits,

@@ -4,6 +4,8 @@
 
 mod calls;
 mod components;
+pub(crate) mod files;
+mod namespaces;
 mod public;
 mod recording;
 mod serve;
@@ -15,11 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use golem_model::api::SecretInfo;
 use golem_model::oplog::RetryPolicy;
+use golem_model::trace::TraceContext;
 use golem_model::types::Function as Signature;
 use golem_model::worker::{UpdateRecord, WorkerRow, WorkerStatus};
 use golem_model::{
-    ComponentVersion, IdempotencyKey, LogId, ShardId, Timestamp, Value, WitType, WorkerId,
+    ComponentVersion, IdempotencyKey, LogId, Namespace, ShardId, Timestamp, Value, WitType,
+    WorkerId,
 };
 use golem_storage::{Blobs, CommitError, Committer, CrashPoint, Seq, Store, StoreError, Token};
 use parking_lot::Mutex;
@@ -27,6 +32,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use self::public::{OplogPage, PAGE_ENTRIES_MAX};
+use crate::capabilities::Policy;
 use crate::chance::Chance;
 use crate::checkpoint::{CheckpointStats, Shelf};
 use crate::clock::Clock;
@@ -34,15 +40,17 @@ use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
 use crate::host::{Network, NetworkDouble, Outside};
-use crate::limits::{EXECUTING_MAX, RESIDENT_MAX, SUSPEND_AFTER};
+use crate::limits::{EXECUTING_MAX, LimitPolicy, RESIDENT_MAX, SUSPEND_AFTER};
 use crate::metrics::Metrics;
 use crate::oplog::Payloads;
 use crate::promises::Promises;
 use crate::resident::{Resident, machine_bytes};
 use crate::retention::Retention;
 use crate::rpc::WaitGraph;
+use crate::secrets::{SecretError, Secrets};
 use crate::steady;
 use crate::timers::Timers;
+use crate::trace::Tracer;
 use crate::wasm::{Running, Ticker, engine};
 use crate::worker::{Message, Worker};
 
@@ -57,6 +65,9 @@ const SWEEP_RECORDS: usize = 1_000;
 /// is for the page cache, compilations, and what grows between two measurements. Source: runtime spec §2.6.
 pub const MEMORY_PART: u64 = 70;
 
+/// Name of the file with the key of secrets, in the data directory.
+pub const SECRET_KEY_FILE: &str = "secret.key";
+
 /// How a node is set up.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
@@ -66,8 +77,16 @@ pub struct NodeConfig {
     pub files_dir: PathBuf,
     /// Where images of instances are kept.
     pub checkpoints_dir: PathBuf,
-    /// Hosts that guests may connect to; none by default.
+    /// The file with the key that seals secrets; made with the first one.
+    pub secret_key: PathBuf,
+    /// Hosts that guests may connect to at most; none by default.
     pub network: Network,
+    /// Whether components that declare no capabilities reach nothing, instead of all that `network` allows.
+    pub declared_only: bool,
+    /// How much workers may use.
+    pub limits: LimitPolicy,
+    /// Who gets spans of invocations; nobody by default.
+    pub tracer: Option<Arc<Tracer>>,
     /// Who answers the requests of guests instead of the network. For tests.
     pub double: Option<Arc<dyn NetworkDouble>>,
     /// What time it is.
@@ -96,8 +115,12 @@ impl NodeConfig {
         Self {
             files_dir: code_dir.with_file_name("worker-files"),
             checkpoints_dir: code_dir.with_file_name("checkpoints"),
+            secret_key: code_dir.with_file_name(SECRET_KEY_FILE),
             code_dir,
             network: Network::default(),
+            declared_only: false,
+            limits: LimitPolicy::default(),
+            tracer: None,
             double: None,
             clock: Clock::default(),
             chance: Chance::default(),
@@ -120,6 +143,9 @@ pub enum StartError {
     /// The runtime refuses its settings.
     #[error("the WebAssembly runtime does not start: {0}")]
     Runtime(String),
+    /// The secrets cannot be opened.
+    #[error(transparent)]
+    Secrets(#[from] SecretError),
     /// A directory or a thread cannot be made.
     #[error("cannot set up the node: {0}")]
     Io(#[from] std::io::Error),
@@ -129,6 +155,7 @@ impl golem_model::Coded for StartError {
     fn code(&self) -> &'static str {
         match self {
             Self::Store(error) => error.code(),
+            Self::Secrets(error) => error.code(),
             Self::Runtime(_) => "NOD-001",
             Self::Io(_) => "NOD-002",
         }
@@ -137,6 +164,7 @@ impl golem_model::Coded for StartError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
+            Self::Secrets(error) => error.hint(),
             Self::Runtime(_) => {
                 Some("this processor or kernel is not supported by the runtime".into())
             }
@@ -236,6 +264,8 @@ pub struct Request {
     pub params: Vec<Value>,
     /// Until when it has to be finished, µs since 1970.
     pub deadline: Option<u64>,
+    /// The trace that it belongs to, if the client has one.
+    pub trace: Option<TraceContext>,
 }
 
 /// The result of an invocation.
@@ -300,6 +330,9 @@ pub struct Node {
     promises: Promises,
     timers: Timers,
     checkpoints: Shelf,
+    policy: Policy,
+    secrets: Arc<Secrets>,
+    tracer: Option<Arc<Tracer>>,
     executing: Arc<Semaphore>,
     clock: Clock,
     chance: Chance,
@@ -337,10 +370,18 @@ impl Node {
         if let Some(point) = config.crash_at {
             committer.crash_at(point);
         }
+        let policy = Policy {
+            network: Arc::new(config.network.clone()),
+            limits: config.limits.clone(),
+            declared_only: config.declared_only,
+        };
+        let secrets = Secrets::open(Arc::clone(&store), config.secret_key.clone())?;
+        let secrets = Arc::new(secrets);
         let catalog = Catalog::open(
             engine.clone(),
             code,
             config.clock.clone(),
+            policy.clone(),
             Arc::clone(&store),
             Arc::clone(&blobs),
         )?;
@@ -359,18 +400,17 @@ impl Node {
                 steady::open(store.as_ref())?;
                 Timers::open(store.as_ref())?
             },
-            checkpoints: Shelf::new(config.checkpoints_dir.clone()),
+            checkpoints: Shelf::new(config.checkpoints_dir.clone(), Arc::clone(&secrets)),
+            policy,
+            secrets,
+            tracer: config.tracer.clone(),
             executing: Arc::new(Semaphore::new(EXECUTING_MAX)),
             clock: config.clock.clone(),
             chance: config.chance.clone(),
             jobs: AtomicUsize::new(0),
             metrics: Metrics::default(),
             sweeping: AtomicBool::new(false),
-            outside: Outside::open(
-                config.files_dir.clone(),
-                config.network.clone(),
-                config.double.clone(),
-            )?,
+            outside: Outside::open(config.files_dir.clone(), config.double.clone())?,
             ticker: Ticker::start(engine)?,
             suspend_after: config.suspend_after,
             retention: config.retention,
@@ -494,6 +534,47 @@ impl Node {
 
     pub(crate) fn payloads(&self) -> Payloads {
         self.payloads.clone()
+    }
+
+    /// What the operator allows.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Who gets spans.
+    pub(crate) fn tracer(&self) -> Option<&Arc<Tracer>> {
+        self.tracer.as_ref()
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// All secrets of a namespace, without their values.
+    #[must_use]
+    pub fn secret_list(&self, namespace: &Namespace) -> Vec<SecretInfo> {
+        self.secrets.list(namespace)
+    }
+
+    /// Sets a secret: its next version, which workers get that are created or updated from now on. Durable on return. Blocks.
+    pub fn set_secret(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        value: &[u8],
+    ) -> Result<SecretInfo, SecretError> {
+        let now = self.clock.wall_micros();
+        self.secrets.set(namespace, name, value, now)
+    }
+
+    /// Deletes all versions of a secret. Durable on return. Blocks. Workers whose instances have left memory do not come back
+    /// without it.
+    pub fn delete_secret(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+    ) -> Result<SecretInfo, SecretError> {
+        self.secrets.delete(namespace, name)
     }
 
     /// What instances share when they reach beyond their own memory.

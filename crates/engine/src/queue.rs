@@ -6,12 +6,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use golem_model::oplog::FailureKind;
+use golem_model::trace::TraceContext;
 use golem_model::{ComponentId, IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::Seq;
 use tokio::sync::oneshot;
 
 use crate::error::WorkerError;
 use crate::rpc::{CallFuture, RpcError, worker_urn};
+use crate::trace::Traced;
 
 /// Whom a call goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +140,8 @@ pub(crate) struct Invocation {
     pub(crate) caller: Option<String>,
     /// Until when it has to be finished, µs since 1970.
     pub(crate) deadline: Option<u64>,
+    /// The trace that it belongs to.
+    pub(crate) trace: Option<TraceContext>,
     /// For a worker that does not exist yet.
     pub(crate) create: CreateWith,
     /// Told when it is in the stream.
@@ -179,6 +183,8 @@ pub(crate) struct Queued {
     pub(crate) input: Vec<u8>,
     /// Until when it has to be finished, µs since 1970.
     pub(crate) deadline: Option<u64>,
+    /// What its spans need, if it belongs to a trace.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 /// Accepted and unfinished invocations of a worker, and who waits for each key.

@@ -12,10 +12,9 @@ use golem_model::{ComponentId, ComponentVersion, LogId, OplogIndex, WorkerId};
 use crate::activate::repeat_all;
 use crate::alive::guest_of;
 use crate::error::WorkerError;
-use crate::host::HostState;
 use crate::host::durable::{Journal, describe};
+use crate::host::{Files, HostState};
 use crate::instance::{Instance, Stopped};
-use crate::limits::Limits;
 use crate::node::Node;
 use crate::oplog::{Ledger, Reader, Regions};
 use crate::rpc::Rpc;
@@ -86,6 +85,7 @@ pub enum Verification {
 /// A history that was repeated on a copy.
 struct Repeated {
     version: ComponentVersion,
+    files: Files,
     regions: Arc<Regions>,
     /// The instance at the end, or why there is none.
     end: Result<Instance, Stopped>,
@@ -198,6 +198,25 @@ impl Node {
         })
     }
 
+    /// The files of a copy of a worker at the end of its log. Errors: as [`Node::rehearse`], and the difference when the history
+    /// cannot be repeated.
+    pub(crate) async fn repeat_files(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        log: LogId,
+        tail: OplogIndex,
+    ) -> Result<Files, WorkerError> {
+        let repeated = self.repeat(worker, log, tail, None, tail).await?;
+        match repeated.end {
+            Err(Stopped::Failed(failure)) if failure.kind == FailureKind::Divergence => {
+                Err(WorkerError::Failed(failure))
+            }
+            Err(Stopped::Store(error)) => Err(error.into()),
+            // However it ended: the log ends there too.
+            _ => Ok(repeated.files),
+        }
+    }
+
     /// Repeats the entries of a log up to `last`. The instance stands there, between two invocations, unless one is open.
     async fn repeat(
         self: &Arc<Self>,
@@ -229,6 +248,11 @@ impl Node {
         }
         let version = version.unwrap_or(ledger.version);
         let loaded = self.component_loaded(worker.component_id, version)?;
+        if version == ledger.version {
+            row.secrets.clone_from(&ledger.secrets);
+        } else {
+            row.secrets = self.pins(&loaded.info);
+        }
         row.version = version;
         let guest = guest_of(worker, &row, ledger.origin.clone());
         let mut span = Ledger::span_from(ledger.base.as_ref(), Arc::clone(&ledger.regions));
@@ -236,7 +260,9 @@ impl Node {
         let reader = Reader::new(store, log, span);
         let journal = Journal::rehearsing(reader, self.payloads());
         let rpc = Rpc::new(Arc::clone(self));
-        let state = HostState::new(Arc::new(guest), journal, rpc, Limits::default(), None);
+        let given = self.give(&loaded.info, &guest)?;
+        let state = HostState::new(Arc::new(guest), journal, rpc, given, None);
+        let files = state.files.clone();
         let base = ledger.base.map(|base| (base.snapshot, None));
         self.make_room();
         let permit = self.enter().await;
@@ -244,6 +270,7 @@ impl Node {
         drop(permit);
         Ok(Repeated {
             version,
+            files,
             regions: ledger.regions,
             end: match outcome {
                 Ok((instance, None)) => Ok(instance),

@@ -19,6 +19,7 @@ use crate::node::Node;
 use crate::queue::Queued;
 use crate::rpc::Rpc;
 use crate::taking::{self, Captured};
+use crate::trace::{Traced, inside};
 use crate::update;
 use crate::worker::Worker;
 
@@ -55,6 +56,7 @@ impl Worker {
             self.instance = None;
             alive.trying = Some(Trying {
                 version,
+                secrets: self.node.pins_of(self.id.component_id, version),
                 mode: UpdateMode::Automatic,
                 done: Arc::default(),
             });
@@ -77,7 +79,7 @@ impl Worker {
         };
         let mut row = alive.row.clone();
         let on_live = updating.map(|trying| {
-            let event = update::done(&mut row, trying.version, self.node.clock().wall_micros());
+            let event = update::done(&mut row, trying, self.node.clock().wall_micros());
             OnLive {
                 event,
                 also: vec![golem_storage::Op::PutWorker {
@@ -194,6 +196,12 @@ impl Worker {
             started,
             key: next.key.clone(),
             deadline: next.deadline,
+            traced: next.traced.clone().map(|traced| {
+                Box::new(Traced {
+                    started_at: self.node.clock().wall_micros(),
+                    ..*traced
+                })
+            }),
         });
         let (link, node) = (Arc::clone(&alive.link), Arc::clone(&self.node));
         self.running = Some(Box::pin(async move {
@@ -314,7 +322,12 @@ fn redo_atomic_region(alive: &mut Alive) {
 
 async fn invoke(mut instance: Instance, next: Queued, started: OplogIndex, now: u64) -> Ran {
     let before = instance.recorded().unwrap_or(0);
+    let trace = next.traced.as_ref().map(|traced| {
+        let worker = &instance.state().guest.worker;
+        inside(&traced.context, worker, &next.key)
+    });
     let invoking = Invoking {
+        trace,
         key: next.key,
         calls: 0,
         started,

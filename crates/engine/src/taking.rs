@@ -55,9 +55,16 @@ impl Alive {
     /// What the log says up to a checkpoint that is taken now.
     pub(crate) fn about_checkpoint(&self) -> Summary {
         let origin = self.guest.origin.as_ref();
+        let (index, log_bytes) = {
+            // Once: a guard in the expression below would be held to its end.
+            let writer = self.writer.lock();
+            (writer.tail().0, writer.bytes())
+        };
         Summary {
-            index: self.writer.lock().tail().0,
+            index,
             version: self.row.version,
+            secrets: self.row.secrets.clone(),
+            log_bytes,
             regions: Summary::keep_regions(&self.link.regions.lock()),
             retry_policy: self.link.retry_policy.lock().clone(),
             lines: 0,

@@ -18,13 +18,17 @@ use crate::node::Node;
 use crate::worker::Worker;
 
 /// Writes into `row` that the update to `version` has happened at `at` (µs since 1970); the entry that says so.
-pub(crate) fn done(row: &mut WorkerRow, version: u64, at: u64) -> Event {
+pub(crate) fn done(row: &mut WorkerRow, trying: &Trying, at: u64) -> Event {
+    let version = trying.version;
     let from = std::mem::replace(&mut row.version, version);
+    let secrets_before = std::mem::replace(&mut row.secrets, trying.secrets.clone());
     row.note_update(at, version, UpdateState::Successful, None);
     Event::Updated(Updated {
         version,
         from,
         snapshot: None,
+        secrets: trying.secrets.clone(),
+        secrets_before,
     })
 }
 
@@ -94,7 +98,7 @@ impl Alive {
             .retain(|(version, _)| *version != trying.version);
         let at = self.link.node.clock().wall_micros();
         if trying.mode == UpdateMode::Automatic {
-            done(&mut self.row, trying.version, at);
+            done(&mut self.row, trying, at);
         } else {
             self.row
                 .note_update(at, trying.version, UpdateState::Successful, None);
@@ -123,6 +127,7 @@ impl Alive {
         {
             // What the new version has written since is undone, with the entry that made it the version.
             self.row.version = base.from;
+            self.row.secrets = base.secrets_before;
             self.guest = guest_of(id, &self.row, self.guest.origin.clone()).into();
             let mut writer = self.writer.lock();
             let reason = JumpReason::FailedUpdate;
@@ -141,6 +146,7 @@ impl Alive {
         };
         let trying = Trying {
             version,
+            secrets: node.pins_of(id.component_id, version),
             mode,
             done: std::sync::Arc::default(),
         };
@@ -158,12 +164,15 @@ impl Alive {
             }
         };
         let from = std::mem::replace(&mut self.row.version, version);
+        let secrets_before = std::mem::replace(&mut self.row.secrets, trying.secrets.clone());
         let put = self.put_row(id);
         let snapshot = Snapshot { bytes, blob };
         let event = Event::Updated(Updated {
             version,
             from,
             snapshot: Some(snapshot.clone()),
+            secrets: trying.secrets.clone(),
+            secrets_before: secrets_before.clone(),
         });
         let index = self.writer.lock().append_with(event, vec![put]);
         self.base = Some(crate::oplog::Base {
@@ -173,6 +182,7 @@ impl Alive {
             lines: 0,
             version,
             from,
+            secrets_before,
         });
         // What was accepted before is in the log only: it is read again, so that replay finds it.
         self.stale_base = true;

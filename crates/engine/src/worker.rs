@@ -21,6 +21,7 @@ use crate::error::WorkerError;
 use crate::host::{Source, any_ready, is_any_ready, parks_until};
 use crate::instance::Instance;
 use crate::limits::QUEUE_MAX;
+use crate::node::files::LiveFiles;
 use crate::node::{CreatedWorker, Node, WorkerView};
 use crate::oplog::Ledger;
 use crate::queue::{CreateWith, Finished, Invocation, Reply};
@@ -53,6 +54,8 @@ pub(crate) enum Message {
     Promise(OplogIndex, Box<PromiseChange>, Answer<bool>),
     /// Says where its log is and ends; all of it is durable then.
     Log(Answer<(LogId, OplogIndex)>),
+    /// Says what is at a path of the files of its instance, and up to where the stream has to be durable for that.
+    Files(Box<str>, Answer<(LiveFiles, Seq)>),
     /// Delete it.
     Delete(Answer<()>),
     /// Leave memory if nothing runs, or if what runs waits.
@@ -223,6 +226,10 @@ impl Worker {
             }
             Message::Log(reply) => {
                 let outcome = self.durable_log().await;
+                drop(reply.send(outcome));
+            }
+            Message::Files(path, reply) => {
+                let outcome = self.files(&path);
                 drop(reply.send(outcome));
             }
             Message::Delete(reply) => {
@@ -433,8 +440,20 @@ impl Worker {
         view.total_linear_memory_size = self
             .instance
             .as_mut()
-            .map_or(0, |instance| instance.state().limits.memory_bytes());
+            .map_or(0, |instance| instance.state().memory_bytes());
         Ok(view)
+    }
+
+    /// What is at a path of the instance's files, as long as nothing runs.
+    fn files(&mut self, path: &str) -> Result<(LiveFiles, Seq), WorkerError> {
+        let last = self.opened()?.writer.lock().last();
+        let seen = match &mut self.instance {
+            Some(instance) if self.running.is_none() => {
+                LiveFiles::look(&instance.state().files, path)
+            }
+            _ => LiveFiles::Away,
+        };
+        Ok((seen, last))
     }
 
     /// Drops the instance if it is idle, or if its guest waits for something that a later instance can wait for.

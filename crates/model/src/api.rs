@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::duration::duration_text;
+use crate::filter::Filter;
 use crate::ids::{ComponentVersion, OplogIndex, Timestamp, WorkerId};
 use crate::json::TypeAnnotatedValue;
 use crate::worker::WorkerStatus;
@@ -16,11 +18,19 @@ use crate::worker::WorkerStatus;
 mod access;
 mod events;
 mod export;
+mod files;
+mod namespaces;
+mod secrets;
 mod travel;
 
-pub use access::{BadRole, Role, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
+pub use access::{BadRole, Role, Roles, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
 pub use events::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
 pub use export::{Export, ExportHead, ExportTotals, ImportReadiness};
+pub use files::{FileNode, FileNodeKind, FileNodes};
+pub use namespaces::{
+    GrantId, GrantInfo, GrantRequest, NAMESPACE_HEADER, NamespaceInfo, NamespaceRequest,
+};
+pub use secrets::SecretInfo;
 pub use travel::{
     BadScheduleId, CancelResponse, DryRunRequest, DryRunResponse, ForkRequest, ForkResponse,
     Replay, ReplayOutcome, ReplayStep, RevertRequest, ScheduleId, ScheduleResponse, VerifyResponse,
@@ -32,18 +42,18 @@ pub const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
 pub const COMPATIBLE_VERSION: &str = "1.1.0";
 
 /// `{}`: the answer of verbs that only say "done" (interrupt, resume, delete, invoke, update).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Empty {}
 
 /// Answer of `GET /version`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionInfo {
     /// See [`COMPATIBLE_VERSION`].
     pub version: String,
 }
 
 /// Body of `POST /v1/components/{cid}/workers`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerCreationRequest {
     /// Name of the new worker; see [`crate::names::check_worker_name`].
     pub name: String,
@@ -56,7 +66,7 @@ pub struct WorkerCreationRequest {
 }
 
 /// Its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerCreationResponse {
     /// The worker.
@@ -66,14 +76,14 @@ pub struct WorkerCreationResponse {
 }
 
 /// Body of `invoke` and `invoke-and-await`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct InvokeParameters {
     /// One per parameter of the function, in order.
     pub params: Vec<Param>,
 }
 
 /// One parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Param {
     /// What the client believes to be the type. The server reads the value by the signature of the function and never
     /// looks here: clients of version 1.1 send wrong types for options and handles (client spec §6.8).
@@ -92,14 +102,14 @@ impl Param {
 }
 
 /// Answer of `invoke-and-await`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvokeResult {
     /// Always a tuple: one element for a function with a result, none without.
     pub result: TypeAnnotatedValue,
 }
 
 /// What is known of a worker. Answer of `GET …/workers/{w}` and element of a listing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerMetadata {
     /// The worker.
@@ -149,7 +159,7 @@ pub struct WorkerMetadata {
 }
 
 /// How failures of a worker are retried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicRetryPolicy {
     /// Attempts in all, the first one included.
@@ -179,7 +189,7 @@ impl From<&crate::oplog::RetryPolicy> for PublicRetryPolicy {
 }
 
 /// One update of a worker to another version of its component. JSON: tagged by `type`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     tag = "type",
     rename_all = "camelCase",
@@ -235,7 +245,7 @@ impl From<&crate::worker::UpdateRecord> for UpdateRecord {
 }
 
 /// A resource that lives in a worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnedResource {
     /// When it was made.
@@ -246,7 +256,7 @@ pub struct OwnedResource {
 }
 
 /// A resource addressed by its constructor's parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexedResource {
     /// WIT name of the resource.
@@ -256,7 +266,7 @@ pub struct IndexedResource {
 }
 
 /// Answer of `GET …/workers`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WorkersMetadataResponse {
     /// One page.
     pub workers: Vec<WorkerMetadata>,
@@ -265,8 +275,25 @@ pub struct WorkersMetadataResponse {
     pub cursor: Option<ScanCursor>,
 }
 
+/// Body of `POST …/workers/find`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct WorkersFind {
+    /// Which workers; all of them without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// Where the page starts: what the page before said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<ScanCursor>,
+    /// Workers in the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// Makes no difference: every listing is precise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precise: Option<bool>,
+}
+
 /// A position in a listing of workers. In a query it is written `layer/cursor`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ScanCursor {
     /// Position inside the layer.
     pub cursor: u64,
@@ -307,7 +334,7 @@ impl std::str::FromStr for ScanCursor {
 }
 
 /// Body of `POST …/workers/{w}/update`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateWorkerRequest {
     /// How to carry the state over.
@@ -317,7 +344,7 @@ pub struct UpdateWorkerRequest {
 }
 
 /// How an update carries the state of a worker over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum UpdateMode {
     /// By replaying the oplog with the new version.
     Automatic,
@@ -326,7 +353,7 @@ pub enum UpdateMode {
 }
 
 /// Body of `POST …/workers/{w}/complete`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteRequest {
     /// Oplog index that names the promise.
@@ -336,7 +363,7 @@ pub struct CompleteRequest {
 }
 
 /// Answer of `GET …/workers/{w}/oplog`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OplogPage {
     /// One page.
@@ -350,17 +377,18 @@ pub struct OplogPage {
 }
 
 /// One entry of an [`OplogPage`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OplogPageEntry {
     /// Its index.
     pub oplog_index: OplogIndex,
     /// The entry: an object with `type`, `timestamp` and fields in snake case.
+    #[schemars(with = "crate::public_oplog::PublicOplogEntry")]
     pub entry: serde_json::Value,
 }
 
 /// A position in a log. In a query it is written `next_oplog_index-current_component_version`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OplogCursor {
     /// Index of the next entry.
     pub next_oplog_index: u64,

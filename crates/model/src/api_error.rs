@@ -2,6 +2,7 @@
 //! THE WORDS / api_error: the JSON body of a REST answer that is no success. In: a problem. Out: [`ErrorBody`], and
 //! from a foreign body the sentence to show. Never touches IO. Read next: `error.rs`. Source: client spec §6.7.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Coded, Problem};
@@ -10,7 +11,7 @@ use crate::ids::WorkerId;
 /// Body of every answer that is no success: one of the three 1.1 shapes, and beside it our own fields.
 ///
 /// 400: `errors`; 401, 403, 404, 409 (and 500 of the component API): `error`; 500 of the worker API: `golemError`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// Sentences, in a 400.
@@ -104,7 +105,7 @@ impl<E: Coded> From<&E> for ErrorBody {
 
 /// What went wrong with a worker. JSON: tagged by `type`, fields in camel case. `Display` is the sentence that the
 /// command line shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 #[expect(
     missing_docs,

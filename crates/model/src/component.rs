@@ -2,13 +2,16 @@
 //! THE WORDS / component: what is known of an uploaded component. In: reflection. Out: catalogue rows and REST bodies.
 //! Never touches IO. Read next: `api.rs`. Source: client spec §6.6.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::capabilities::Capabilities;
 use crate::ids::{ComponentId, ComponentVersion, Timestamp};
+use crate::namespace::Namespace;
 use crate::types::Export;
 
 /// Whether workers of a component keep state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ComponentType {
     /// A worker lives until it is deleted.
     #[default]
@@ -18,7 +21,7 @@ pub enum ComponentType {
 }
 
 /// Id and version together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionedComponentId {
     /// The component.
@@ -28,12 +31,15 @@ pub struct VersionedComponentId {
 }
 
 /// One version of a component, as REST shows it and as the catalogue keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
     /// Id and version.
     pub versioned_component_id: VersionedComponentId,
-    /// Name, unique in the server.
+    /// Where it is, for ever. An addition to 1.1; absent for the namespace `default`.
+    #[serde(default, skip_serializing_if = "Namespace::is_default")]
+    pub namespace: Namespace,
+    /// Name, unique in its namespace.
     pub component_name: String,
     /// Size of the wasm in bytes.
     pub component_size: u64,
@@ -51,10 +57,13 @@ pub struct Component {
     pub installed_plugins: Vec<serde_json::Value>,
     /// SHA-256 of the wasm, hex: the blob that holds it.
     pub wasm_hash: String,
+    /// What its workers may do; absent when nothing was declared, as by clients of 1.1. An addition to 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
 }
 
 /// Answer of an upload: the component, and what whoever uploads should know of it. The second is an addition to 1.1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Uploaded {
     /// The component.
     #[serde(flatten)]
@@ -65,7 +74,7 @@ pub struct Uploaded {
 }
 
 /// What was found in the wasm of a component.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ComponentMetadata {
     /// Exported interfaces and functions.
     pub exports: Vec<Export>,
@@ -84,7 +93,7 @@ pub struct ComponentMetadata {
 }
 
 /// Size of a linear memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryLimits {
     /// Pages of 64 KiB at the start.
     pub initial: u64,
@@ -92,13 +101,43 @@ pub struct MemoryLimits {
     pub maximum: Option<u64>,
 }
 
-/// A file that every new worker of a component starts with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A file that every worker of a component starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InitialFile {
-    /// SHA-256 of the content, hex.
+    /// SHA-256 of the content, hex: the blob that holds it.
     pub key: String,
     /// Absolute path in the worker.
     pub path: String,
-    /// `read-only` or `read-write`.
-    pub permissions: String,
+    /// What the guest may do with it.
+    pub permissions: FilePermissions,
+    /// Bytes of the content. An addition to the shape of 1.1.
+    #[serde(default)]
+    pub size: u64,
+}
+
+/// What a guest may do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilePermissions {
+    /// Read it. It cannot be written, renamed or removed.
+    #[default]
+    ReadOnly,
+    /// Do with it what it wants; other workers do not see that.
+    ReadWrite,
+}
+
+/// The part `filesPermissions` of an upload: files that it does not name are read-only.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FilesPermissions {
+    /// One per file, in any order.
+    pub values: Vec<PathPermissions>,
+}
+
+/// What guests may do with one initial file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PathPermissions {
+    /// Absolute path in the worker.
+    pub path: String,
+    /// What they may do.
+    pub permissions: FilePermissions,
 }

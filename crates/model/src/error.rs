@@ -12,9 +12,9 @@ pub trait Coded: std::error::Error {
     /// The stable code, an area of three capital letters and a number: `STB-004`. Never reused for another meaning.
     fn code(&self) -> &'static str;
     /// What to do next; a command that can be pasted where there is one.
-    fn hint(&self) -> Option<String> {
-        None
-    }
+    ///
+    /// Every error that a user can meet has one (`cargo tidy`); none is what an error of another program came without.
+    fn hint(&self) -> Option<String>;
     /// The error as plain data, for REST and for `--format json`.
     fn problem(&self) -> Problem {
         Problem {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE WORDS / filter: conditions on workers, as a listing takes them. In: `status = Idle`. Out: yes or no for a worker.
+//! THE WORDS / filter: conditions on workers, as a listing takes them. In: `status = Idle`, or the same as JSON, where they can
+//! be joined by `And`, `Or` and `Not`. Out: yes or no for a worker.
 //! Never touches IO. Read next: `api.rs`. Source: client spec §6.3.
 //!
 //! ```text
@@ -14,28 +15,74 @@
 use std::cmp::Ordering;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::api::WorkerMetadata;
 use crate::error::Coded;
 use crate::ids::{ComponentVersion, Timestamp};
 use crate::worker::WorkerStatus;
 
-/// One condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A condition. JSON: tagged by `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type")]
 pub enum Filter {
     /// On the name.
-    Name(TextOp, String),
+    Name {
+        /// How it is compared.
+        comparator: TextOp,
+        /// With what.
+        value: String,
+    },
     /// On a variable of the environment; a worker without it is never chosen.
-    Env(String, TextOp, String),
+    Env {
+        /// The variable.
+        name: String,
+        /// How it is compared.
+        comparator: TextOp,
+        /// With what.
+        value: String,
+    },
     /// On the component version.
-    Version(Op, ComponentVersion),
+    Version {
+        /// How it is compared.
+        comparator: Op,
+        /// With what.
+        value: ComponentVersion,
+    },
     /// On the status. Ordered as in [`WorkerStatus`].
-    Status(Op, WorkerStatus),
+    Status {
+        /// How it is compared.
+        comparator: Op,
+        /// With what.
+        value: WorkerStatus,
+    },
     /// On the moment of creation.
-    CreatedAt(Op, Timestamp),
+    CreatedAt {
+        /// How it is compared.
+        comparator: Op,
+        /// With what.
+        value: Timestamp,
+    },
+    /// All of them hold; of none it is true.
+    And {
+        /// The conditions.
+        filters: Vec<Filter>,
+    },
+    /// One of them holds; of none it is true, as in 1.1.
+    Or {
+        /// The conditions.
+        filters: Vec<Filter>,
+    },
+    /// It does not hold.
+    Not {
+        /// The condition.
+        filter: Box<Filter>,
+    },
 }
 
 /// How texts are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TextOp {
     /// The same.
     Equal,
@@ -48,7 +95,7 @@ pub enum TextOp {
 }
 
 /// How things with an order are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Op {
     /// `=`
     Equal,
@@ -148,18 +195,28 @@ impl FromStr for Filter {
             value: value.to_owned(),
         };
         match property {
-            "name" => Ok(Self::Name(text_op()?, value.to_owned())),
-            "version" => Ok(Self::Version(
-                order_op()?,
-                value.parse().map_err(|_| bad())?,
-            )),
-            "status" => Ok(Self::Status(order_op()?, status(value).ok_or_else(bad)?)),
-            "created_at" | "createdAt" => Ok(Self::CreatedAt(
-                order_op()?,
-                value.parse().map_err(|_| bad())?,
-            )),
+            "name" => Ok(Self::Name {
+                comparator: text_op()?,
+                value: value.to_owned(),
+            }),
+            "version" => Ok(Self::Version {
+                comparator: order_op()?,
+                value: value.parse().map_err(|_| bad())?,
+            }),
+            "status" => Ok(Self::Status {
+                comparator: order_op()?,
+                value: status(value).ok_or_else(bad)?,
+            }),
+            "created_at" | "createdAt" => Ok(Self::CreatedAt {
+                comparator: order_op()?,
+                value: value.parse().map_err(|_| bad())?,
+            }),
             other => match other.strip_prefix("env.").filter(|name| !name.is_empty()) {
-                Some(name) => Ok(Self::Env(name.to_owned(), text_op()?, value.to_owned())),
+                Some(name) => Ok(Self::Env {
+                    name: name.to_owned(),
+                    comparator: text_op()?,
+                    value: value.to_owned(),
+                }),
                 None => Err(FilterError::Property {
                     filter: filter(),
                     property: other.to_owned(),
@@ -244,14 +301,29 @@ impl Filter {
     #[must_use]
     pub fn holds(&self, worker: &WorkerMetadata) -> bool {
         match self {
-            Self::Name(op, value) => op.holds(&worker.worker_id.worker_name, value),
-            Self::Env(name, op, value) => worker
+            Self::Name { comparator, value } => {
+                comparator.holds(&worker.worker_id.worker_name, value)
+            }
+            Self::Env {
+                name,
+                comparator,
+                value,
+            } => worker
                 .env
                 .get(name)
-                .is_some_and(|text| op.holds(text, value)),
-            Self::Version(op, value) => op.holds(worker.component_version.cmp(value)),
-            Self::Status(op, value) => op.holds(rank(worker.status).cmp(&rank(*value))),
-            Self::CreatedAt(op, value) => op.holds(worker.created_at.cmp(value)),
+                .is_some_and(|text| comparator.holds(text, value)),
+            Self::Version { comparator, value } => {
+                comparator.holds(worker.component_version.cmp(value))
+            }
+            Self::Status { comparator, value } => {
+                comparator.holds(rank(worker.status).cmp(&rank(*value)))
+            }
+            Self::CreatedAt { comparator, value } => comparator.holds(worker.created_at.cmp(value)),
+            Self::And { filters } => filters.iter().all(|filter| filter.holds(worker)),
+            Self::Or { filters } => {
+                filters.is_empty() || filters.iter().any(|filter| filter.holds(worker))
+            }
+            Self::Not { filter } => !filter.holds(worker),
         }
     }
 }
@@ -291,6 +363,33 @@ mod tests {
                 "{filter}"
             );
         }
+    }
+
+    #[test]
+    fn conditions_are_joined_in_json() {
+        let check = |filter: serde_json::Value| {
+            let read: Filter = serde_json::from_value(filter.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), filter);
+            read.holds(&worker())
+        };
+        let name = |comparator: &str, value: &str| serde_json::json!({"type": "Name", "comparator": comparator, "value": value});
+        let (yes, no) = (name("Like", "cart"), name("Equal", "cart"));
+        assert!(check(yes.clone()));
+        assert!(!check(no.clone()));
+        assert!(!check(
+            serde_json::json!({"type": "And", "filters": [yes, no]})
+        ));
+        assert!(check(
+            serde_json::json!({"type": "Or", "filters": [yes, no]})
+        ));
+        assert!(check(serde_json::json!({"type": "Or", "filters": []})));
+        assert!(check(serde_json::json!({"type": "And", "filters": []})));
+        assert!(check(serde_json::json!({"type": "Not", "filter": no})));
+        let version =
+            serde_json::json!({"type": "Version", "comparator": "GreaterEqual", "value": 3});
+        assert!(check(version));
+        let env = serde_json::json!({"type": "Env", "name": "COLOUR", "comparator": "NotEqual", "value": "red"});
+        assert!(!check(env));
     }
 
     #[test]

@@ -2,14 +2,18 @@
 //! THE WORDS / ids: newtypes for everything that has an identity. In: text, numbers. Out: typed ids.
 //! Never touches IO. Read next: `urn.rs` (how ids are written), `oplog.rs` (where they are kept).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Identity of a component: made by the server at the first upload, the same for all its versions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct ComponentId(pub Uuid);
 
@@ -39,7 +43,9 @@ impl FromStr for ComponentId {
 pub type ComponentVersion = u64;
 
 /// Durable identity of a worker: its component and its name, unique in that component.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerId {
     /// The component that the worker runs.
@@ -65,7 +71,9 @@ impl fmt::Display for WorkerId {
 }
 
 /// Names one invocation of a worker for ever: a repeat with the same key gets the first result.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct IdempotencyKey(pub String);
 
@@ -102,7 +110,18 @@ impl fmt::Display for IdempotencyKey {
 
 /// Position of an entry in one worker's oplog, from 1. 0 means "before the first".
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct OplogIndex(pub u64);
@@ -154,7 +173,9 @@ impl LogId {
 }
 
 /// A slice of all workers that is owned by one node at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct ShardId(pub u16);
 
@@ -236,6 +257,20 @@ impl Serialize for Timestamp {
     }
 }
 
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "A moment in UTC, RFC 3339 with a `Z`.",
+            "type": "string",
+            "format": "date-time",
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -267,7 +302,8 @@ fn parse_timestamp(text: &str) -> Option<Timestamp> {
         || hour > 23
         || minute > 59
         || second > 59
-        || year < 1970
+        // Four digits are what RFC 3339 has, and they keep the numbers below small.
+        || !(1970..=9999).contains(&year)
     {
         return None;
     }
@@ -297,6 +333,8 @@ mod tests {
             assert_eq!(text.parse::<Timestamp>().unwrap(), Timestamp(micros));
         }
         assert!("2024-13-01T00:00:00Z".parse::<Timestamp>().is_err());
+        let far = format!("{}-01-01T00:00:00Z", u64::MAX);
+        assert!(far.parse::<Timestamp>().is_err());
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -33,7 +34,7 @@ pub use read::{from_json, params_from_json};
 pub use write::to_json;
 
 /// A value with its type: how results, and the parameters of careful clients, travel over REST.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TypeAnnotatedValue {
     /// The type.
     pub typ: WitType,

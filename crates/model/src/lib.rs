@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod api_error;
+pub mod capabilities;
 pub mod component;
 pub mod duration;
 pub mod error;
@@ -10,7 +11,9 @@ pub mod filter;
 pub mod function;
 pub mod ids;
 pub mod json;
+pub mod limit;
 pub mod names;
+pub mod namespace;
 pub mod oplog;
 pub mod promise;
 pub mod public_oplog;
@@ -20,6 +23,7 @@ mod signature;
 pub mod size;
 pub mod suggest;
 pub mod timer;
+pub mod trace;
 pub mod types;
 pub mod urn;
 pub mod value;
@@ -31,5 +35,6 @@ pub use error::{Coded, Problem};
 pub use ids::{
     ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, ShardId, Timestamp, WorkerId,
 };
+pub use namespace::{ComponentName, Namespace};
 pub use types::WitType;
 pub use value::Value;

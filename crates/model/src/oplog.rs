@@ -5,6 +5,8 @@
 
 use prost::Message;
 
+use crate::trace::TraceContext;
+
 /// Largest encoded entry. Larger payloads are stored as blobs and named by the entry.
 pub const ENTRY_BYTES_MAX: usize = 1 << 20;
 /// Largest input of a call that its start entry repeats for people to read.
@@ -136,6 +138,20 @@ pub struct Create {
     /// Index of the last entry that was copied from that worker; the same entries follow here under the same indexes.
     #[prost(uint64, tag = "8")]
     pub forked_at: u64,
+    /// Versions of the secrets that its environment refers to. Never their values.
+    #[prost(message, repeated, tag = "9")]
+    pub secrets: Vec<SecretPin>,
+}
+
+/// A secret that a worker's environment refers to, in the version that the worker keeps.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct SecretPin {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The version.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
 }
 
 /// One environment variable.
@@ -170,6 +186,9 @@ pub struct Accepted {
     /// Until when it has to be finished, microseconds since 1970; its calls inherit it.
     #[prost(uint64, optional, tag = "6")]
     pub deadline: Option<u64>,
+    /// The trace that it belongs to, and the span of its caller.
+    #[prost(message, optional, tag = "7")]
+    pub trace: Option<TraceContext>,
 }
 
 /// See [`Event::Started`].
@@ -300,6 +319,8 @@ pub enum FailureKind {
     Cancelled = 9,
     /// The guest wanted something that it may not have.
     Denied = 10,
+    /// The guest used more of something than it may.
+    LimitExceeded = 11,
 }
 
 /// See [`Event::Interrupted`].
@@ -375,6 +396,12 @@ pub struct Updated {
     /// Absent after an automatic update, whose whole history is repeated on the new version.
     #[prost(message, optional, tag = "3")]
     pub snapshot: Option<Snapshot>,
+    /// Versions of the secrets from here on.
+    #[prost(message, repeated, tag = "4")]
+    pub secrets: Vec<SecretPin>,
+    /// Those until here.
+    #[prost(message, repeated, tag = "5")]
+    pub secrets_before: Vec<SecretPin>,
 }
 
 /// Bytes that a guest saved of itself.

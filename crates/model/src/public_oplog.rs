@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ComponentVersion, IdempotencyKey, OplogIndex, Timestamp, WorkerId};
@@ -23,7 +24,7 @@ pub use untyped::untyped;
 pub const NO_ACCOUNT: &str = "-1";
 
 /// One entry.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum PublicOplogEntry {
     /// The worker was created.
@@ -289,7 +290,7 @@ pub enum PublicOplogEntry {
 }
 
 /// What kind of host call it is. JSON: an object with a `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum FunctionType {
     /// It reads something of the worker or its machine: a clock, random bytes.
@@ -303,7 +304,7 @@ pub enum FunctionType {
 }
 
 /// Entries from `start` to `end`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OplogRegion {
     /// The first.
     pub start: OplogIndex,
@@ -312,7 +313,7 @@ pub struct OplogRegion {
 }
 
 /// A retry policy; pauses as text, such as `100ms`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryConfig {
     /// Attempts in all.
     pub max_attempts: u32,
@@ -327,7 +328,7 @@ pub struct RetryConfig {
 }
 
 /// What waits in the queue of a worker. JSON: tagged by `type`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum PublicWorkerInvocation {
     /// A call of an exported function.
@@ -342,7 +343,7 @@ pub enum PublicWorkerInvocation {
 }
 
 /// How an update carries the state over. JSON: tagged by `type`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum PublicUpdateDescription {
     /// The new version repeats the history.

@@ -42,6 +42,23 @@ pub struct Recording {
     /// When it was recorded, µs since 1970.
     #[prost(uint64, tag = "8")]
     pub at: u64,
+    /// The files that workers of the newest version begin with.
+    #[prost(message, repeated, tag = "9")]
+    pub files: Vec<RecordedFile>,
+}
+
+/// An initial file of the component.
+#[derive(Clone, PartialEq, Message)]
+pub struct RecordedFile {
+    /// Absolute path in the worker.
+    #[prost(string, tag = "1")]
+    pub path: String,
+    /// The guest cannot change it.
+    #[prost(bool, tag = "2")]
+    pub read_only: bool,
+    /// The bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub content: Vec<u8>,
 }
 
 /// Bytes that are no recording.
@@ -125,6 +142,11 @@ mod tests {
             entries: vec![vec![3], vec![4, 5]],
             blobs: vec![vec![6; 100]],
             at: 9,
+            files: vec![RecordedFile {
+                path: "/etc/app.conf".into(),
+                read_only: true,
+                content: vec![3],
+            }],
         };
         let file = recording.to_file();
         assert_eq!(Recording::from_file(&file), Ok(recording));

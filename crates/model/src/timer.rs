@@ -13,6 +13,10 @@ pub struct TimerAction {
 }
 
 /// See [`TimerAction`].
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is read from the store, handled and dropped"
+)]
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum Action {
     /// Wakes a suspended worker: the log that the timer was armed for. Nothing happens when the worker has another by now.

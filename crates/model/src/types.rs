@@ -2,10 +2,11 @@
 //! THE WORDS / types: WIT types and function signatures as data, in the JSON shape of the REST API.
 //! Never touches IO. Read next: `value.rs`. Source: client spec §6.5 and §6.6.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A WIT type. JSON: an object tagged by `type`. Client spec §6.5.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum WitType {
     /// `bool`
@@ -86,7 +87,7 @@ pub enum WitType {
 }
 
 /// How a handle is passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum HandleMode {
     /// `own<r>`
     Owned,
@@ -95,7 +96,7 @@ pub enum HandleMode {
 }
 
 /// A record field or a function parameter.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct NamedType {
     /// WIT name.
     pub name: String,
@@ -104,7 +105,7 @@ pub struct NamedType {
 }
 
 /// A case of a variant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct NamedCase {
     /// WIT name.
     pub name: String,
@@ -113,7 +114,7 @@ pub struct NamedCase {
 }
 
 /// A result of a function. WIT has at most one and it has no name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct FunctionResult {
     /// Always `None` today; kept because the REST shape has it.
     pub name: Option<String>,
@@ -122,7 +123,7 @@ pub struct FunctionResult {
 }
 
 /// An exported function with its signature.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Function {
     /// WIT name; resource functions as `[constructor]r`, `[method]r.m`, `[static]r.m`.
     pub name: String,
@@ -133,7 +134,7 @@ pub struct Function {
 }
 
 /// An export of a component. JSON: tagged by `type`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum Export {
     /// An exported interface: `ns:pkg/iface[@version]`, or the bare name of an inline one.

@@ -2,10 +2,11 @@
 //! THE WORDS / worker: what is known of a worker without reading its log. In: oplog entries. Out: status.
 //! Never touches IO. Read next: `api.rs` (how it is shown). Source: client spec §6.6, runtime spec §1.4.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a worker is doing. Runtime spec §1.4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum WorkerStatus {
     /// An invocation runs.
     Running,
@@ -64,6 +65,9 @@ pub struct WorkerRow {
     /// Entries of its log before this one are done with: results that they tell of were let go, or stay for ever.
     #[prost(uint64, tag = "10")]
     pub results_from: u64,
+    /// Versions of the secrets that its environment refers to.
+    #[prost(message, repeated, tag = "20")]
+    pub secrets: Vec<crate::oplog::SecretPin>,
 }
 
 /// Updates that a row remembers: enough to see what happened lately, so that a row never grows with a worker's life.

@@ -13,12 +13,19 @@ use golem_model::oplog::{
     Accepted, BeginAtomic, CallEnd, CallStart, Cancelled, ChangePersistence, ChangeRetryPolicy,
     Completed, Create, EndAtomic, EnvVar, Event, Exited, Failed, FailedUpdate, FailureKind,
     Interrupted, Jump, JumpReason, Log, LogLevel, NoOp, OplogEntry, PendingUpdate,
-    PersistenceLevel, PromiseCreated, Read, Restarted, Resumed, RetryPolicy, Sent, Snapshot,
-    Started, Suspended, UpdateMode, Updated,
+    PersistenceLevel, PromiseCreated, Read, Restarted, Resumed, RetryPolicy, SecretPin, Sent,
+    Snapshot, Started, Suspended, UpdateMode, Updated,
 };
 use golem_model::recording::Recording;
 
 /// One entry of each kind, with every field set, and some with none. A new kind comes at the end.
+fn pin(version: u64) -> SecretPin {
+    SecretPin {
+        name: "api-key".into(),
+        version,
+    }
+}
+
 fn entries() -> Vec<(&'static str, OplogEntry)> {
     let at = 1_733_745_600_123_456;
     let entry = |event| OplogEntry::new(at, event);
@@ -218,6 +225,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                     bytes: vec![1, 2],
                     blob: None,
                 }),
+                ..Updated::default()
             })),
         ),
         (
@@ -229,6 +237,36 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                     bytes: vec![],
                     blob: Some(vec![7; 32]),
                 }),
+                ..Updated::default()
+            })),
+        ),
+        (
+            "create-secrets",
+            entry(Event::Create(Create {
+                component: vec![1; 16],
+                name: "w".into(),
+                secrets: vec![pin(1)],
+                ..Create::default()
+            })),
+        ),
+        (
+            "updated-secrets",
+            entry(Event::Updated(Updated {
+                version: 4,
+                from: 3,
+                secrets: vec![pin(2)],
+                secrets_before: vec![pin(1)],
+                ..Updated::default()
+            })),
+        ),
+        (
+            "failed-limit",
+            entry(Event::Failed(Failed {
+                accepted: 2,
+                kind: FailureKind::LimitExceeded as i32,
+                message: "the limit".into(),
+                attempt: 1,
+                ..Failed::default()
             })),
         ),
         (
@@ -460,6 +498,7 @@ fn recordings_of_version_1_are_read_and_written_the_same() {
         entries: vec![vec![1, 2], Vec::new()],
         blobs: vec![b"large".to_vec()],
         at: 1_733_745_600_123_456,
+        files: Vec::new(),
     };
     let golden = golden("recording.txt", &[("recording", recording.to_file())]);
     let file = golden.get("recording").unwrap();

@@ -13,12 +13,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderValue;
-use golem_model::Timestamp;
-use golem_model::api::{Role, TokenCreated, TokenId, TokenInfo};
+use golem_model::api::{Role, Roles, TokenCreated, TokenId, TokenInfo};
+use golem_model::{Namespace, Timestamp};
 use golem_storage::{Store, StoreError, write_durably};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+use crate::jwt::{Jwt, JwtError, Subject};
 
 /// Most tokens that a server keeps, those that were taken back included: all of them are in memory.
 pub(crate) const TOKENS_MAX: usize = 10_000;
@@ -42,16 +44,25 @@ pub(crate) const OWNER_TOKEN_FILE: &str = "owner-token";
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// The token.
-    pub(crate) id: TokenId,
+    /// The token; `None` for whoever another issuer vouches for.
+    pub(crate) id: Option<TokenId>,
     /// Its name.
     pub(crate) name: String,
     /// What it may do.
-    pub(crate) role: Role,
+    pub(crate) roles: Roles,
+    /// Issuer and subject of whoever another issuer vouches for.
+    subject: Option<String>,
+}
+
+impl Caller {
+    /// What stays the same however often they ask: the token, or issuer and subject.
+    pub(crate) fn identity(&self) -> (Option<Uuid>, Option<&str>) {
+        (self.id.map(|id| id.0), self.subject.as_deref())
+    }
 }
 
 /// Why a header does not say who calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stranger {
     /// There is no header.
     Nobody,
@@ -59,6 +70,15 @@ pub(crate) enum Stranger {
     Malformed,
     /// Unknown, taken back or expired. Which of them is not told.
     Refused,
+    /// The token of another issuer does not hold.
+    Jwt(JwtError),
+}
+
+impl Stranger {
+    /// Whether they have tried and failed: somebody without a token has not, and keys that are away are not their fault.
+    pub(crate) fn has_failed(&self) -> bool {
+        !matches!(self, Self::Nobody | Self::Jwt(JwtError::KeysAway { .. }))
+    }
 }
 
 /// A row of the catalogue: the token without its secret.
@@ -77,6 +97,7 @@ struct Row {
 pub(crate) struct Access {
     store: Arc<dyn Store>,
     required: bool,
+    issuers: Option<Jwt>,
     /// By hash. Looking up a hash of a secret tells nothing about the secret, however long it takes.
     tokens: RwLock<HashMap<String, Row>>,
 }
@@ -131,8 +152,15 @@ impl Access {
         Ok(Self {
             store,
             required,
+            issuers: None,
             tokens: RwLock::new(tokens),
         })
+    }
+
+    /// Lets in those as well for whom these issuers vouch.
+    pub(crate) fn trusting(mut self, issuers: Option<Jwt>) -> Self {
+        self.issuers = issuers;
+        self
     }
 
     /// Whether requests need a token.
@@ -140,23 +168,46 @@ impl Access {
         self.required
     }
 
-    /// Who the header names at this moment. Tokens that were taken back a moment ago are refused from then on.
-    pub(crate) fn caller(&self, header: Option<&HeaderValue>) -> Result<Caller, Stranger> {
+    /// Who the header names at this moment. Tokens that were taken back a moment ago are refused from then on. May wait for the keys of
+    /// another issuer. Cancel safe.
+    pub(crate) async fn caller(&self, header: Option<&HeaderValue>) -> Result<Caller, Stranger> {
         let header = header.ok_or(Stranger::Nobody)?;
         let text = header.to_str().map_err(|_| Stranger::Malformed)?;
         let (scheme, token) = text.split_once(' ').ok_or(Stranger::Malformed)?;
-        if !scheme.eq_ignore_ascii_case("bearer") || !is_well_formed(token.trim()) {
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Stranger::Malformed);
+        }
+        let token = token.trim();
+        match &self.issuers {
+            Some(issuers) if !token.starts_with(PREFIX) => {
+                let Subject { id, name, roles } =
+                    issuers.subject(token).await.map_err(Stranger::Jwt)?;
+                Ok(Caller {
+                    id: None,
+                    name,
+                    roles,
+                    subject: Some(id),
+                })
+            }
+            _ => self.bearer(token),
+        }
+    }
+
+    /// The bearer of one of our tokens.
+    fn bearer(&self, token: &str) -> Result<Caller, Stranger> {
+        if !is_well_formed(token) {
             return Err(Stranger::Malformed);
         }
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
         let row = tokens
-            .get(&hash(token.trim()))
+            .get(&hash(token))
             .filter(|row| is_valid(&row.info, now()))
             .ok_or(Stranger::Refused)?;
         Ok(Caller {
-            id: row.info.id,
+            id: Some(row.info.id),
             name: row.info.name.clone(),
-            role: row.info.role,
+            roles: row.info.roles.clone(),
+            subject: None,
         })
     }
 
@@ -172,11 +223,11 @@ impl Access {
     pub(crate) fn add(
         &self,
         name: String,
-        role: Role,
+        roles: Roles,
         expires_in: Option<Duration>,
     ) -> Result<TokenCreated, AccessError> {
         let token = new_token()?;
-        let info = self.keep(&token, name, role, expires_in)?;
+        let info = self.keep(&token, name, roles, expires_in)?;
         Ok(TokenCreated { token, info })
     }
 
@@ -185,7 +236,7 @@ impl Access {
         &self,
         token: &str,
         name: String,
-        role: Role,
+        roles: Roles,
         expires_in: Option<Duration>,
     ) -> Result<TokenInfo, AccessError> {
         let created_at = now();
@@ -193,7 +244,7 @@ impl Access {
             info: TokenInfo {
                 id: TokenId(Uuid::new_v4()),
                 name,
-                role,
+                roles,
                 created_at,
                 expires_at: expires_in.map(|time| later(created_at, time)),
                 revoked_at: None,
@@ -219,13 +270,13 @@ impl Access {
         let (now, mut owners) = (now(), 0);
         for row in tokens.values() {
             let lasts = row.info.expires_at.is_none() && is_valid(&row.info, now);
-            owners += usize::from(lasts && row.info.role == Role::Owner && row.info.id != id);
+            owners += usize::from(lasts && is_owner(&row.info) && row.info.id != id);
         }
         let row = tokens
             .values_mut()
             .find(|row| row.info.id == id)
             .ok_or(AccessError::NotFound(id))?;
-        if row.info.role == Role::Owner && owners == 0 {
+        if is_owner(&row.info) && owners == 0 {
             return Err(AccessError::LastOwner(id));
         }
         if row.info.revoked_at.is_none() {
@@ -237,6 +288,21 @@ impl Access {
         Ok(row.info.clone())
     }
 
+    /// Takes all roles in a namespace back, durable on return: one that is made anew under the name is another one. Blocks.
+    /// Errors: `Store`.
+    pub(crate) fn forget(&self, namespace: &Namespace) -> Result<(), AccessError> {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        for row in tokens.values_mut() {
+            if row.info.roles.namespaces.contains_key(namespace) {
+                let mut changed = row.clone();
+                changed.info.roles.namespaces.remove(namespace);
+                self.write(&mut changed)?;
+                *row = changed;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the first owner's token when tokens are required and nobody could give one, and writes it to `dir`, for its
     /// user's eyes only. Returns the file. Blocks. Errors: `Full`, `Random`, `Store`, `Write`.
     pub(crate) fn first_owner(&self, dir: &Path) -> Result<Option<PathBuf>, AccessError> {
@@ -244,7 +310,7 @@ impl Access {
         let has_owner = self
             .list()
             .iter()
-            .any(|info| info.role == Role::Owner && is_valid(info, now));
+            .any(|info| is_owner(info) && is_valid(info, now));
         if !self.required || has_owner {
             return Ok(None);
         }
@@ -254,7 +320,12 @@ impl Access {
         if let Err(source) = write_durably(&path, format!("{token}\n").as_bytes()) {
             return Err(AccessError::Write { path, source });
         }
-        self.keep(&token, "first start".to_owned(), Role::Owner, None)?;
+        self.keep(
+            &token,
+            "first start".to_owned(),
+            Roles::everywhere(Role::Owner),
+            None,
+        )?;
         Ok(Some(path))
     }
 
@@ -267,6 +338,11 @@ impl Access {
             .catalog_put(KIND, key.as_bytes(), row.revision, &value)?;
         Ok(())
     }
+}
+
+/// Whether it is one of an owner of the whole server.
+fn is_owner(info: &TokenInfo) -> bool {
+    info.roles.role == Some(Role::Owner)
 }
 
 fn is_valid(info: &TokenInfo, now: Timestamp) -> bool {
@@ -343,17 +419,25 @@ mod tests {
     }
 
     fn ask(access: &Access, header: &str) -> Result<Caller, Stranger> {
-        access.caller(Some(&HeaderValue::from_str(header).unwrap()))
+        let header = HeaderValue::from_str(header).unwrap();
+        futures_util::FutureExt::now_or_never(access.caller(Some(&header))).unwrap()
     }
 
     #[test]
     fn a_token_names_its_bearer_until_it_is_taken_back() {
         let access = access();
-        access.add("root".into(), Role::Owner, None).unwrap();
-        let made = access.add("ci".into(), Role::Deployer, None).unwrap();
+        access
+            .add("root".into(), Roles::everywhere(Role::Owner), None)
+            .unwrap();
+        let made = access
+            .add("ci".into(), Roles::everywhere(Role::Deployer), None)
+            .unwrap();
         let header = format!("Bearer {}", made.token);
         let caller = ask(&access, &header).unwrap();
-        assert_eq!((caller.name.as_str(), caller.role), ("ci", Role::Deployer));
+        assert_eq!(
+            (caller.name.as_str(), caller.roles.role),
+            ("ci", Some(Role::Deployer))
+        );
         assert!(ask(&access, &header.replace("Bearer", "bearer")).is_ok());
         assert!(access.revoke(made.info.id).unwrap().revoked_at.is_some());
         assert_eq!(ask(&access, &header), Err(Stranger::Refused));
@@ -364,7 +448,8 @@ mod tests {
     #[test]
     fn slips_are_told_from_refusals() {
         let access = access();
-        assert_eq!(access.caller(None), Err(Stranger::Nobody));
+        let nobody = futures_util::FutureExt::now_or_never(access.caller(None));
+        assert_eq!(nobody, Some(Err(Stranger::Nobody)));
         let made = new_token().unwrap();
         let mut slip = made.clone();
         slip.replace_range(10..11, if &made[10..11] == "a" { "b" } else { "a" });
@@ -381,7 +466,11 @@ mod tests {
     fn a_token_ends_when_its_time_is_over() {
         let access = access();
         let made = access
-            .add("brief".into(), Role::Viewer, Some(Duration::ZERO))
+            .add(
+                "brief".into(),
+                Roles::everywhere(Role::Viewer),
+                Some(Duration::ZERO),
+            )
             .unwrap();
         assert_eq!(
             ask(&access, &format!("Bearer {}", made.token)),
@@ -392,16 +481,24 @@ mod tests {
     #[test]
     fn the_last_owner_stays() {
         let access = access();
-        let first = access.add("a".into(), Role::Owner, None).unwrap();
+        let first = access
+            .add("a".into(), Roles::everywhere(Role::Owner), None)
+            .unwrap();
         let brief = access
-            .add("b".into(), Role::Owner, Some(Duration::from_secs(60)))
+            .add(
+                "b".into(),
+                Roles::everywhere(Role::Owner),
+                Some(Duration::from_secs(60)),
+            )
             .unwrap();
         assert!(matches!(
             access.revoke(first.info.id),
             Err(AccessError::LastOwner(_))
         ));
         access.revoke(brief.info.id).unwrap();
-        let second = access.add("c".into(), Role::Owner, None).unwrap();
+        let second = access
+            .add("c".into(), Roles::everywhere(Role::Owner), None)
+            .unwrap();
         access.revoke(first.info.id).unwrap();
         assert!(matches!(
             access.revoke(second.info.id),
@@ -423,13 +520,27 @@ mod tests {
         assert_eq!(
             ask(&after, &format!("Bearer {}", secret.trim()))
                 .unwrap()
-                .role,
-            Role::Owner
+                .roles,
+            Roles::everywhere(Role::Owner)
         );
         assert_eq!(after.first_owner(dir.path()).unwrap(), None);
         for row in store.catalog_scan(KIND, b"", None, 10).unwrap() {
             assert!(!String::from_utf8(row.value).unwrap().contains(PREFIX));
         }
+    }
+
+    #[test]
+    fn a_namespace_that_is_gone_leaves_no_roles() {
+        let access = access();
+        let (a, b): (Namespace, Namespace) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let mut roles = Roles::within(a.clone(), Role::Owner);
+        roles.namespaces.insert(b.clone(), Role::Viewer);
+        let made = access.add("both".into(), roles, None).unwrap();
+        access.forget(&a).unwrap();
+        let left = ask(&access, &format!("Bearer {}", made.token))
+            .unwrap()
+            .roles;
+        assert_eq!(left, Roles::within(b, Role::Viewer));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use axum::http::{Method, StatusCode};
-use golem_model::Timestamp;
+use golem_model::{Namespace, Timestamp};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -35,10 +35,28 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a Namespace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<SocketAddr>,
     method: &'a str,
     path: String,
     status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// A request, as far as it is noted.
+pub(crate) struct Asked<'a> {
+    /// Who asked, if that is known.
+    pub(crate) caller: Option<&'a Caller>,
+    /// Where it acted, if it came so far.
+    pub(crate) namespace: Option<&'a Namespace>,
+    /// The other end of the connection.
+    pub(crate) peer: Option<SocketAddr>,
+    /// The verb.
+    pub(crate) method: &'a Method,
+    /// The path, without the query.
+    pub(crate) path: &'a str,
 }
 
 /// The log of changes and refusals.
@@ -71,47 +89,20 @@ impl Audit {
         })
     }
 
-    /// Notes what `caller` did. A line is written before the answer leaves.
-    pub(crate) fn done(
-        &self,
-        caller: &Caller,
-        peer: Option<SocketAddr>,
-        method: &Method,
-        path: &str,
-        status: StatusCode,
-    ) {
-        self.write(Some(caller), peer, method, path, status);
-    }
-
-    /// Notes who was not let in.
-    pub(crate) fn refused(
-        &self,
-        peer: Option<SocketAddr>,
-        method: &Method,
-        path: &str,
-        status: StatusCode,
-    ) {
-        self.write(None, peer, method, path, status);
-    }
-
-    fn write(
-        &self,
-        caller: Option<&Caller>,
-        peer: Option<SocketAddr>,
-        method: &Method,
-        path: &str,
-        status: StatusCode,
-    ) {
+    /// Notes a request. A line is written before the answer leaves.
+    pub(crate) fn note(&self, asked: &Asked<'_>, status: StatusCode, detail: Option<String>) {
         let Some(file) = &self.file else { return };
         let line = Line {
             at: now(),
             uptime_ms: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
-            token: caller.map(|caller| caller.id.to_string()),
-            name: caller.map(|caller| caller.name.as_str()),
-            peer,
-            method: method.as_str(),
-            path: path.chars().take(PATH_CHARS_MAX).collect(),
+            token: asked.caller.and_then(|caller| Some(caller.id?.to_string())),
+            name: asked.caller.map(|caller| caller.name.as_str()),
+            namespace: asked.namespace,
+            peer: asked.peer,
+            method: asked.method.as_str(),
+            path: asked.path.chars().take(PATH_CHARS_MAX).collect(),
             status: status.as_u16(),
+            detail,
         };
         let written = serde_json::to_vec(&line)
             .map_err(io::Error::other)
@@ -153,11 +144,27 @@ mod tests {
     fn lines_are_appended_and_a_full_file_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
         let audit = Audit::open(dir.path()).unwrap();
-        audit.refused(None, &Method::DELETE, "/v1/x", StatusCode::UNAUTHORIZED);
+        let asked = |method, path| Asked {
+            caller: None,
+            namespace: None,
+            peer: None,
+            method,
+            path,
+        };
+        audit.note(
+            &asked(&Method::DELETE, "/v1/x"),
+            StatusCode::UNAUTHORIZED,
+            None,
+        );
         if let Some(file) = &audit.file {
             file.lock().bytes = AUDIT_BYTES_MAX;
         }
-        audit.refused(None, &Method::POST, "/v1/y", StatusCode::FORBIDDEN);
+        let detail = Some("grant".to_owned());
+        audit.note(
+            &asked(&Method::POST, "/v1/y"),
+            StatusCode::FORBIDDEN,
+            detail,
+        );
         let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
         let (older, newer) = (read(OLDER_FILE), read(AUDIT_FILE));
         let line: serde_json::Value = serde_json::from_str(&older).unwrap();

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use golem_engine::SECRET_KEY_FILE;
 use golem_storage::{Blobs, FjallStore, Store, StoreError};
 
 use crate::error::ServeError;
@@ -26,7 +27,7 @@ const FILES_DIR: &str = "worker-files";
 const CHECKPOINTS_DIR: &str = "checkpoints";
 /// What `--clean` removes, in this order: [`FORMAT_FILE`] last, so that a clean that is killed is begun again and never
 /// mistaken for a new directory. Files of other names stay: whoever put them there wants them.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "fjall",
     BLOBS_DIR,
     CODE_DIR,
@@ -35,6 +36,7 @@ const OURS: [&str; 9] = [
     import::FILES[0],
     import::FILES[1],
     import::FILES[2],
+    SECRET_KEY_FILE,
     FORMAT_FILE,
 ];
 

@@ -63,6 +63,20 @@ pub enum ServeError {
         /// Why.
         detail: String,
     },
+    /// The file with issuers of JSON web tokens cannot be used.
+    #[error("{detail}")]
+    Issuers {
+        /// The file or the issuer, and why.
+        detail: String,
+    },
+    /// Spans cannot be sent there.
+    #[error("cannot send spans to `{address}`: {detail}")]
+    BadCollector {
+        /// The address.
+        address: String,
+        /// Why.
+        detail: String,
+    },
     /// The first token of an owner cannot be made.
     #[error("cannot make the first token in `{}`: {detail}", path.display())]
     FirstToken {
@@ -101,6 +115,8 @@ impl Coded for ServeError {
             Self::Tls { .. } => "SRV-007",
             Self::FirstToken { .. } => "SRV-008",
             Self::StoreFailed(_) => "SRV-009",
+            Self::Issuers { .. } => "SRV-010",
+            Self::BadCollector { .. } => "SRV-010",
         }
     }
 
@@ -118,6 +134,10 @@ impl Coded for ServeError {
             Self::Store(error) => return error.hint(),
             Self::Engine(error) => return error.hint(),
             Self::Tls { .. } => "pass PEM files of a certificate and its key: --tls-cert cert.pem --tls-key key.pem".into(),
+            Self::Issuers { .. } => "its form is in docs/front-door.md; check it with the issuer's own page: curl ISSUER/.well-known/openid-configuration".into(),
+            Self::BadCollector { .. } => {
+                "pass the address of its HTTP port: --otlp-endpoint http://127.0.0.1:4318; headers as NAME=VALUE,… in OTEL_EXPORTER_OTLP_HEADERS".into()
+            }
             Self::FirstToken { .. } => "check free disk space and the permissions of the data directory".into(),
             Self::StoreFailed(_) => {
                 "check the disk and the space on it, then start the server again: what was acknowledged is there".into()

@@ -9,9 +9,12 @@ mod data_dir;
 mod error;
 mod http;
 mod import;
+mod jwt;
 pub mod limits;
 mod listen;
 mod offline;
+mod otlp;
+mod rates;
 mod serve;
 mod tls;
 pub mod trial;
@@ -20,5 +23,9 @@ pub use background::{Background, on_signal};
 pub use error::ServeError;
 pub use golem_storage::export::ExportError;
 pub use offline::{check_export, export_dir, import_dir, save_export};
-pub use serve::{CrashPoint, HostRule, ListenRule, Options, Started, run_until_signal};
+pub use otlp::Collector;
+pub use rates::RateChanges;
+pub use serve::{
+    CrashPoint, HostRule, LimitPolicy, ListenRule, Options, Started, run_until_signal,
+};
 pub use tls::TlsFiles;

@@ -6,11 +6,20 @@ use std::time::Duration;
 
 /// Largest component that can be uploaded: the limit of the 1.1 executor, so that what is taken here runs there.
 pub const COMPONENT_BYTES_MAX: usize = 50 << 20;
-/// What an upload may have beside the component: names, boundaries, parts that are skipped.
-pub const UPLOAD_REST_BYTES_MAX: usize = 1 << 20;
-/// Largest text part of an upload: names have 100 characters, permissions of initial files are a short list.
+/// Largest archive of initial files: what it may hold unpacked, should nothing of it become smaller.
+pub const FILES_ARCHIVE_BYTES_MAX: usize = golem_engine::INITIAL_FILES_BYTES_MAX;
+/// What an upload may have beside the component and the initial files: names, boundaries, parts that are skipped.
+pub const UPLOAD_REST_BYTES_MAX: usize = 5 << 20;
+/// Largest upload.
+pub const UPLOAD_BYTES_MAX: usize =
+    COMPONENT_BYTES_MAX + FILES_ARCHIVE_BYTES_MAX + UPLOAD_REST_BYTES_MAX;
+/// Largest text part of an upload: names have 100 characters.
 pub const TEXT_PART_BYTES_MAX: usize = 64 << 10;
-/// Uploads that are read at once. Each holds up to [`COMPONENT_BYTES_MAX`] in memory; the others wait.
+/// Largest list of permissions: a path for each initial file.
+pub const PERMISSIONS_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a worker's file that are read at once for an answer: enough that reading does not cost more than sending.
+pub const FILE_CHUNK_BYTES: u64 = 256 << 10;
+/// Uploads that are read at once. Each holds up to [`COMPONENT_BYTES_MAX`] and [`FILES_ARCHIVE_BYTES_MAX`] in memory; the others wait.
 pub const UPLOADS_AT_ONCE: usize = 2;
 /// Longest time to receive an upload: 50 MiB over a slow line.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
@@ -34,7 +43,7 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 pub const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections at once: what the usual limit of open files leaves beside the store's. Others wait in the backlog.
-pub const CONNECTIONS_MAX: usize = 8192;
+pub const CONNECTIONS_MAX: u32 = 8192;
 /// Pause after the system refused to give a connection (no file handles left), so that the loop does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,6 +70,8 @@ pub const OPLOG_PAGE: usize = 100;
 
 /// Listeners of workers at once: each reads a log ten times a second while nothing happens there.
 pub const LISTENERS_MAX: usize = 256;
+/// Longest message of a listener: it has nothing to say but pings and its end.
+pub const LISTENER_SAYS_BYTES_MAX: usize = 4 << 10;
 /// How long a listener waits before it looks again whether its worker has done something: people do not see less.
 pub const LISTEN_PAUSE: Duration = Duration::from_millis(100);
 /// How often a listener gets a ping, as from the servers of 1.1.

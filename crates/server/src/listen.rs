@@ -7,12 +7,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::future::{Either, Ready, ready};
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, Map, Ready, ready};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -31,18 +35,18 @@ use crate::tls::HANDSHAKE_TIMEOUT;
 #[derive(Clone)]
 pub(crate) struct Front {
     guard: Guard,
-    /// Whether the routes want to know who is at the other end.
-    tells_peer: bool,
+    /// Whether answers tell browsers to come by TLS only.
+    encrypted: bool,
     peer: Option<SocketAddr>,
     routes: TowerToHyperService<Router>,
 }
 
 impl Front {
-    /// `routes` behind `guard`; with `tells_peer`, requests carry the address of who sent them.
-    pub(crate) fn new(guard: Guard, tells_peer: bool, routes: Router) -> Self {
+    /// `routes` behind `guard`. Requests carry the address of who sent them; answers of an `encrypted` server say that it is one.
+    pub(crate) fn new(guard: Guard, encrypted: bool, routes: Router) -> Self {
         Self {
             guard,
-            tells_peer,
+            encrypted,
             peer: None,
             routes: TowerToHyperService::new(routes),
         }
@@ -51,7 +55,7 @@ impl Front {
     /// The same for a connection with `peer`.
     fn of(&self, peer: SocketAddr) -> Self {
         let mut front = self.clone();
-        front.peer = self.tells_peer.then_some(peer);
+        front.peer = Some(peer);
         front
     }
 }
@@ -59,32 +63,57 @@ impl Front {
 impl Service<Request<Incoming>> for Front {
     type Response = Response;
     type Error = Infallible;
-    type Future =
-        Either<Ready<Result<Response, Infallible>>, TowerToHyperServiceFuture<Router, Request>>;
+    type Future = Map<
+        Either<Ready<Result<Response, Infallible>>, TowerToHyperServiceFuture<Router, Request>>,
+        fn(Result<Response, Infallible>) -> Result<Response, Infallible>,
+    >;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         if let Some(peer) = self.peer {
             head.extensions.insert(Peer(peer));
         }
-        match self.guard.check(&head) {
+        let answer = match self.guard.check(&head) {
             Ok(()) => Either::Right(self.routes.call(Request::from_parts(head, Body::new(body)))),
             Err(refused) => Either::Left(ready(Ok(ApiError::from(refused).into_response()))),
-        }
+        };
+        answer.map(if self.encrypted {
+            by_tls_only
+        } else {
+            as_it_is
+        })
     }
+}
+
+/// How long browsers come by TLS only once they have come by it: a year, as is usual.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+fn by_tls_only(answer: Result<Response, Infallible>) -> Result<Response, Infallible> {
+    answer.map(|mut answer| {
+        answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        answer
+    })
+}
+
+fn as_it_is(answer: Result<Response, Infallible>) -> Result<Response, Infallible> {
+    answer
 }
 
 /// The connections of one server.
 pub(crate) struct Connections {
     slots: Arc<Semaphore>,
+    most: u32,
+    head_timeout: Duration,
     stop: watch::Sender<bool>,
 }
 
 impl Connections {
-    /// None yet.
-    pub(crate) fn new() -> Self {
+    /// None yet, `most` at once. Each ends that has not sent the head of its next request within `head_timeout`.
+    pub(crate) fn new(most: u32, head_timeout: Duration) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(limits::CONNECTIONS_MAX)),
+            slots: Arc::new(Semaphore::new(most as usize)),
+            most,
+            head_timeout,
             stop: watch::Sender::new(false),
         }
     }
@@ -104,9 +133,9 @@ impl Connections {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let (front, stop) = (front.of(peer), self.stop.subscribe());
-                    let tls = tls.clone();
+                    let (tls, head_timeout) = (tls.clone(), self.head_timeout);
                     tokio::spawn(async move {
-                        take(stream, tls, peer, front, stop).await;
+                        take(stream, tls, peer, front, head_timeout, stop).await;
                         drop(slot);
                     });
                 }
@@ -125,9 +154,8 @@ impl Connections {
     }
 
     /// Waits until all connections have ended, at most `limit`; whether they have.
-    pub(crate) async fn ended(&self, limit: std::time::Duration) -> bool {
-        let all = u32::try_from(limits::CONNECTIONS_MAX).unwrap_or(u32::MAX);
-        tokio::time::timeout(limit, self.slots.acquire_many(all))
+    pub(crate) async fn ended(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.slots.acquire_many(self.most))
             .await
             .is_ok()
     }
@@ -139,6 +167,7 @@ async fn take(
     tls: Option<TlsAcceptor>,
     peer: SocketAddr,
     front: Front,
+    head_timeout: Duration,
     stop: watch::Receiver<bool>,
 ) {
     // Replies are small and waited for: without this a reply in two packets waits for an acknowledgement.
@@ -146,10 +175,10 @@ async fn take(
         tracing::debug!(%error, %peer, "TCP_NODELAY refused");
     }
     let Some(tls) = tls else {
-        return serve(stream, peer, front, stop).await;
+        return serve(stream, peer, front, head_timeout, stop).await;
     };
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve(stream, peer, front, stop).await,
+        Ok(Ok(stream)) => serve(stream, peer, front, head_timeout, stop).await,
         Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the handshake took too long"),
     }
@@ -160,11 +189,12 @@ async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     front: Front,
+    head_timeout: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_buf_size(limits::HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), front)
         .with_upgrades();
@@ -199,4 +229,114 @@ fn is_of_the_peer(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// After this time something is wrong.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A server of one route, and its address.
+    async fn start(
+        most: u32,
+        head_timeout: Duration,
+        encrypted: bool,
+    ) -> (Arc<Connections>, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(Connections::new(most, head_timeout));
+        let guard = Guard {
+            local_names_only: true,
+        };
+        let routes = Router::new().route("/", post(|| async { "done" }));
+        let front = Front::new(guard, encrypted, routes);
+        let accepting = Arc::clone(&connections);
+        tokio::spawn(async move { accepting.accept(listener, None, front).await });
+        (connections, address)
+    }
+
+    async fn say(address: SocketAddr, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// All that comes until the server ends the connection.
+    async fn hear(mut stream: TcpStream) -> String {
+        let mut bytes = Vec::new();
+        let read = stream.read_to_end(&mut bytes);
+        let read = tokio::time::timeout(PATIENCE, read).await;
+        // A reset is an end, too.
+        drop(read.unwrap());
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    const REQUEST: &str = "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_client_that_is_slow_with_its_head_is_cut_off_and_others_are_served() {
+        let (_, address) = start(8, Duration::from_millis(100), false).await;
+        let mut slow = Vec::new();
+        for text in ["", "POST", "POST / HTTP/1.1\r\nhost: loc"] {
+            slow.push(say(address, text).await);
+        }
+        let served = hear(say(address, REQUEST).await).await;
+        assert!(served.starts_with("HTTP/1.1 200"), "{served}");
+        for stream in slow {
+            let heard = hear(stream).await;
+            assert!(!heard.contains("200 OK"), "{heard}");
+        }
+        // The time counts between two requests as well.
+        let idle = say(address, &REQUEST.replace("close", "keep-alive")).await;
+        assert!(hear(idle).await.contains("200 OK"));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_large_is_refused() {
+        let (_, address) = start(8, PATIENCE, false).await;
+        // The limit is looked at after each read, so a little more may pass.
+        let long = format!("x: {}\r\n\r\n", "y".repeat(4 * limits::HEAD_BYTES_MAX));
+        let many: String = (0..200).map(|at| format!("x{at}: y\r\n")).collect();
+        for headers in [long, many + "\r\n"] {
+            let request = REQUEST.replace("\r\n\r\n", "\r\n") + &headers;
+            let heard = hear(say(address, &request).await).await;
+            assert!(
+                heard.is_empty() || heard.starts_with("HTTP/1.1 431"),
+                "{heard}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_over_the_limit_wait_for_a_place() {
+        let (connections, address) = start(1, PATIENCE, false).await;
+        let first = say(address, "POST").await;
+        let second = say(address, REQUEST).await;
+        tokio::time::timeout(PATIENCE, async {
+            while connections.slots.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        drop(first);
+        assert!(hear(second).await.contains("200 OK"));
+    }
+
+    #[tokio::test]
+    async fn browsers_are_told_to_come_by_tls_only_where_there_is_tls() {
+        for encrypted in [true, false] {
+            let (_, address) = start(8, PATIENCE, encrypted).await;
+            let foreign = REQUEST.replace("localhost", "evil.example");
+            for request in [REQUEST, &foreign] {
+                let heard = hear(say(address, request).await).await.to_ascii_lowercase();
+                let told = heard.contains("strict-transport-security: max-age=31536000");
+                assert_eq!(told, encrypted, "{heard}");
+            }
+        }
+    }
 }

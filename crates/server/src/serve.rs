@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use golem_engine::{HostRule, ListenRule};
+use golem_engine::trace::Tracer;
+pub use golem_engine::{HostRule, LimitPolicy, ListenRule};
 use golem_engine::{Network, Node, NodeConfig};
 pub use golem_storage::CrashPoint;
 use parking_lot::Mutex;
@@ -20,8 +21,11 @@ use crate::background::signals;
 use crate::data_dir::DataDir;
 use crate::error::ServeError;
 use crate::http::{Door, Guard, Transfer, router};
+use crate::jwt::Jwt;
 use crate::limits;
 use crate::listen::{Connections, Front};
+use crate::otlp::{Collector, Exporter};
+use crate::rates::{RateChanges, Rates};
 use crate::tls::{Tls, TlsFiles};
 
 /// What a server is started with.
@@ -42,12 +46,25 @@ pub struct Options {
     pub insecure_bind: bool,
     /// Certificate and key; plain HTTP when absent.
     pub tls: Option<TlsFiles>,
+    /// The file with issuers whose JSON web tokens hold as well; then requests need a token on loopback, too.
+    pub jwt: Option<PathBuf>,
+    /// How often one may ask, where it is not as usual.
+    pub rates: RateChanges,
     /// Idle instances that stay in memory; the engine's default when absent.
     pub resident_max: Option<usize>,
     /// Bytes of the process above which instances without work leave memory; the engine's default when absent.
     pub memory_bytes: Option<u64>,
-    /// Hosts that guests may connect to; none by default.
+    /// Hosts that guests may connect to; none by default. A component that declares capabilities gets of these what it
+    /// declares.
     pub allow_network: Vec<HostRule>,
+    /// Whether a component that declares no capabilities reaches nothing, instead of all of `allow_network`.
+    pub declared_only: bool,
+    /// How much workers may use.
+    pub limits: LimitPolicy,
+    /// Who gets spans of invocations; nobody when absent.
+    pub collector: Option<Collector>,
+    /// The file with the key that seals secrets; in the data directory when absent.
+    pub secret_key: Option<PathBuf>,
     /// Addresses that guests may listen on; none by default.
     pub allow_listen: Vec<ListenRule>,
     /// A commit at which the process dies. For tests of recovery.
@@ -66,9 +83,15 @@ impl Options {
             auth: false,
             insecure_bind: false,
             tls: None,
+            jwt: None,
+            rates: RateChanges::default(),
             resident_max: None,
             memory_bytes: None,
             allow_network: Vec::new(),
+            declared_only: false,
+            limits: LimitPolicy::default(),
+            collector: None,
+            secret_key: None,
             allow_listen: Vec::new(),
             crash_at: None,
         }
@@ -213,9 +236,21 @@ async fn live(
     config.crash_at = options.crash_at;
     config.network =
         Network::new(options.allow_network.clone()).listening(options.allow_listen.clone());
+    config.declared_only = options.declared_only;
+    config.limits = options.limits.clone();
+    if let Some(file) = &options.secret_key {
+        config.secret_key.clone_from(file);
+    }
+    let (tracer, spans) = Tracer::channel();
+    let exporter = options.collector.clone().map(|collector| {
+        config.tracer = Some(Arc::clone(&tracer));
+        Exporter::start(collector, tracer, spans)
+    });
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
     let open = options.insecure_bind || options.host.is_loopback();
-    let access = Access::open(Arc::clone(&store), options.auth || !open)?;
+    let asks = options.auth || options.jwt.is_some() || !open;
+    let issuers = issuers(options.jwt.clone()).await?;
+    let access = Access::open(Arc::clone(&store), asks)?.trusting(issuers);
     let owner_token = first_token(&access, &options.data_dir)?;
     let audit = audit(&access, &options.data_dir)?;
     let tls = options.tls.clone().map(Tls::open).transpose()?;
@@ -229,13 +264,14 @@ async fn live(
         fatal(ServeError::StoreFailed(error))
     })?;
     let asks = access.is_required();
-    let door = Door::new(Arc::clone(&node), access, audit).with_transfer(transfer);
+    let rates = Rates::new(options.rates.of(asks));
+    let door = Door::new(Arc::clone(&node), access, rates, audit).with_transfer(transfer);
     let door = Arc::new(door);
     let guard = Guard {
         local_names_only: options.host.is_loopback(),
     };
-    let front = Front::new(guard, asks, router(Arc::clone(&door)));
-    let connections = Connections::new();
+    let front = Front::new(guard, tls.is_some(), router(Arc::clone(&door)));
+    let connections = Connections::new(limits::CONNECTIONS_MAX, limits::HEAD_TIMEOUT);
     let address = listener.local_addr().map_err(cannot)?;
     tracing::info!(%address, data_dir = %options.data_dir.display(), "taking requests");
     ready(Started {
@@ -262,6 +298,9 @@ async fn live(
     connections.close();
     let drained = connections.ended(limits::DRAIN_TIMEOUT).await;
     node.stop().await;
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
     if !drained && !connections.ended(limits::FLUSH_TIMEOUT).await {
         tracing::warn!(
             "some requests were still running; their callers try again with the same idempotency key"
@@ -284,6 +323,20 @@ async fn bind(options: &Options) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
         .map_err(|error| cannot_bind(options, &error))
+}
+
+/// The issuers in a file, with their keys as far as they can be had now.
+async fn issuers(file: Option<PathBuf>) -> Result<Option<Jwt>, ServeError> {
+    let Some(file) = file else { return Ok(None) };
+    // It reads files, and asks other servers.
+    let opened = tokio::task::spawn_blocking(move || Jwt::open(&file)).await;
+    let opened = opened.map_err(|error| ServeError::System {
+        what: "threads",
+        detail: error.to_string(),
+    })?;
+    opened.map(Some).map_err(|error| ServeError::Issuers {
+        detail: error.to_string(),
+    })
 }
 
 /// The file with the first owner's token, if there was none before.

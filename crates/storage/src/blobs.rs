@@ -68,6 +68,13 @@ impl Blobs {
         Ok(bytes)
     }
 
+    /// The file of a hash, for whoever reads parts of it: its content has been compared with the hash. Errors: as
+    /// [`Self::get`].
+    pub fn file(&self, hash: &str) -> Result<PathBuf, StoreError> {
+        self.get(hash)?;
+        self.path(hash)
+    }
+
     /// Whether a hash is kept.
     #[must_use]
     pub fn exists(&self, hash: &str) -> bool {
@@ -160,6 +167,7 @@ mod tests {
         let empty = blobs.put(b"").unwrap();
         let blobs = Blobs::open(directory.path().join("blobs")).unwrap();
         assert_eq!(blobs.get(&hash).unwrap(), b"hello");
+        assert_eq!(fs::read(blobs.file(&hash).unwrap()).unwrap(), b"hello");
         assert_eq!(blobs.list().unwrap(), [hash.clone(), empty]);
         blobs.delete(&hash).unwrap();
         blobs.delete(&hash).unwrap();
@@ -174,6 +182,7 @@ mod tests {
         for damage in [b"hellp".as_slice(), b"hell", b""] {
             fs::write(directory.path().join("blobs").join(&hash), damage).unwrap();
             assert!(matches!(blobs.get(&hash), Err(StoreError::Corrupt { .. })));
+            assert!(matches!(blobs.file(&hash), Err(StoreError::Corrupt { .. })));
             blobs.put(b"hello").unwrap();
             assert_eq!(blobs.get(&hash).unwrap(), b"hello");
         }

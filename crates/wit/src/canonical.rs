@@ -170,7 +170,7 @@ impl Printer<'_> {
         ty.map_or_else(|| "_".to_owned(), |ty| self.name(ty))
     }
 
-    fn definition(&self, id: TypeId) -> String {
+    pub(crate) fn definition(&self, id: TypeId) -> String {
         match &self.resolve.types[id].kind {
             TypeDefKind::Record(record) => {
                 let fields: Vec<String> = record

@@ -116,7 +116,7 @@ impl Coded for ComposeError {
             }
             Self::Twice { .. } => "give each stub once".to_owned(),
             Self::Encode { .. } => "check the parts: wasm-tools validate <file>".to_owned(),
-            Self::Write { .. } => return None,
+            Self::Write { .. } => "check the path, its permissions and free disk space".to_owned(),
         })
     }
 }

@@ -8,6 +8,7 @@ mod canonical;
 pub mod compose;
 pub mod deps;
 pub mod describe;
+pub mod diff;
 pub mod encode;
 mod files;
 pub mod metadata;

@@ -159,13 +159,13 @@ impl Coded for ResolveError {
         Some(match self {
             Self::NotFound { .. } => "give the directory that holds the component's `.wit` files, usually `<component>/wit`".to_owned(),
             Self::Empty { .. } => "the `.wit` files of the package stand directly in the directory, its dependencies in `deps/<name>/`".to_owned(),
-            Self::Read { .. } => return None,
+            Self::Read { path, .. } => format!("check the path and its permissions: ls -l {}", path.display()),
             Self::NotText { .. } => format!("a WIT file is UTF-8 text of at most {MAX_FILE_BYTES} bytes"),
             Self::Binary { path } => format!("convert it: wasm-tools component wit {} --out-dir <deps>/<name>", path.display()),
             Self::Parse { message, .. } if message.contains("not found") => {
                 "put the missing package into `deps/<name>/` beside the others".to_owned()
             }
-            Self::Parse { .. } => return None,
+            Self::Parse { .. } => "mend the WIT at the place that is named".to_owned(),
             Self::Duplicate { first, .. } => format!("keep one of the two directories, for example: rm -r {}", first.display()),
             Self::NoWorld { .. } => "declare a `world` with the component's imports and exports".to_owned(),
             Self::ManyWorlds { worlds, .. } => format!("add --world {}", worlds.first().map_or("<name>", String::as_str)),

@@ -11,6 +11,10 @@ use super::Entry;
 pub(super) const AREAS: &[(&str, &str)] = &[
     ("API", "requests to the REST API"),
     ("BLD", "building components"),
+    (
+        "CAP",
+        "what components declare: network, environment, limits",
+    ),
     ("CLI", "the command line"),
     ("CMP", "components on a server"),
     ("CPS", "composing and describing components"),
@@ -23,8 +27,10 @@ pub(super) const AREAS: &[(&str, &str)] = &[
     ("NET", "talking to a server"),
     ("NEW", "new projects"),
     ("NOD", "starting the engine"),
+    ("NSP", "namespaces and grants"),
     ("PRF", "profiles"),
     ("SDK", "the Go SDK"),
+    ("SEC", "secrets"),
     ("SRV", "starting and stopping a server"),
     ("STB", "stubs"),
     ("STO", "storage"),

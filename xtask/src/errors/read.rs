@@ -166,6 +166,12 @@ fn coded_type(
         };
         let is_code = function.sig.ident == "code";
         for (names, body) in arms(&function.block) {
+            if !is_code && is_none(&body) {
+                report(format!(
+                    "`{type_name}::{}` has no hint: say what to do next",
+                    names.join("`, `")
+                ));
+            }
             let Some(text) = literal(body) else { continue };
             for name in names {
                 if is_code && is_error_code(&text) {
@@ -245,6 +251,13 @@ fn collect_arms(expr: &Expr, all: &mut Vec<(Vec<String>, proc_macro2::TokenStrea
         Expr::Paren(expr) => collect_arms(&expr.expr, all),
         _ => {}
     }
+}
+
+/// Whether an arm gives nothing: `None`, `return None`.
+fn is_none(body: &proc_macro2::TokenStream) -> bool {
+    let text = body.to_string();
+    let text = text.trim_matches(['{', '}', ' ', ';']);
+    text.strip_prefix("return ").unwrap_or(text) == "None"
 }
 
 fn variant_names(pattern: &syn::Pat) -> Vec<String> {

@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / client/connect: listening to a worker. In a worker and a place in its oplog, out its events as they come. Bounds:
-//! [`HEAD_BYTES_MAX`], [`CONNECT_TIMEOUT`]. Never prints. Read next: golem-model `websocket.rs`. Source: client spec §6.6, §6.8.
+//! [`HEAD_BYTES_MAX`], [`EVENT_BYTES_MAX`]. Never prints. Read next: `socket.rs` (the connection). Source: client spec §6.6, §6.8.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use golem_model::api::WorkerEvent;
-use golem_model::websocket::{Message, Messages, client_key, frame};
+use golem_model::websocket::{accept, client_key};
 use golem_model::{OplogIndex, WorkerId};
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Error, Message, WebSocket};
 
 use super::error::{ClientError, refusal};
-use super::transport::CONNECT_TIMEOUT;
+use super::socket::Socket;
 use super::{Client, worker_path};
 use crate::error::Failure;
 use crate::exit;
 
+/// Longest event: bytes of a line are written as numbers of up to four characters each, so this carries 4 MiB of them.
+const EVENT_BYTES_MAX: usize = 16 << 20;
 /// Longest head of an answer; that of an upgrade has a few lines.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Longest body of a refusal that is read.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// How long one read waits, and with that how late somebody who wants to stop is noticed.
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// Pause before a connection that was lost is made again: a server needs about this long to start.
@@ -34,10 +39,7 @@ pub(crate) enum Begin {
 }
 
 /// A connection on which a worker is heard.
-struct Listener {
-    stream: TcpStream,
-    messages: Messages,
-}
+struct Listener(WebSocket<Socket>);
 
 /// What one look at the connection gave.
 enum Heard {
@@ -74,7 +76,7 @@ impl Client {
             }
         }
         // The other end may be gone already.
-        let _ = listener.say(&Message::Close);
+        let _ = listener.0.close(None);
         Ok(())
     }
 
@@ -103,45 +105,29 @@ impl Client {
             Begin::At(index) => index.to_string(),
             Begin::Latest => "latest".to_owned(),
         };
-        if self.transport.is_encrypted() {
-            let url = self.transport.url().to_owned();
-            return Err(ClientError::PlainOnly { url }.failure());
-        }
+        let unreachable = |reason: String| self.transport.unreachable(reason);
         let path = format!("{}/connect?from={from}", worker_path(worker));
-        let unreachable = |error: std::io::Error| self.transport.unreachable(error.to_string());
         let (authority, prefix) = self.transport.address();
-        let mut last = std::io::Error::from(ErrorKind::AddrNotAvailable);
-        let mut connected = None;
-        for address in authority.to_socket_addrs().map_err(unreachable)? {
-            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                Ok(stream) => {
-                    connected = Some(stream);
-                    break;
-                }
-                Err(error) => last = error,
-            }
-        }
-        let mut stream = connected.ok_or_else(|| unreachable(last))?;
         let key = client_key(uuid::Uuid::new_v4().into_bytes());
-        let token = self.transport.authorization();
-        let token = token.map_or(String::new(), |token| format!("Authorization: {token}\r\n"));
-        let head = format!(
+        let mut head = format!(
             "GET {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{token}\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
         );
-        stream
-            .set_read_timeout(Some(CONNECT_TIMEOUT))
-            .and_then(|()| stream.write_all(head.as_bytes()))
-            .map_err(unreachable)?;
-        let (status, mut rest, length) = answer(&mut stream).map_err(unreachable)?;
-        if status != 101 {
-            let mut more = vec![0; length.saturating_sub(rest.len())];
-            if stream.read_exact(&mut more).is_ok() {
-                rest.extend(more);
-            }
+        for (name, value) in self.transport.headers() {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        let mut socket = self.transport.socket()?;
+        let answer = socket
+            .write_all(head.as_bytes())
+            .and_then(|()| socket.flush())
+            .and_then(|()| answer(&mut socket))
+            .map_err(|error| unreachable(error.to_string()))?;
+        let Answer { status, rest, .. } = answer;
+        if status != 101 || answer.accept.as_deref() != Some(accept(&key).as_str()) {
             let unclear = || {
                 ClientError::Answer {
-                    url: format!("http://{authority}{prefix}{path}"),
+                    url: format!("{}{path}", self.transport.url()),
                     status,
                     reason: "no WebSocket".to_owned(),
                 }
@@ -149,64 +135,64 @@ impl Client {
             };
             return Err(refusal(status, &rest).unwrap_or_else(unclear));
         }
-        stream
-            .set_read_timeout(Some(LOOK_UP))
-            .map_err(unreachable)?;
-        let mut messages = Messages::default();
-        messages.push(&rest);
-        Ok(Listener { stream, messages })
+        socket
+            .wait_at_most(LOOK_UP)
+            .map_err(|error| unreachable(error.to_string()))?;
+        let config = WebSocketConfig::default().max_message_size(Some(EVENT_BYTES_MAX));
+        let stream = WebSocket::from_partially_read(socket, rest, Role::Client, Some(config));
+        Ok(Listener(stream))
     }
 }
 
 impl Listener {
     fn next(&mut self) -> Heard {
         loop {
-            match self.messages.next() {
-                Ok(Some(Message::Data(text))) => match serde_json::from_slice(&text) {
-                    Ok(WorkerEvent::Close) => return Heard::End,
-                    Ok(event) => return Heard::Event(Box::new(event)),
-                    // An event of a later version.
-                    Err(error) => tracing::debug!(%error, "an event is not known"),
-                },
-                Ok(Some(Message::Ping(data))) => {
-                    if self.say(&Message::Pong(data)).is_err() {
-                        return Heard::End;
-                    }
+            let text = match self.0.read() {
+                Ok(Message::Text(text)) => text,
+                // Pings are answered by the library, with the next look.
+                Ok(
+                    Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_),
+                ) => {
+                    continue;
                 }
-                Ok(Some(Message::Pong(_))) => {}
-                Ok(Some(Message::Close)) | Err(_) => return Heard::End,
-                Ok(None) => {
-                    let mut bytes = [0; 16 << 10];
-                    match self.stream.read(&mut bytes) {
-                        Ok(0) => return Heard::End,
-                        Ok(count) => self.messages.push(bytes.get(..count).unwrap_or_default()),
-                        Err(error) => match error.kind() {
-                            ErrorKind::WouldBlock
-                            | ErrorKind::TimedOut
-                            | ErrorKind::Interrupted => {
-                                return Heard::Nothing;
-                            }
-                            _ => return Heard::End,
-                        },
-                    }
-                }
+                Ok(Message::Close(_)) => return Heard::End,
+                Err(Error::Io(error)) if is_pause(&error) => return Heard::Nothing,
+                Err(_) => return Heard::End,
+            };
+            match serde_json::from_str(text.as_str()) {
+                Ok(WorkerEvent::Close) => return Heard::End,
+                Ok(event) => return Heard::Event(Box::new(event)),
+                // An event of a later version.
+                Err(error) => tracing::debug!(%error, "an event is not known"),
             }
         }
     }
-
-    fn say(&mut self, message: &Message) -> std::io::Result<()> {
-        let [a, b, c, d, ..] = uuid::Uuid::new_v4().into_bytes();
-        self.stream.write_all(&frame(message, Some([a, b, c, d])))
-    }
 }
 
-/// The status of an answer, what came behind its head, and how long its body is.
-fn answer(stream: &mut TcpStream) -> std::io::Result<(u16, Vec<u8>, usize)> {
-    let broken = || std::io::Error::new(ErrorKind::InvalidData, "the answer is no HTTP");
+/// Whether a read only waited as long as it may.
+fn is_pause(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+/// The head of an answer, and what came behind it.
+struct Answer {
+    status: u16,
+    /// The header that shows that the other end has read ours.
+    accept: Option<String>,
+    /// The begin of the frames, or the whole body of a refusal.
+    rest: Vec<u8>,
+}
+
+/// Reads an answer. Errors: the connection ends or is slow, or it is no HTTP.
+fn answer(socket: &mut Socket) -> io::Result<Answer> {
+    let broken = || io::Error::new(ErrorKind::InvalidData, "the answer is no HTTP");
     let mut bytes = Vec::new();
     let end = loop {
         let mut piece = [0; 1024];
-        let count = stream.read(&mut piece)?;
+        let count = socket.read(&mut piece)?;
         if count == 0 || bytes.len() > HEAD_BYTES_MAX {
             return Err(broken());
         }
@@ -215,16 +201,29 @@ fn answer(stream: &mut TcpStream) -> std::io::Result<(u16, Vec<u8>, usize)> {
             break end;
         }
     };
-    let rest = bytes.split_off(end + 4);
-    let head = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:"))
-        .and_then(|length| length.trim().parse().ok())
-        .unwrap_or(0_usize);
-    Ok((status.ok_or_else(broken)?, rest, length.min(HEAD_BYTES_MAX)))
+    let mut rest = bytes.split_off(end + 4);
+    let head = String::from_utf8_lossy(&bytes).into_owned();
+    let mut lines = head.lines();
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    let (mut accept, mut length) = (None, 0_usize);
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        if name.eq_ignore_ascii_case("sec-websocket-accept") {
+            accept = Some(value.trim().to_owned());
+        } else if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let missing = length.min(REFUSAL_BYTES_MAX).saturating_sub(rest.len());
+    let mut more = vec![0; missing];
+    // What does not come is missing in the text for the user, and no more.
+    if socket.read_exact(&mut more).is_ok() {
+        rest.extend(more);
+    }
+    Ok(Answer {
+        status: status.ok_or_else(broken)?,
+        accept,
+        rest,
+    })
 }

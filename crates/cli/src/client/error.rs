@@ -65,12 +65,6 @@ pub(crate) enum ClientError {
         /// Why.
         reason: String,
     },
-    /// Listening to a worker of a server that speaks TLS.
-    #[error("workers are listened to over plain HTTP only, and the server is at {url}")]
-    PlainOnly {
-        /// The address.
-        url: String,
-    },
     /// No component has the name.
     #[error("Can't find component {name}")]
     NoComponent {
@@ -100,7 +94,6 @@ impl Coded for ClientError {
             Self::NoComponent { .. } => "NET-006",
             Self::ManyComponents { .. } => "NET-007",
             Self::Secret { .. } => "NET-008",
-            Self::PlainOnly { .. } => "NET-009",
         }
     }
 
@@ -122,7 +115,13 @@ impl Coded for ClientError {
             Self::Refused {
                 status: 401 | 403, ..
             } => Some("check the profile: golem-cli profile get".to_owned()),
-            Self::Refused { .. } => None,
+            Self::Refused { status: 500.., .. } => {
+                Some("look at the log of the server".to_owned())
+            }
+            Self::Refused { .. } => Some(
+                "check the names and values of the command, and that the server knows it: golem-cli doctor"
+                    .to_owned(),
+            ),
             Self::NoComponent {
                 suggestion: Some(name),
                 ..
@@ -133,10 +132,6 @@ impl Coded for ClientError {
             } => Some(format!(
                 "upload it: golem-cli component add --component-name {name} FILE.wasm"
             )),
-            Self::PlainOnly { .. } => Some(
-                "read the lines from the log: golem-cli worker oplog --component-name NAME --worker-name NAME --query log"
-                    .to_owned(),
-            ),
             Self::Secret { what, .. } => Some(
                 if what.contains("token") {
                     "write the token to a file of its own and name it: --token-file FILE"
@@ -157,7 +152,7 @@ impl ClientError {
     pub(crate) fn failure(self) -> Failure {
         let exit = match &self {
             Self::Unreachable { .. } => exit::UNREACHABLE,
-            Self::Address { .. } | Self::Secret { .. } | Self::PlainOnly { .. } => exit::USAGE,
+            Self::Address { .. } | Self::Secret { .. } => exit::USAGE,
             Self::Timeout { .. } => exit::TIMEOUT,
             Self::Answer { .. } => exit::GENERIC,
             Self::Refused { status, .. } => exit_of(*status),

@@ -4,9 +4,11 @@
 //! to call twice. Read next: `error.rs`. Source: client spec §1.1.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use golem_model::Namespace;
+use golem_model::api::NAMESPACE_HEADER;
 use golem_model::urn::percent_encode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,44 @@ const TOKEN_VARIABLE: &str = "GOLEM_TOKEN";
 /// The server of this machine, as `golem-cli server run` starts it.
 pub(crate) const DEFAULT_URL: &str = "http://localhost:9881";
 
+/// Largest answer that is read of a server that is only looked at; that of `/version` has some hundred bytes.
+const LOOK_BYTES_MAX: u64 = 16 << 10;
+
+/// What a server said that is only looked at.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Status of HTTP.
+    pub(crate) status: u16,
+    /// The `Date` header.
+    pub(crate) date: Option<String>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why it said nothing.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// Whether the secure connection did not come about.
+    pub(crate) tls: bool,
+    /// A sentence.
+    pub(crate) reason: String,
+}
+
+impl Unanswered {
+    fn of(error: &ureq::Error) -> Self {
+        let reason = error.to_string();
+        // What goes wrong in a handshake comes as an error of the stream that is encrypted.
+        let lower = reason.to_lowercase();
+        let tls = matches!(
+            error,
+            ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_)
+        ) || lower.contains("certificate")
+            || lower.contains("tls")
+            || lower.contains("corrupt message");
+        Self { tls, reason }
+    }
+}
+
 /// A server's address and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -37,6 +77,10 @@ pub(crate) struct Transport {
     origin: String,
     /// `Bearer` and the token.
     authorization: Option<String>,
+    /// The namespace to act in, if one was named.
+    namespace: Option<Namespace>,
+    /// Certificates to trust instead of those of the web.
+    ca_file: Option<PathBuf>,
 }
 
 /// A request under construction.
@@ -66,6 +110,11 @@ impl Request {
     /// `POST path`, without a body.
     pub(crate) fn post(path: impl Into<String>) -> Self {
         Self::new(http::Method::POST, path)
+    }
+
+    /// `PUT path`, without a body.
+    pub(crate) fn put(path: impl Into<String>) -> Self {
+        Self::new(http::Method::PUT, path)
     }
 
     /// `DELETE path`.
@@ -98,6 +147,12 @@ impl Request {
         self.header([("content-type", "application/json".to_owned())])
     }
 
+    /// A body of bytes.
+    pub(crate) fn bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self.header([("content-type", "application/octet-stream".to_owned())])
+    }
+
     /// A form.
     pub(crate) fn form(mut self, form: Form) -> Self {
         let (kind, body) = form.finish();
@@ -109,13 +164,16 @@ impl Request {
 impl Transport {
     /// The server that the options, the environment or the active profile name; else [`DEFAULT_URL`].
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
-        let (url, origin) = match &global.url {
-            Some(url) => (url.clone(), "from --url or GOLEM_URL".to_owned()),
-            None => Config::load()?
-                .server_url()
-                .unwrap_or_else(|| (DEFAULT_URL.to_owned(), "the default".to_owned())),
+        let (url, origin, namespace) = match &global.url {
+            Some(url) => (url.clone(), "from --url or GOLEM_URL".to_owned(), None),
+            None => match Config::load()?.server() {
+                Some((server, origin)) => (server.url.clone(), origin, server.namespace.clone()),
+                None => (DEFAULT_URL.to_owned(), "the default".to_owned(), None),
+            },
         };
         let mut transport = Self::at(&url, &origin, global.ca_file.as_deref())?;
+        // That of a profile is one of its server.
+        transport.namespace = global.namespace.clone().or(namespace);
         transport.authorization = token(global)?.map(|token| format!("Bearer {token}"));
         Ok(transport)
     }
@@ -156,6 +214,8 @@ impl Transport {
             base,
             origin: origin.to_owned(),
             authorization: None,
+            namespace: None,
+            ca_file: ca_file.map(Path::to_owned),
         })
     }
 
@@ -222,8 +282,8 @@ impl Transport {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
-        if let Some(token) = &self.authorization {
-            builder = builder.header(http::header::AUTHORIZATION, token);
+        for (name, value) in self.headers() {
+            builder = builder.header(name, value);
         }
         let bad = |reason: String| {
             ClientError::Answer {
@@ -258,9 +318,26 @@ impl Transport {
             .map_err(|error| self.failed(&error))
     }
 
-    /// The address, as it was given.
-    pub(super) fn url(&self) -> &str {
-        &self.base
+    /// One `GET path` with a bound of time, for who looks why a server does not answer.
+    pub(super) fn look(&self, path: &str, timeout: Duration) -> Result<Seen, Unanswered> {
+        let url = format!("{}{path}", self.base);
+        let answer = self
+            .agent
+            .get(&url)
+            .config()
+            .timeout_global(Some(timeout))
+            .build()
+            .call();
+        let mut answer = answer.map_err(|error| Unanswered::of(&error))?;
+        let date = answer.headers().get(http::header::DATE);
+        let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(LOOK_BYTES_MAX);
+        Ok(Seen {
+            status,
+            date,
+            body: body.read_to_vec().map_err(|error| Unanswered::of(&error))?,
+        })
     }
 
     /// Whether the server is talked to over TLS.
@@ -268,14 +345,31 @@ impl Transport {
         self.base.starts_with("https://")
     }
 
-    /// The value of the header that shows the token, if there is one.
-    pub(super) fn authorization(&self) -> Option<&str> {
-        self.authorization.as_deref()
+    /// The address, as it was given.
+    pub(super) fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// The file with certificates to trust instead of those of the web.
+    pub(super) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// The headers that say who asks, and where.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let token = self.authorization.as_deref();
+        let token = token.map(|token| ("authorization", token));
+        let namespace = self.namespace.as_ref();
+        let namespace = namespace.map(|namespace| (NAMESPACE_HEADER, namespace.as_str()));
+        token.into_iter().chain(namespace)
     }
 
     /// `host:port`, and what stands before every path.
     pub(super) fn address(&self) -> (String, String) {
-        let rest = self.base.trim_start_matches("http://");
+        let (rest, port) = match self.base.strip_prefix("https://") {
+            Some(rest) => (rest, 443),
+            None => (self.base.trim_start_matches("http://"), 80),
+        };
         let (authority, prefix) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -287,7 +381,7 @@ impl Transport {
         let authority = if has_port {
             authority.to_owned()
         } else {
-            format!("{authority}:80")
+            format!("{authority}:{port}")
         };
         (authority, prefix.to_owned())
     }
@@ -376,7 +470,7 @@ fn trusting(file: &Path) -> Result<TlsConfig, Failure> {
         .build())
 }
 
-fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
+pub(super) fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
     ClientError::Secret {
         what,
         path: path.to_owned(),

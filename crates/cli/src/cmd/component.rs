@@ -2,7 +2,10 @@
 //! THE DESK / component: uploads, lists and shows components. In options and a file, out views of what the server keeps.
 //! Never builds. Read next: `client.rs`, `view/component.rs`. Source: client spec §6.2.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+mod diff;
+mod redeploy;
+
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use golem_model::component::{Component, ComponentType, Uploaded};
@@ -10,6 +13,7 @@ use golem_model::urn::ComponentRef;
 use golem_model::{Coded, ComponentVersion};
 
 use super::classic::classic;
+use super::plugin;
 use super::refs::ComponentArgs;
 use super::worker::{UpdateMode, update_workers};
 use crate::args::Global;
@@ -17,7 +21,7 @@ use crate::client::Client;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::manifest::{ComponentKind, Manifest};
-use crate::output::Out;
+use crate::output::{Answer, Out};
 use crate::view::{ComponentView, TriedUpdates, component_table};
 
 /// Options of `component`.
@@ -48,6 +52,21 @@ enum Verb {
     /// Show a component: the newest version, or one of them
     #[command(after_help = GET)]
     Get(Get),
+    /// Compare two versions, or a file with a version: exports and imports, and whether callers break
+    #[command(after_help = DIFF)]
+    Diff(diff::Args),
+    /// Delete all workers and create them again, with their arguments and environment and without their state
+    #[command(after_help = REDEPLOY)]
+    Redeploy(redeploy::Args),
+    /// Attach a plugin to the newest version of a component
+    #[command(after_help = INSTALL)]
+    InstallPlugin(plugin::Install),
+    /// List the plugins of a component
+    #[command(after_help = INSTALLATIONS)]
+    GetInstallations(plugin::Installations),
+    /// Take a plugin from the newest version of a component
+    #[command(after_help = UNINSTALL)]
+    UninstallPlugin(plugin::Uninstall),
 }
 
 const ADD: &str = "Examples:
@@ -73,6 +92,29 @@ const GET: &str = "Example:
 
 Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
 
+const DIFF: &str = "Examples:
+  golem-cli component diff --component-name counter
+  golem-cli component diff --component-name counter --from 0 --to 2
+  golem-cli component diff --component-name counter --check target/components/counter.wasm
+
+Exit codes: 3 no such component or version, 7 nothing to compare with, or with --check: callers break";
+const REDEPLOY: &str = "Example:
+  golem-cli component redeploy --component-name counter --yes
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+const INSTALL: &str = "Example:
+  golem-cli component install-plugin --component-name counter --plugin-name trace --plugin-version 1.0.0 --priority 1
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+const INSTALLATIONS: &str = "Example:
+  golem-cli component get-installations --component-name counter
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+const UNINSTALL: &str = "Example:
+  golem-cli component uninstall-plugin --component-name counter --installation-id 8e0b4b8c-14a8-4b6e-9d3f-0123456789ab
+
+Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
+
 /// Where the wasm comes from, and how the upload behaves.
 #[derive(Debug, clap::Args)]
 struct Upload {
@@ -85,15 +127,25 @@ struct Upload {
     /// Kept for scripts of version 1.1; a manifest has no profiles here
     #[arg(short, long, value_name = "NAME", hide = true)]
     build_profile: Option<String>,
-    /// Never ask: add what is missing, update what is there
-    #[arg(short = 'y', long, visible_alias = "yes")]
-    non_interactive: bool,
     /// Workers get a fresh instance for every invocation
     #[arg(long, conflicts_with = "durable")]
     ephemeral: bool,
+    /// What its workers may do: a JSON file with `network`, `env` and `limits`, as under `capabilities` in golem.yaml
+    /// [default: what golem.yaml says when the file comes from there, else what the version before had]
+    #[arg(long, value_name = "FILE")]
+    capabilities: Option<PathBuf>,
     /// Workers live until they are deleted [default of a new component]
     #[arg(long)]
     durable: bool,
+}
+
+/// What is uploaded.
+struct Uploading {
+    wasm: Vec<u8>,
+    /// What its workers are, if it is said.
+    kind: Option<ComponentType>,
+    /// What they may do, as JSON, if it is said.
+    capabilities: Option<String>,
 }
 
 /// Options of `component add`.
@@ -205,6 +257,20 @@ impl Coded for UploadError {
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     classic(match args.verb {
+        // A verb of our own, with the finer exit codes.
+        Verb::Diff(args) => return diff::run(&args, global, out),
+        Verb::Redeploy(args) => {
+            Client::new(global).and_then(|client| redeploy::run(&args, &client, out))
+        }
+        Verb::InstallPlugin(args) => {
+            Client::new(global).and_then(|client| plugin::install(args, &client, out))
+        }
+        Verb::GetInstallations(args) => {
+            Client::new(global).and_then(|client| plugin::installations(&args, &client, out))
+        }
+        Verb::UninstallPlugin(args) => {
+            Client::new(global).and_then(|client| plugin::uninstall(&args, &client, out))
+        }
         Verb::Add(add) => self::add(&add, global, out),
         Verb::Update(update) => self::update(&update, global, out),
         Verb::TryUpdateWorkers(args) => try_update(&args, global, out),
@@ -215,20 +281,29 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
 
 fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
     let name = args.component_name.as_str();
-    let (wasm, kind) = args.upload.load(Some(name))?;
+    let Uploading {
+        wasm,
+        kind,
+        capabilities,
+    } = args.upload.load(Some(name))?;
+    let capabilities = capabilities.as_deref();
     let client = Client::new(global)?;
-    match client.add_component(name, kind.unwrap_or_default(), &wasm) {
+    match client.add_component(name, kind.unwrap_or_default(), &wasm, capabilities) {
         Err(failure) if failure.exit == exit::CONFLICT => {
             let question = format!("Component {name} already exists. Do you want to update it?");
-            if !args.upload.agreed(&question)? {
+            if out.ask(&question) != Answer::Yes {
                 return Err(Failure::from(UploadError::Exists {
                     name: name.to_owned(),
                 })
                 .with_exit(exit::CONFLICT));
             }
             let old = client.find(&ComponentRef::Name(name.to_owned()))?;
-            let component =
-                client.update_component(old.versioned_component_id.component_id, kind, &wasm)?;
+            let component = client.update_component(
+                old.versioned_component_id.component_id,
+                kind,
+                &wasm,
+                capabilities,
+            )?;
             added(component, out);
         }
         component => added(component?, out),
@@ -258,7 +333,12 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
         ComponentRef::Id(_) => None,
     };
     let client = Client::new(global)?;
-    let (wasm, kind) = args.upload.load(name)?;
+    let Uploading {
+        wasm,
+        kind,
+        capabilities,
+    } = args.upload.load(name)?;
+    let capabilities = capabilities.as_deref();
     let old = match &reference {
         ComponentRef::Name(name) => client
             .component_named(name)?
@@ -267,7 +347,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
     };
     match (old, name) {
         (Some(id), _) => {
-            let component = warned(client.update_component(id, kind, &wasm)?, out);
+            let component = warned(client.update_component(id, kind, &wasm, capabilities)?, out);
             let view = ComponentView::from(&component);
             if !args.try_update_workers {
                 out.view(&view, |view| view.updated(|text| out.bold(text)));
@@ -282,11 +362,11 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
         (None, name) => {
             let name = name.unwrap_or_default();
             let question = format!("There is no component {name}. Do you want to add it?");
-            if !args.upload.agreed(&question)? {
+            if out.ask(&question) != Answer::Yes {
                 return Err(client.no_component(name));
             }
             added(
-                client.add_component(name, kind.unwrap_or_default(), &wasm)?,
+                client.add_component(name, kind.unwrap_or_default(), &wasm, capabilities)?,
                 out,
             );
         }
@@ -340,8 +420,12 @@ pub(crate) fn show(
 }
 
 impl Upload {
-    /// The wasm, and the type if one was named here or in the manifest; `name` picks the component of the manifest.
-    fn load(&self, name: Option<&str>) -> Result<(Vec<u8>, Option<ComponentType>), Failure> {
+    /// The wasm, and what is said of it here or in the manifest; `name` picks the component of the manifest.
+    fn load(&self, name: Option<&str>) -> Result<Uploading, Failure> {
+        let mut capabilities = match &self.capabilities {
+            Some(path) => Some(String::from_utf8_lossy(&read(path)?).into_owned()),
+            None => None,
+        };
         let mut kind = match (self.ephemeral, self.durable) {
             (true, _) => Some(ComponentType::Ephemeral),
             (_, true) => Some(ComponentType::Durable),
@@ -363,31 +447,16 @@ impl Upload {
                     ComponentKind::Durable => ComponentType::Durable,
                     ComponentKind::Ephemeral => ComponentType::Ephemeral,
                 }));
+                let declared = || serde_json::to_string(&component.capabilities).ok();
+                capabilities = capabilities.or_else(declared);
                 component.artefact().to_owned()
             }
         };
-        Ok((read(&path)?, kind))
-    }
-
-    /// Whether to go on: with `-y` or in continuous integration yes, at a terminal what the user says, else no.
-    fn agreed(&self, question: &str) -> Result<bool, Failure> {
-        if self.non_interactive || std::env::var_os("CI").is_some_and(|ci| !ci.is_empty()) {
-            return Ok(true);
-        }
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Ok(false);
-        }
-        let failed = |source| UploadError::Read {
-            path: "-".to_owned(),
-            source,
-        };
-        let mut lock = std::io::stderr().lock();
-        write!(lock, "{question} [y/N] ")
-            .and_then(|()| lock.flush())
-            .map_err(failed)?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map_err(failed)?;
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        Ok(Uploading {
+            wasm: read(&path)?,
+            kind,
+            capabilities,
+        })
     }
 }
 

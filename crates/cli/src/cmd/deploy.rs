@@ -106,10 +106,19 @@ fn upload(client: &Client, component: &Component, wasm: &[u8], out: &Out) -> Res
     out.note(&format!("{}: {}", component.name, build::size(wasm.len())));
     let _progress = out.progress(&format!("{}: upload and compile", component.name));
     let (deployed, change) = match client.component_named(&component.name)? {
-        Some(old) if old.wasm_hash == hash(wasm) && old.component_type == kind => {
+        Some(old)
+            if old.wasm_hash == hash(wasm)
+                && old.component_type == kind
+                && old.capabilities == component.capabilities =>
+        {
             (old, Change::Unchanged)
         }
-        _ => match client.deploy_component(&component.name, kind, wasm)? {
+        _ => match client.deploy_component(
+            &component.name,
+            kind,
+            wasm,
+            component.capabilities.as_ref(),
+        )? {
             (deployed, true) => (warned(deployed, out), Change::Updated),
             (deployed, false) => (warned(deployed, out), Change::Added),
         },

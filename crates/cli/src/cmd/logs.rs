@@ -10,10 +10,11 @@ use golem_model::urn::ComponentRef;
 use golem_model::{OplogIndex, WorkerId};
 
 use super::invoke::{DEFAULT_WORKER, of_project};
+use super::worker::suggested;
 use crate::args::Global;
 use crate::client::{Begin, Client};
-use crate::error::Outcome;
-use crate::output::{Format, Out};
+use crate::error::{Failure, Outcome};
+use crate::output::Out;
 use crate::view::{EventLine, Parts};
 
 /// Entries that are asked for at a time.
@@ -45,10 +46,37 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     let client = Client::new(global)?;
     let component = client.find_id(&ComponentRef::Name(name))?;
     let worker = WorkerId::new(component, args.worker_name);
+    let lines = || {
+        let last = so_far(&worker, OplogIndex(1), &client, |line| show(line, out))?;
+        if !args.follow {
+            return Ok(());
+        }
+        let never = AtomicBool::new(false);
+        client.listen(
+            &worker,
+            Begin::At(OplogIndex(last.0 + 1)),
+            &never,
+            |event| {
+                if let Some(line) = EventLine::of(event) {
+                    show(&line, out);
+                }
+            },
+        )
+    };
+    lines().map_err(|failure| suggested(failure, &client))
+}
+
+/// Hands over the lines that are in the oplog from an entry on; returns the last entry that was looked at, 0 when there is none.
+pub(super) fn so_far(
+    worker: &WorkerId,
+    from: OplogIndex,
+    client: &Client,
+    mut each: impl FnMut(&EventLine),
+) -> Result<OplogIndex, Failure> {
     let mut cursor: Option<OplogCursor> = None;
-    let mut last = OplogIndex(0);
+    let mut last = OplogIndex(from.0.saturating_sub(1));
     loop {
-        let page = client.oplog(&worker, 1, None, cursor, PAGE)?;
+        let page = client.oplog(worker, from.0, None, cursor, PAGE)?;
         for entry in page.entries {
             last = entry.oplog_index;
             if let Ok(PublicOplogEntry::Log {
@@ -58,45 +86,27 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
                 message,
             }) = serde_json::from_value(entry.entry)
             {
-                let line = EventLine {
+                each(&EventLine {
                     context,
                     level: level.to_uppercase(),
                     message,
                     timestamp,
-                };
-                show(&line, out);
+                });
             }
         }
         // The last page is empty, and has no next one.
         match page.next {
             Some(next) => cursor = Some(next),
-            None => break,
+            None => return Ok(last),
         }
     }
-    if !args.follow {
-        return Ok(());
-    }
-    let never = AtomicBool::new(false);
-    client.listen(
-        &worker,
-        Begin::At(OplogIndex(last.0 + 1)),
-        &never,
-        |event| {
-            if let Some(line) = EventLine::of(event) {
-                show(&line, out);
-            }
-        },
-    )
 }
 
 fn show(line: &EventLine, out: &Out) {
-    match out.format {
-        Format::Text => out.data(&line.text(Parts {
+    out.item(line, |line| {
+        line.text(Parts {
             timestamp: true,
             level: !matches!(line.level.as_str(), "STDOUT" | "STDERR"),
-        })),
-        Format::Json | Format::Yaml => {
-            out.data(&serde_json::to_string(line).unwrap_or_default());
-        }
-    }
+        })
+    });
 }

@@ -2,13 +2,14 @@
 //! THE DESK / profile: keeps the addresses of servers under names. In options, out the changed file or a view of it.
 //! Never talks to a server. Read next: `config.rs`. Source: client spec §1.3.
 
+use golem_model::Namespace;
 use serde::Serialize;
 
 use super::classic::classic;
 use crate::client::{DEFAULT_URL, check_url};
 use crate::config::{Config, ConfigError, Profile, ProfileConfig, Server, StoredFormat};
 use crate::error::Outcome;
-use crate::output::Out;
+use crate::output::{Answer, Out};
 
 /// Options of `profile`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,11 @@ enum Verb {
         after_help = "Example:\n  golem-cli profile add --set-active staging --component-url http://staging:9881"
     )]
     Add(Add),
+    /// Make a profile, asking at a terminal for what is not said
+    #[command(
+        after_help = "Examples:\n  golem-cli profile init staging\n  golem-cli profile init staging --component-url http://staging:9881 --set-active"
+    )]
+    Init(Init),
     /// List profiles; a star stands before the one in use
     #[command(
         visible_alias = "ls",
@@ -67,12 +73,38 @@ struct Add {
     /// Kept in the file; everything goes to the address above
     #[arg(short, long, value_name = "URL")]
     worker_url: Option<String>,
+    /// The namespace to act in there [default: none is named]
+    #[arg(long, value_name = "NAMESPACE")]
+    in_namespace: Option<Namespace>,
     /// Kept in the file: do not check certificates
     #[arg(short, long)]
     allow_insecure: bool,
     /// How data is printed by default
     #[arg(short = 'f', long, value_enum, ignore_case = true, default_value_t = StoredFormat::Text)]
     default_format: StoredFormat,
+}
+
+/// Options of `profile init`.
+#[derive(Debug, clap::Args)]
+struct Init {
+    /// Name of the profile
+    name: String,
+    #[command(flatten)]
+    wishes: Wishes,
+}
+
+/// What a profile that is made by questions shall be; at a terminal, what is not here is asked for.
+#[derive(Debug, clap::Args)]
+struct Wishes {
+    /// The server's address [default: http://localhost:9881]
+    #[arg(short, long, value_name = "URL")]
+    component_url: Option<String>,
+    /// How data is printed by default [default: text]
+    #[arg(short = 'f', long, value_enum, ignore_case = true)]
+    default_format: Option<StoredFormat>,
+    /// Use it from now on [default of `init`: yes]
+    #[arg(short, long)]
+    set_active: bool,
 }
 
 /// A profile.
@@ -122,9 +154,8 @@ enum SettingsVerb {
 
 Exit codes of this command: 0 ok, 1 failed, 2 wrong command line")]
 pub(crate) struct InitArgs {
-    /// The server's address
-    #[arg(short, long, value_name = "URL", default_value = DEFAULT_URL)]
-    component_url: String,
+    #[command(flatten)]
+    wishes: Wishes,
 }
 
 /// A profile as JSON and YAML show it.
@@ -139,6 +170,8 @@ struct ProfileView {
     worker_url: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     allow_insecure: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<Namespace>,
     config: ProfileConfig,
 }
 
@@ -153,6 +186,7 @@ impl ProfileView {
                 url: Some(server.url.clone()),
                 worker_url: server.worker_url.clone(),
                 allow_insecure: server.allow_insecure,
+                namespace: server.namespace.clone(),
                 config: server.config,
             },
             Profile::GolemCloud(_) => Self {
@@ -162,6 +196,7 @@ impl ProfileView {
                 url: None,
                 worker_url: None,
                 allow_insecure: false,
+                namespace: None,
                 config: ProfileConfig::default(),
             },
         }
@@ -179,6 +214,9 @@ impl ProfileView {
         }
         if self.allow_insecure {
             line("Allow insecure:", "yes");
+        }
+        if let Some(namespace) = &self.namespace {
+            line("Namespace:", namespace.as_str());
         }
         line("Default format:", &self.config.default_format.to_string());
         text
@@ -199,6 +237,7 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
                 url: add.component_url,
                 worker_url: add.worker_url,
                 allow_insecure: add.allow_insecure,
+                namespace: add.in_namespace,
                 config: ProfileConfig {
                     default_format: add.default_format,
                 },
@@ -209,6 +248,13 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
             config.profiles.insert(add.name, Profile::Golem(server));
             config.save()?;
             out.data("Profile created");
+        }
+        Verb::Init(args) => {
+            let switch = args.wishes.set_active || {
+                let question = format!("Use the profile {} from now on?", args.name);
+                out.ask(&question) == Answer::Yes
+            };
+            args.wishes.make(&mut config, &args.name, switch, out)?;
         }
         Verb::List => {
             let active = config.active();
@@ -278,29 +324,58 @@ fn chosen(config: &Config, name: Option<String>) -> Result<String, ConfigError> 
     name.ok_or_else(|| config.not_found(config.active_profile.as_deref().unwrap_or("default")))
 }
 
-/// Makes the profile `default`, if there is none, and asks nothing.
-pub(crate) fn init(args: InitArgs, out: &Out) -> Outcome {
+/// Makes the profile `default` and uses it, if no profile is in use.
+pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
     let make = || {
-        check_url(&args.component_url, "from --component-url")?;
         let mut config = Config::load()?;
         if let Some(name) = config.active() {
             out.data(&format!("Profile {name} is in use already"));
             return Ok(());
         }
-        let (worker_url, allow_insecure, settings) = (None, false, ProfileConfig::default());
+        args.wishes.make(&mut config, "default", true, out)
+    };
+    classic(make())
+}
+
+impl Wishes {
+    /// Makes the profile, and asks a person at a terminal for what is not said; nobody else is asked, and gets the defaults.
+    fn make(&self, config: &mut Config, name: &str, switch: bool, out: &Out) -> Outcome {
+        let asked = |prompt: String| {
+            let answer = if out.yes { None } else { out.read(&prompt) };
+            answer.filter(|answer| !answer.is_empty())
+        };
+        let (url, origin) = match &self.component_url {
+            Some(url) => (url.clone(), "from --component-url"),
+            None => (
+                asked(format!("Address of the server [{DEFAULT_URL}]:"))
+                    .unwrap_or_else(|| DEFAULT_URL.to_owned()),
+                "as you wrote it",
+            ),
+        };
+        check_url(&url, origin)?;
+        let default_format = match self.default_format {
+            Some(format) => format,
+            None => match asked("Print data as text, json or yaml [text]:".to_owned()) {
+                Some(word) => <StoredFormat as clap::ValueEnum>::from_str(&word, true)
+                    .map_err(|_| ConfigError::Format(word))?,
+                None => StoredFormat::Text,
+            },
+        };
         let server = Server {
-            url: args.component_url,
-            worker_url,
-            allow_insecure,
-            config: settings,
+            url,
+            worker_url: None,
+            allow_insecure: false,
+            namespace: None,
+            config: ProfileConfig { default_format },
         };
         config
             .profiles
-            .insert("default".to_owned(), Profile::Golem(server));
-        config.active_profile = Some("default".to_owned());
+            .insert(name.to_owned(), Profile::Golem(server));
+        if switch {
+            config.active_profile = Some(name.to_owned());
+        }
         config.save()?;
         out.data("Profile created");
         Ok(())
-    };
-    classic(make())
+    }
 }

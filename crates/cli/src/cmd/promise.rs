@@ -9,6 +9,7 @@ use golem_model::{Coded, OplogIndex};
 
 use super::classic::classic;
 use super::refs::WorkerArgs;
+use super::worker::suggested;
 use crate::args::Global;
 use crate::client::Client;
 use crate::error::Outcome;
@@ -83,7 +84,9 @@ impl Coded for PromiseError {
 
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
-    classic(Client::new(global).and_then(|client| dispatch(args, &client, out)))
+    classic(Client::new(global).and_then(|client| {
+        dispatch(args, &client, out).map_err(|failure| suggested(failure, &client))
+    }))
 }
 
 /// Runs the verb with a client that is there already.

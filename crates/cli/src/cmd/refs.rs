@@ -107,6 +107,11 @@ impl WorkerArgs {
         })
     }
 
+    /// What was named, as a URN or URL.
+    pub(crate) fn shown(&self) -> Result<String, Failure> {
+        self.urn().map(|urn| urn.to_string())
+    }
+
     /// The target of an invocation; a component name is looked up.
     pub(crate) fn target(&self, client: &Client) -> Result<Target, Failure> {
         target(&self.urn()?, client)

@@ -4,8 +4,10 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use golem_model::limit::Bound;
 use golem_model::size::parse_size;
 
+use crate::args::LogFormat;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -54,6 +56,18 @@ struct Run {
     /// The private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Take JSON web tokens of the issuers in this file (YAML) as well; then requests need a token on this machine, too
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_bind")]
+    jwt: Option<PathBuf>,
+    /// Requests of one identity in a second; 0: any number [default: 1000 where requests need a token, else any number]
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<u32>,
+    /// Requests of one address in a second; 0: any number [default: 4000 where requests need a token, else any number]
+    #[arg(long, value_name = "N")]
+    rate_limit_address: Option<u32>,
+    /// Tokens that do not hold which one address may show in a minute before it is locked out for one; 0: any number [default: 20]
+    #[arg(long, value_name = "N")]
+    auth_failures: Option<u32>,
     /// Idle instances that stay in memory
     #[arg(long, value_name = "N")]
     resident_max: Option<usize>,
@@ -79,9 +93,46 @@ struct Run {
         value_delimiter = ','
     )]
     allow_listen: Vec<golem_server::ListenRule>,
+    /// Let components that declare no `capabilities` in their golem.yaml reach nothing; without this they reach all that
+    /// --allow-network and --allow-listen name
+    #[arg(long, env = "GOLEM_REQUIRE_CAPABILITIES")]
+    require_capabilities: bool,
+    /// How much a worker may use when its component does not say: `memory=256MiB`, `cpuTime=10s`, `oplog=1GiB`,
+    /// `logRate=1MiB/s`, `handles=1000`, `hostCalls=100000`; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    limit_default: Vec<Bound>,
+    /// The most of it that a component may ask for; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    limit_max: Vec<Bound>,
+    /// Send spans of invocations and calls to this OpenTelemetry collector, by OTLP over HTTP: `http://127.0.0.1:4318`
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+    /// Headers for the collector, such as `api-key=…`; by the variable, since others can see a command line
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        hide_env_values = true,
+        hide = true
+    )]
+    otlp_headers: Option<String>,
+    /// How the server logs on standard error: for people, or one JSON object a line
+    #[arg(long, value_name = "FORMAT", env = "GOLEM_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// The file with the key that seals secrets, made with the first one [default: secret.key in the data directory]
+    #[arg(long, value_name = "FILE", env = "GOLEM_SECRET_KEY_FILE")]
+    secret_key_file: Option<PathBuf>,
     /// Die at a commit, for tests of recovery: `before:N` or `after:N`
     #[arg(long, hide = true, value_name = "POINT")]
     crash_at: Option<golem_server::CrashPoint>,
+}
+
+impl Args {
+    /// How the server logs.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        let Verb::Run(run) = &self.verb;
+        run.log_format
+    }
 }
 
 /// Runs the server until SIGINT or SIGTERM.
@@ -104,10 +155,27 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
             .tls_cert
             .zip(run.tls_key)
             .map(|(cert, key)| golem_server::TlsFiles { cert, key }),
+        jwt: run.jwt,
+        rates: golem_server::RateChanges {
+            identity_per_second: run.rate_limit,
+            address_per_second: run.rate_limit_address,
+            failures_per_minute: run.auth_failures,
+        },
         resident_max: run.resident_max,
         memory_bytes,
         allow_network: run.allow_network,
         allow_listen: run.allow_listen,
+        declared_only: run.require_capabilities,
+        limits: golem_server::LimitPolicy {
+            defaults: run.limit_default.into_iter().collect(),
+            maxima: run.limit_max.into_iter().collect(),
+        },
+        collector: run
+            .otlp_endpoint
+            .as_deref()
+            .map(|url| golem_server::Collector::new(url, run.otlp_headers.as_deref()))
+            .transpose()?,
+        secret_key: run.secret_key_file,
         crash_at: run.crash_at,
     };
     let ready = |started: golem_server::Started| {

@@ -262,7 +262,7 @@ fn run_all(args: &Args, stories: &[Stories], codes: &[Code], out: &Out) -> Outco
                 continue;
             };
             let row = one(args, project, &stories.file, scenario)?;
-            if out.format == crate::output::Format::Text {
+            if out.is_text() {
                 out.data(&row.text(out));
             }
             rows.push(row);

@@ -2,7 +2,11 @@
 //! THE DESK / token: gives and takes the tokens that a server asks for. In names and roles; out tokens, the secret once.
 //! Read next: golem-server `access.rs`.
 
-use golem_model::api::{Role, TokenId, TokenInfo, TokenRequest};
+use std::str::FromStr;
+
+use golem_model::api::{BadRole, Role, Roles, TokenId, TokenInfo, TokenRequest};
+use golem_model::namespace::BadNamespace;
+use golem_model::{Coded, Namespace};
 
 use crate::args::Global;
 use crate::client::Client;
@@ -21,6 +25,7 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "Examples:
   golem-cli token add --name ci --role deployer --expires-in 90d
+  golem-cli token add --name team-a --role team-a=owner --role shared=invoker
   golem-cli token list
   GOLEM_TOKEN=$(cat token) golem-cli token who";
 
@@ -49,12 +54,44 @@ struct Add {
     /// Who or what it is for
     #[arg(long)]
     name: String,
-    /// What its bearer may do: viewer, invoker, deployer or owner, each also what those before it may
-    #[arg(long)]
-    role: Role,
+    /// What its bearer may do: viewer, invoker, deployer or owner, each also what those before it may; in one namespace with
+    /// NAMESPACE=ROLE, which may be given several times, else in all of them
+    #[arg(long, value_name = "[NAMESPACE=]ROLE", required = true)]
+    role: Vec<RoleAt>,
     /// How long it holds, such as 90d [default: for ever]
     #[arg(long, value_name = "DURATION")]
     expires_in: Option<String>,
+}
+
+/// A role, and where.
+#[derive(Debug, Clone)]
+struct RoleAt {
+    namespace: Option<Namespace>,
+    role: Role,
+}
+
+impl FromStr for RoleAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let said = |error: &dyn Coded| match error.hint() {
+            Some(hint) => format!("{error}: {hint}"),
+            None => error.to_string(),
+        };
+        let (namespace, role) = match text.split_once('=') {
+            Some((namespace, role)) => (
+                Some(
+                    namespace
+                        .parse()
+                        .map_err(|error: BadNamespace| said(&error))?,
+                ),
+                role,
+            ),
+            None => (None, text),
+        };
+        let role = role.parse().map_err(|error: BadRole| said(&error))?;
+        Ok(Self { namespace, role })
+    }
 }
 
 /// Options of `token revoke`.
@@ -69,9 +106,17 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     let client = Client::new(global)?;
     match args.verb {
         Verb::Add(add) => {
+            let mut roles = Roles::default();
+            for RoleAt { namespace, role } in add.role {
+                match namespace {
+                    Some(namespace) => drop(roles.namespaces.insert(namespace, role)),
+                    None => roles.role = Some(role),
+                }
+            }
             let made = client.add_token(&TokenRequest {
                 name: add.name,
-                role: add.role,
+                role: roles.role,
+                namespaces: roles.namespaces,
                 expires_in: add.expires_in,
             })?;
             out.note(&format!("the token {} is not shown again", made.info.id));
@@ -82,9 +127,9 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
             let revoked = client.revoke_token(revoke.id)?;
             out.view(&revoked, |revoked| format!("Revoked {}", revoked.name));
         }
-        Verb::Who => out.view(&client.who_am_i()?, |who| match (&who.name, who.role) {
-            (Some(name), Some(role)) => format!("{name} ({role})"),
-            _ => "nobody: this server asks for no token".to_owned(),
+        Verb::Who => out.view(&client.who_am_i()?, |who| match &who.name {
+            Some(name) => format!("{name} ({})", who.roles),
+            None => "nobody: this server asks for no token".to_owned(),
         }),
     }
     Ok(())
@@ -100,10 +145,10 @@ fn list(tokens: &[TokenInfo]) -> String {
         vec![
             token.id.to_string(),
             token.name.clone(),
-            token.role.to_string(),
+            token.roles.to_string(),
             moment(token.created_at),
             state,
         ]
     });
-    table(&["Id", "Name", "Role", "Created at", "State"], rows)
+    table(&["Id", "Name", "Roles", "Created at", "State"], rows)
 }

@@ -2,10 +2,10 @@
 //! THE DESK / worker: creates, calls, watches and ends workers. In options, out views. Never knows what a worker does.
 //! Read next: `worker/invoke.rs`, `client.rs`, `view/worker.rs`. Source: client spec §6.3, §6.4.
 
-mod connect;
+pub(super) mod connect;
 mod export;
 pub(super) mod invoke;
-mod oplog;
+pub(super) mod oplog;
 pub(super) mod params;
 mod travel;
 mod update;
@@ -28,7 +28,7 @@ use crate::args::Global;
 use crate::client::{Client, Page};
 use crate::error::{Failure, Outcome};
 use crate::exit;
-use crate::output::{Format, Out};
+use crate::output::Out;
 use crate::view::{WorkerMetadataView, WorkersView, created_worker_text};
 
 /// Options of `worker`.
@@ -211,7 +211,7 @@ const WATCH_PAUSE: Duration = Duration::from_secs(1);
 /// Workers that are asked for at a time when all are wanted, as the original does.
 const PAGE: u64 = 50;
 
-fn variable(text: &str) -> Result<(String, String), String> {
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
@@ -236,7 +236,7 @@ fn dispatch(verb: Verb, global: &Global, out: &Out) -> Outcome {
 const SUGGEST_AMONG: u64 = 1000;
 
 /// A worker that is not there gets the name that was perhaps meant.
-fn suggested(failure: Failure, client: &Client) -> Failure {
+pub(super) fn suggested(failure: Failure, client: &Client) -> Failure {
     let Some(missing) = failure.problem.message.strip_prefix("Worker not found: ") else {
         return failure;
     };
@@ -349,7 +349,7 @@ fn list(args: List, client: &Client, out: &Out) -> Outcome {
         let view = WorkersView::from(listing(&args, component, client)?);
         let text = view.text();
         if shown.as_ref() != Some(&text) {
-            if shown.is_some() && out.format == Format::Text && std::io::stdout().is_terminal() {
+            if shown.is_some() && out.is_text() && std::io::stdout().is_terminal() {
                 // Back to the corner of an empty screen.
                 out.data("\u{1b}[H\u{1b}[2J");
             }

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use golem_model::capabilities::Capabilities;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -43,6 +44,7 @@ pub(crate) struct RawComponent {
     pub(crate) component_type: ComponentKind,
     #[serde(default)]
     pub(crate) build: Vec<RawCommand>,
+    pub(crate) capabilities: Option<Capabilities>,
 }
 
 /// Where the bindings go and what they are called.

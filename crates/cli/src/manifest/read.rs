@@ -8,6 +8,8 @@ use std::{
     path::{Component as Part, Path, PathBuf},
 };
 
+use golem_model::Coded as _;
+use golem_model::capabilities::Capabilities;
 use serde_saphyr::Spanned;
 
 use super::{
@@ -52,6 +54,8 @@ pub(crate) struct Component {
     pub(crate) linked_wasm: Option<PathBuf>,
     /// Whether its workers last.
     pub(crate) kind: ComponentKind,
+    /// What its workers may do; `None`: it does not say.
+    pub(crate) capabilities: Option<Capabilities>,
     /// Commands that build it; empty: Go builds it.
     pub(crate) commands: Vec<ExternalCommand>,
     /// The components that it calls, sorted.
@@ -275,6 +279,13 @@ impl Reader {
                 "add `compose: true`, or leave `linkedWasm` out: the server links the calls itself",
             ));
         }
+        if let Some(Err(error)) = raw.capabilities.as_ref().map(Capabilities::check) {
+            let help = error.hint().unwrap_or_default();
+            return Err(value(
+                format!("component `{name}`: capabilities: {error}"),
+                &help,
+            ));
+        }
         let commands = raw
             .build
             .iter()
@@ -324,6 +335,7 @@ impl Reader {
             component_wasm: root.join(component_wasm),
             linked_wasm: linked.map(|path| root.join(path)),
             kind: raw.component_type,
+            capabilities: raw.capabilities.clone(),
             commands,
             calls,
             error_results: BTreeSet::new(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / view/component: one version of a component. Read next: `cmd/component.rs`. Source: client spec §6.2.
 
+use golem_model::capabilities::{Capabilities, EnvSource, SecretName};
 use golem_model::component::{Component, ComponentType};
 use golem_model::types::functions;
 use golem_model::urn::ComponentUrn;
@@ -20,6 +21,8 @@ pub(crate) struct ComponentView {
     created_at: Timestamp,
     component_type: ComponentType,
     exports: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<Capabilities>,
 }
 
 impl From<&Component> for ComponentView {
@@ -35,8 +38,33 @@ impl From<&Component> for ComponentView {
             exports: functions(&component.metadata.exports)
                 .map(|function| function.signature())
                 .collect(),
+            capabilities: component.capabilities.clone(),
         }
     }
+}
+
+/// What a component may do, one line each.
+fn capability_lines(declared: &Capabilities) -> String {
+    let mut lines = Vec::new();
+    for rule in &declared.network.allow {
+        lines.push(format!("connect to {rule}"));
+    }
+    for rule in &declared.network.listen {
+        lines.push(format!("listen on {rule}"));
+    }
+    for (name, source) in &declared.env {
+        lines.push(match source {
+            EnvSource::Plain(value) => format!("{name}={value}"),
+            EnvSource::Secret(SecretName { secret }) => format!("{name}=<secret {secret}>"),
+        });
+    }
+    for bound in declared.limits.iter() {
+        lines.push(format!("{} {}", bound.limit, bound.limit.show(bound.value)));
+    }
+    if lines.is_empty() {
+        lines.push("nothing but computing".to_owned());
+    }
+    lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
 impl ComponentView {
@@ -57,7 +85,12 @@ impl ComponentView {
             .iter()
             .map(|export| format!("  {export}\n"))
             .collect();
-        format!("{heading}\n\n{}Exports:\n{exports}", fields(&pairs))
+        let mut text = format!("{heading}\n\n{}Exports:\n{exports}", fields(&pairs));
+        if let Some(declared) = &self.capabilities {
+            text.push_str("Capabilities:\n");
+            text.push_str(&capability_lines(declared));
+        }
+        text
     }
 
     /// `Added new component NAME`, in bold where `bold` makes it so.
@@ -124,6 +157,7 @@ pub(super) mod tests {
         let name = "rpcdemo:component2/component2-api".to_owned();
         let component_id: ComponentId = "0d8e3a5c-1b2f-4c3d-8e9f-a0b1c2d3e4f5".parse().unwrap();
         Component {
+            namespace: golem_model::Namespace::default(),
             versioned_component_id: VersionedComponentId {
                 component_id,
                 version: 3,
@@ -142,6 +176,7 @@ pub(super) mod tests {
             files: vec![],
             installed_plugins: vec![],
             wasm_hash: String::new(),
+            capabilities: None,
         }
     }
 

@@ -156,7 +156,7 @@ fn a_wrong_command_line_ends_with_2() {
             "error[URN-003]: `counter` in `urn:worker:counter/w` is not a UUID",
         ),
         ("worker get -W nonsense", "error[URN-001]"),
-        ("get urn:api-definition:x/1", "error[URN-002]"),
+        ("get urn:plugin:x/1", "error[URN-002]"),
         ("component get", "--component <URI>"),
         (
             "component get -c a -C component:///a",
@@ -273,7 +273,8 @@ fn profiles_are_kept() {
         0,
         "Default format updated\n",
     );
-    says(home, "profile config show", 0, "Default format: json\n");
+    let show = "-F text profile config show";
+    says(home, show, 0, "Default format: json\n");
     let (_, list, _) = run(home, &["-F", "json", "profile", "list"]);
     let config = json!({"default_format": "Json"});
     let expect = json!([{"is_active": true, "name": "staging", "typ": "Golem", "url": "http://127.0.0.1:9", "config": config}]);

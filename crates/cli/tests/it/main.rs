@@ -6,8 +6,11 @@
 mod add_dependency;
 mod build;
 mod client;
+mod contract;
 mod doctor;
+mod exit_codes;
 mod new;
+mod snapshots;
 mod stubgen;
 mod support;
 mod usage;

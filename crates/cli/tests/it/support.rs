@@ -47,6 +47,10 @@ impl Desk {
         for name in [
             "GOLEM_GO",
             "GOLEM_URL",
+            "GOLEM_TOKEN",
+            "GOLEM_TOKEN_FILE",
+            "GOLEM_CA_FILE",
+            "CI",
             "NO_COLOR",
             "CLICOLOR_FORCE",
             "RUST_LOG",

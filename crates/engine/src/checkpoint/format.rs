@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use golem_model::limit::Limit;
 use golem_model::oplog::PersistenceLevel;
 use golem_model::{ComponentId, Value, WorkerId};
 
 use super::handles::{Held, SLOTS_MAX};
 use super::image::{HeldHandle, HostImage, Image, MemoryImage, PAGE, PAGES_PER_WASM_PAGE, Run};
 use super::instrument::INSTRUMENTATION;
-use crate::limits::MEMORY_BYTES_MAX;
+use crate::limits::maximum_limit;
 use crate::queue::Target;
 
 /// First bytes of every image.
@@ -220,7 +221,7 @@ impl Image {
 
 /// A memory without its pages.
 fn memory(size: u32, runs: &Value) -> Result<MemoryImage, FormatError> {
-    let most = MEMORY_BYTES_MAX / PAGE;
+    let most = usize::try_from(maximum_limit(Limit::Memory)).unwrap_or(usize::MAX) / PAGE;
     if size as usize > most / PAGES_PER_WASM_PAGE as usize {
         return Err(Damaged("the size of a memory"));
     }

@@ -6,15 +6,17 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use golem_model::oplog::RetryPolicy;
+use golem_model::oplog::{RetryPolicy, SecretPin};
 use golem_model::{LogId, OplogIndex};
 use prost::Message as _;
 
 use super::format::{FormatError, checksum};
 use super::image::Image;
 use crate::oplog::{Region, Regions};
+use crate::secrets::Secrets;
 
 /// First bytes of every file.
 const MAGIC: [u8; 8] = *b"golemsav";
@@ -57,6 +59,12 @@ pub(crate) struct Summary {
     /// Index of the `Updated` entry with a snapshot that replay without the image begins with; 0: none.
     #[prost(uint64, tag = "8")]
     pub(crate) base: u64,
+    /// Versions of the worker's secrets. Where there are some, the image is sealed: they are somewhere in its memory.
+    #[prost(message, repeated, tag = "10")]
+    pub(crate) secrets: Vec<SecretPin>,
+    /// Bytes of the entries of the log up to there.
+    #[prost(uint64, tag = "11")]
+    pub(crate) log_bytes: u64,
 }
 
 /// See [`Summary`].
@@ -113,6 +121,8 @@ pub(crate) struct Saved {
 #[derive(Debug)]
 pub(crate) struct Shelf {
     directory: PathBuf,
+    /// Seals images that have secrets in them.
+    secrets: Arc<Secrets>,
     taken: AtomicU64,
     used: AtomicU64,
     refused: AtomicU64,
@@ -131,9 +141,10 @@ pub struct CheckpointStats {
 
 impl Shelf {
     /// Checkpoints in `directory`, which is made when the first one is taken.
-    pub(crate) fn new(directory: PathBuf) -> Self {
+    pub(crate) fn new(directory: PathBuf, secrets: Arc<Secrets>) -> Self {
         Self {
             directory,
+            secrets,
             taken: AtomicU64::new(0),
             used: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -194,7 +205,7 @@ impl Shelf {
     /// The checkpoint of a log at an entry. One that cannot be read is removed.
     pub(crate) fn load(&self, log: LogId, index: OplogIndex) -> Option<Saved> {
         let bytes = std::fs::read(self.path(log, index)).ok()?;
-        match read(&bytes) {
+        match read(&bytes, &self.secrets) {
             Ok(saved) => Some(saved),
             Err(error) => {
                 self.refuse(log, index, &error.to_string());
@@ -212,7 +223,7 @@ impl Shelf {
         let path = self.path(log, index);
         // Not synced: what a power cut leaves torn is found by its checksums.
         let temporary = path.with_extension("tmp");
-        std::fs::write(&temporary, bytes(saved))?;
+        std::fs::write(&temporary, bytes(saved, &self.secrets)?)?;
         std::fs::rename(&temporary, &path)?;
         self.taken.fetch_add(1, Ordering::Relaxed);
         for old in self.indexes(log).into_iter().skip(KEPT) {
@@ -243,9 +254,14 @@ impl Shelf {
     }
 }
 
-fn bytes(saved: &Saved) -> Vec<u8> {
+fn bytes(saved: &Saved, secrets: &Secrets) -> std::io::Result<Vec<u8>> {
     let summary = saved.summary.encode_to_vec();
-    let image = saved.image.to_bytes();
+    let mut image = saved.image.to_bytes();
+    if !saved.summary.secrets.is_empty() {
+        image = secrets
+            .seal(&image, &summary)
+            .map_err(std::io::Error::other)?;
+    }
     let mut out = Vec::with_capacity(HEADER + summary.len() + image.len());
     out.extend(MAGIC);
     out.extend(VERSION.to_le_bytes());
@@ -255,7 +271,7 @@ fn bytes(saved: &Saved) -> Vec<u8> {
     out.extend(checksum(&summary).to_le_bytes());
     out.extend(summary);
     out.extend(image);
-    out
+    Ok(out)
 }
 
 /// Length and checksum of the summary.
@@ -288,7 +304,7 @@ fn summary(sum: u32, bytes: &[u8]) -> Result<Summary, FormatError> {
     Summary::decode(bytes).map_err(|_| damaged)
 }
 
-fn read(bytes: &[u8]) -> Result<Saved, FormatError> {
+fn read(bytes: &[u8], secrets: &Secrets) -> Result<Saved, FormatError> {
     let (head, rest) = bytes
         .split_first_chunk::<HEADER>()
         .ok_or(FormatError::Foreign)?;
@@ -296,10 +312,14 @@ fn read(bytes: &[u8]) -> Result<Saved, FormatError> {
     let (about, image) = rest
         .split_at_checked(length)
         .ok_or(FormatError::Damaged("its end is missing"))?;
-    Ok(Saved {
-        summary: summary(sum, about)?,
-        image: Image::from_bytes(image)?,
-    })
+    let summary = summary(sum, about)?;
+    let image = if summary.secrets.is_empty() {
+        Image::from_bytes(image)?
+    } else {
+        let opened = secrets.open_sealed(image, about);
+        Image::from_bytes(&opened.ok_or(FormatError::Damaged("the sealed image"))?)?
+    };
+    Ok(Saved { summary, image })
 }
 
 /// Reads only the beginning of a file.
@@ -318,6 +338,11 @@ mod tests {
     use super::super::HostImage;
     use super::*;
     use golem_model::oplog::PersistenceLevel;
+
+    fn secrets(directory: &Path) -> Arc<Secrets> {
+        let store = Arc::new(golem_storage::MemStore::new());
+        Arc::new(Secrets::open(store, directory.join("secret.key")).unwrap())
+    }
 
     fn saved() -> Saved {
         let mut regions = Regions::default();
@@ -352,7 +377,10 @@ mod tests {
     #[test]
     fn a_checkpoint_is_found_and_older_ones_go() {
         let directory = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(directory.path().join("checkpoints"));
+        let shelf = Shelf::new(
+            directory.path().join("checkpoints"),
+            secrets(directory.path()),
+        );
         let log = LogId(0x0001_0000_0200_0003);
         assert_eq!(shelf.newest(log), None);
         for index in [5, 20, 9] {
@@ -373,7 +401,9 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_refused_at_every_byte() {
-        let good = bytes(&saved());
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = secrets(directory.path());
+        let good = bytes(&saved(), &secrets).unwrap();
         for at in 0..good.len() {
             // The two reserved bytes say nothing.
             if (10..12).contains(&at) {
@@ -381,18 +411,21 @@ mod tests {
             }
             let mut bad = good.clone();
             bad[at] ^= 0x10;
-            assert!(read(&bad).is_err(), "byte {at}");
+            assert!(read(&bad, &secrets).is_err(), "byte {at}");
         }
         for length in 0..good.len() {
-            assert!(read(&good[..length]).is_err(), "length {length}");
+            assert!(read(&good[..length], &secrets).is_err(), "length {length}");
         }
-        assert!(read(&good).is_ok());
+        assert!(read(&good, &secrets).is_ok());
     }
 
     #[test]
     fn what_cannot_be_read_is_removed_and_the_one_before_is_used() {
         let directory = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(directory.path().to_path_buf());
+        let shelf = Shelf::new(
+            directory.path().join("checkpoints"),
+            secrets(directory.path()),
+        );
         let log = LogId(3);
         for index in [5, 20] {
             let mut saved = saved();
@@ -403,5 +436,25 @@ mod tests {
         assert_eq!(shelf.newest(log).unwrap().index, 5);
         assert_eq!(shelf.stats().refused, 1);
         assert!(!shelf.path(log, OplogIndex(20)).exists());
+    }
+
+    #[test]
+    fn an_image_with_secrets_in_it_is_sealed() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = secrets(directory.path());
+        let mut saved = saved();
+        let plain = saved.image.to_bytes();
+        saved.summary.secrets = vec![SecretPin {
+            name: "api-key".into(),
+            version: 1,
+        }];
+        let sealed = bytes(&saved, &secrets).unwrap();
+        let has = |part: &[u8]| sealed.windows(part.len()).any(|window| window == part);
+        assert!(!has(&plain), "the image can be read in the file");
+        assert_eq!(read(&sealed, &secrets).unwrap().image, saved.image);
+        let other = tempfile::tempdir().unwrap();
+        let foreign = super::tests::secrets(other.path());
+        foreign.seal(b"makes a key", b"").unwrap();
+        assert!(read(&sealed, &foreign).is_err());
     }
 }

@@ -19,7 +19,6 @@ use crate::component::loaded::Loaded;
 use crate::host::durable::Journal;
 use crate::host::{Guest, HostState, Invoking};
 use crate::instance::Instance;
-use crate::limits::Limits;
 use crate::node::{Node, NodeConfig};
 use crate::queue::Target;
 use crate::rpc::Rpc;
@@ -175,12 +174,14 @@ impl Gym {
             version: id.version,
             args: Vec::new(),
             env: Vec::new(),
+            secrets: Vec::new(),
         };
+        let given = self.node.give(&loaded.info, &guest).unwrap();
         HostState::new(
             Arc::new(guest),
             Journal::off(self.node.payloads()),
             Rpc::new(Arc::clone(&self.node)),
-            Limits::default(),
+            given,
             None,
         )
     }
@@ -207,6 +208,7 @@ pub(super) async fn call(instance: &mut Instance, function: &str, arguments: Vec
         started: OplogIndex(0),
         deadline: None,
         call_timeout: None,
+        trace: None,
     };
     let input = Value::Tuple(arguments);
     run(instance, invoking, function, &input, 1).await.unwrap()

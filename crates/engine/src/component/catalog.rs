@@ -9,18 +9,23 @@ use std::sync::Arc;
 use golem_model::component::{
     Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId,
 };
-use golem_model::{ComponentId, ComponentVersion, Timestamp};
+use golem_model::{ComponentId, ComponentName, ComponentVersion, Namespace, Timestamp};
 use golem_storage::{Blobs, Store, StoreError};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
+use super::files::{self, Declared, NewFile, Upload};
 use super::loaded::{Loaded, stubs, unknown_imports};
 use super::reflect;
+use crate::capabilities::Policy;
 use crate::clock::Clock;
 use crate::cwasm::CodeCache;
 use crate::error::ComponentError;
+use crate::host::InitialFiles;
 use crate::limits::{COMPONENT_BYTES_MAX, LOADED_COMPONENTS_MAX};
+use crate::namespaces::Namespaces;
 
 /// Kind of the catalogue rows of component versions: key = id (16 bytes), version (8 bytes, big endian).
 const KIND: &str = "component";
@@ -37,8 +42,10 @@ pub(crate) struct Catalog {
     engine: Engine,
     code: CodeCache,
     clock: Clock,
+    policy: Policy,
     store: Arc<dyn Store>,
     blobs: Arc<Blobs>,
+    namespaces: Arc<Namespaces>,
     rows: Mutex<HashMap<ComponentId, Versions>>,
     loaded: Mutex<LoadedCache>,
     /// One upload is compiled at a time: the compiler itself uses all cores.
@@ -57,6 +64,7 @@ impl Catalog {
         engine: Engine,
         code: CodeCache,
         clock: Clock,
+        policy: Policy,
         store: Arc<dyn Store>,
         blobs: Arc<Blobs>,
     ) -> Result<Self, StoreError> {
@@ -78,12 +86,15 @@ impl Catalog {
                     .insert(id.version, Arc::new(info));
             }
         }
+        let namespaces = Arc::new(Namespaces::open(Arc::clone(&store))?);
         Ok(Self {
             engine,
             code,
             clock,
+            policy,
             store,
             blobs,
+            namespaces,
             rows: Mutex::new(rows),
             loaded: Mutex::default(),
             uploads: Semaphore::new(1),
@@ -125,11 +136,27 @@ impl Catalog {
             .collect())
     }
 
-    /// Every version of every component, or of the one that is called `name`; by name, oldest first.
-    pub(crate) fn list(&self, name: Option<&str>) -> Vec<Arc<ComponentInfo>> {
+    /// What components are in.
+    pub(crate) fn namespaces(&self) -> &Arc<Namespaces> {
+        &self.namespaces
+    }
+
+    /// Nothing is uploaded until this is dropped.
+    pub(crate) async fn pause_uploads(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.uploads.acquire().await.ok()
+    }
+
+    /// Every version of every component of a namespace, or of the one that is called `name` there; by name, oldest first.
+    pub(crate) fn list(
+        &self,
+        namespace: &Namespace,
+        name: Option<&str>,
+    ) -> Vec<Arc<ComponentInfo>> {
         let rows = self.rows.lock();
         let all = rows.values().flat_map(BTreeMap::values);
         let mut found: Vec<_> = all
+            .filter(|info| info.namespace == *namespace)
             .filter(|info| name.is_none_or(|name| info.component_name == name))
             .cloned()
             .collect();
@@ -145,9 +172,13 @@ impl Catalog {
         found
     }
 
-    /// The component that is called `name`.
-    pub(crate) fn named(&self, name: &str) -> Result<ComponentId, ComponentError> {
-        let found = self.list(Some(name));
+    /// The component that is called `name` in a namespace.
+    pub(crate) fn named(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+    ) -> Result<ComponentId, ComponentError> {
+        let found = self.list(namespace, Some(name));
         found
             .first()
             .map(|info| info.versioned_component_id.component_id)
@@ -166,32 +197,36 @@ impl Catalog {
     /// Takes a new component.
     pub(crate) async fn create(
         self: &Arc<Self>,
-        name: &str,
+        name: ComponentName,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
-        check_name(name)?;
-        let _upload = self.uploads.acquire().await;
-        if let Ok(id) = self.named(name) {
+        check_name(&name.name)?;
+        let _upload = self.pause_uploads().await;
+        if !self.namespaces.has(&name.namespace) {
+            return Err(ComponentError::NoNamespace(name.namespace));
+        }
+        if let Ok(id) = self.named(&name.namespace, &name.name) {
             return Err(ComponentError::AlreadyExists(id));
         }
         let id = VersionedComponentId {
             component_id: ComponentId::random(),
             version: 0,
         };
-        self.take(id, name.to_owned(), kind, wasm).await
+        self.take(id, name, kind, upload, None).await
     }
 
-    /// Takes a version of a component of another node, under its id.
+    /// Takes a version of a component of another node, under its id, into the default namespace.
     pub(crate) async fn adopt(
         self: &Arc<Self>,
         id: VersionedComponentId,
         name: String,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
-        let _upload = self.uploads.acquire().await;
-        self.take(id, name, kind, wasm).await
+        let _upload = self.pause_uploads().await;
+        let name = ComponentName::from(name.as_str());
+        self.take(id, name, kind, upload, None).await
     }
 
     /// Takes a new version of a component.
@@ -199,9 +234,9 @@ impl Catalog {
         self: &Arc<Self>,
         id: ComponentId,
         kind: Option<ComponentType>,
-        wasm: Vec<u8>,
+        upload: Upload,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
-        let _upload = self.uploads.acquire().await;
+        let _upload = self.pause_uploads().await;
         let newest = self.get(id, None)?;
         let version = VersionedComponentId {
             component_id: id,
@@ -209,9 +244,10 @@ impl Catalog {
         };
         self.take(
             version,
-            newest.component_name.clone(),
+            ComponentName::new(newest.namespace.clone(), newest.component_name.clone()),
             kind.unwrap_or(newest.component_type),
-            wasm,
+            upload,
+            Some(newest),
         )
         .await
     }
@@ -219,12 +255,15 @@ impl Catalog {
     async fn take(
         self: &Arc<Self>,
         id: VersionedComponentId,
-        name: String,
+        name: ComponentName,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
+        before: Option<Arc<ComponentInfo>>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let catalog = Arc::clone(self);
-        let work = tokio::task::spawn_blocking(move || catalog.take_blocking(id, name, kind, wasm));
+        let work = tokio::task::spawn_blocking(move || {
+            catalog.take_blocking(id, name, kind, upload, before.as_deref())
+        });
         work.await
             .map_err(|error| ComponentError::Compile(error.to_string()))?
     }
@@ -232,15 +271,28 @@ impl Catalog {
     fn take_blocking(
         &self,
         id: VersionedComponentId,
-        name: String,
+        name: ComponentName,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: Upload,
+        before: Option<&ComponentInfo>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        let Upload {
+            wasm,
+            files,
+            declared,
+        } = upload;
         if wasm.len() > COMPONENT_BYTES_MAX {
             return Err(ComponentError::TooLarge {
                 bytes: wasm.len(),
                 limit: COMPONENT_BYTES_MAX,
             });
+        }
+        let capabilities = match declared {
+            Declared::Same => before.and_then(|before| before.capabilities.clone()),
+            Declared::Now(capabilities) => capabilities,
+        };
+        if let Some(declared) = &capabilities {
+            self.policy.check(declared)?;
         }
         check_is_component(&wasm)?;
         let wasm_hash = self.blobs.put(&wasm)?;
@@ -253,9 +305,14 @@ impl Catalog {
         if !unknown.is_empty() {
             return Err(ComponentError::UnknownImport(unknown));
         }
+        let files = match files {
+            Some(files) => files::keep(&files, &self.blobs)?,
+            None => before.map_or_else(Vec::new, |before| before.files.clone()),
+        };
         let info = Arc::new(ComponentInfo {
             versioned_component_id: id,
-            component_name: name,
+            namespace: name.namespace,
+            component_name: name.name,
             component_size: size,
             metadata: ComponentMetadata {
                 exports: reflect::exports(&self.engine, &component),
@@ -265,12 +322,12 @@ impl Catalog {
             },
             created_at: Timestamp(self.clock.wall_micros()),
             component_type: kind,
-            files: Vec::new(),
+            files,
             installed_plugins: Vec::new(),
             wasm_hash,
+            capabilities,
         });
-        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
-            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let loaded = self.link(&component, &info)?;
         let row = serde_json::to_vec(info.as_ref())
             .map_err(|error| ComponentError::Io(error.to_string()))?;
         self.store.catalog_put(KIND, &row_key(id), 0, &row)?;
@@ -310,11 +367,59 @@ impl Catalog {
             .code
             .load(&self.engine, &info.wasm_hash, read)
             .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
-        let loaded = Loaded::new(&self.engine, &component, Arc::clone(&info))
-            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let loaded = self.link(&component, &info)?;
         let loaded = Arc::new(loaded);
         self.keep(info.versioned_component_id, Arc::clone(&loaded));
         Ok(loaded)
+    }
+
+    fn link(
+        &self,
+        component: &Component,
+        info: &Arc<ComponentInfo>,
+    ) -> Result<Loaded, ComponentError> {
+        let initial = InitialFiles::new(&info.files, &self.blobs);
+        Loaded::new(&self.engine, component, Arc::clone(info), initial)
+            .map_err(|error| ComponentError::Compile(format!("{error:#}")))
+    }
+
+    /// The contents of the initial files of a version. Errors: those of [`Self::get`] and of reading.
+    pub(crate) fn files(
+        &self,
+        id: ComponentId,
+        version: Option<ComponentVersion>,
+    ) -> Result<Vec<NewFile>, ComponentError> {
+        let info = self.get(id, version)?;
+        let files = info.files.iter().map(|file| {
+            Ok(NewFile {
+                path: file.path.clone(),
+                permissions: file.permissions,
+                content: self.blobs.get(&file.key)?,
+            })
+        });
+        files.collect()
+    }
+
+    /// The content of one of them; `path` may leave the first `/` out. Errors: `FileNotFound`, and those of [`Self::files`].
+    pub(crate) fn file(
+        &self,
+        id: ComponentId,
+        version: ComponentVersion,
+        path: &str,
+    ) -> Result<Vec<u8>, ComponentError> {
+        let info = self.get(id, Some(version))?;
+        let relative = |path: &str| path.trim_start_matches('/').to_owned();
+        let wanted = relative(path);
+        let found = info
+            .files
+            .iter()
+            .find(|file| relative(&file.path) == wanted);
+        let found = found.ok_or_else(|| ComponentError::FileNotFound {
+            component: id,
+            version,
+            path: path.to_owned(),
+        })?;
+        Ok(self.blobs.get(&found.key)?)
     }
 
     fn keep(&self, id: VersionedComponentId, loaded: Arc<Loaded>) {

@@ -16,8 +16,8 @@ use wasmtime::{Engine, Result};
 use super::reflect::{self, stub_name};
 use crate::checkpoint::{Access, Obstacle, is_ours, link_access};
 use crate::host::{
-    HostState, calls, link_golem_api, link_golem_api_old, link_golem_oplog, link_golem_worker,
-    link_wasi,
+    HostState, InitialFiles, calls, link_golem_api, link_golem_api_old, link_golem_oplog,
+    link_golem_worker, link_wasi,
 };
 use crate::rpc::{link_golem_rpc, link_stub};
 
@@ -45,6 +45,8 @@ pub(crate) struct Loaded {
     pub(crate) pre: InstancePre<HostState>,
     /// What checkpoints are made with, or why there are none.
     pub(crate) access: std::result::Result<Access, Obstacle>,
+    /// What the files of a worker are at its beginning.
+    pub(crate) initial: InitialFiles,
     functions: HashMap<String, Arc<ExportedFunction>>,
 }
 
@@ -54,6 +56,7 @@ impl Loaded {
         engine: &Engine,
         component: &Component,
         info: Arc<ComponentInfo>,
+        initial: InitialFiles,
     ) -> Result<Self> {
         let (linker, stubs) = linker(engine, component)?;
         let pre = linker.instantiate_pre(component)?;
@@ -81,6 +84,7 @@ impl Loaded {
             info,
             pre,
             access,
+            initial,
             functions,
         })
     }

@@ -2,5 +2,6 @@
 //! THE STAGE / component: uploads, what is in them, and their compiled code.
 
 pub(crate) mod catalog;
+pub(crate) mod files;
 pub(crate) mod loaded;
 pub(crate) mod reflect;

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::{guest, outside};
 use crate::error::WorkerError;
-use crate::host::Network;
+use crate::host::{HostRule, Network};
 use crate::limits::SUSPEND_AFTER;
 use crate::node::{Node, NodeConfig, Request};
 use crate::queue::Target;
@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) memory_bytes: Option<u64>,
     pub(super) suspend_after: Duration,
     pub(super) retention: Retention,
+    /// Where guests may connect to beside [`outside::peer`].
+    pub(super) allowed: Vec<HostRule>,
 }
 
 impl Setup {
@@ -43,6 +45,7 @@ impl Setup {
             memory_bytes: None,
             suspend_after: SUSPEND_AFTER,
             retention: Retention::default(),
+            allowed: Vec::new(),
         }
     }
 }
@@ -76,7 +79,8 @@ fn start(
     config.suspend_after = setup.suspend_after;
     config.retention = setup.retention;
     let rule = format!("127.0.0.1:{}", outside::peer());
-    config.network = Network::new(vec![rule.parse().unwrap()]);
+    let rules = setup.allowed.iter().cloned();
+    config.network = Network::new(rules.chain([rule.parse().unwrap()]).collect());
     let fatal = move |_| {
         dies.send_replace(true);
     };
@@ -154,6 +158,12 @@ impl Gym {
         }
     }
 
+    /// Starts again with more hosts that guests may connect to.
+    pub(super) async fn allow(&mut self, rules: Vec<HostRule>) {
+        self.setup.allowed = rules;
+        self.restart().await;
+    }
+
     /// The process dies and starts again: what is not committed is lost.
     pub(super) async fn crash(&mut self) {
         let store = Arc::new(self.store.reopen());
@@ -198,6 +208,7 @@ impl Gym {
             function: function.to_owned(),
             params,
             deadline: None,
+            trace: None,
         }
     }
 

@@ -3,8 +3,11 @@
 //! In: a call with its input. Out: its answer. Never touches WASI. Read next: `calls.rs`, `../oplog/reader.rs`.
 //! Why: architecture D7, D10.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use golem_model::limit::Limit;
 use golem_model::oplog::{
     CallEnd, CallStart, Event, FailureKind, PromiseCreated, REQUEST_BYTES_MAX, Read,
 };
@@ -14,7 +17,9 @@ use sha2::{Digest, Sha256};
 
 use super::calls::{Call, by_number};
 use crate::activate::OnLive;
+use crate::limits::{Allowance, Exceeded};
 use crate::oplog::{Payloads, Reader, Seen, SharedWriter};
+use crate::redact::Redactor;
 
 /// Why the run of a guest ends here: carried through wasmtime as the cause of its error.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,6 +36,9 @@ pub(crate) enum Halt {
     /// The guest passed something that cannot be right.
     #[error("{0}")]
     InvalidRequest(String),
+    /// The guest has used more than it may.
+    #[error(transparent)]
+    Limit(Box<Exceeded>),
     /// The log cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,6 +48,12 @@ pub(crate) enum Halt {
     /// A rehearsal has come to the end of what is recorded. Not a failure.
     #[error("the recorded history ends here")]
     End,
+}
+
+impl From<Exceeded> for Halt {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Limit(Box::new(exceeded))
+    }
 }
 
 /// The first difference between what a guest did and what its log says.
@@ -68,6 +82,7 @@ impl Halt {
             Self::Deadlock(_) => FailureKind::Deadlock,
             Self::CalleeFailed(_) => FailureKind::CalleeFailed,
             Self::InvalidRequest(_) => FailureKind::InvalidRequest,
+            Self::Limit(_) => FailureKind::LimitExceeded,
             Self::Store(_) | Self::Restart | Self::End => FailureKind::Unknown,
         }
     }
@@ -113,6 +128,10 @@ pub(crate) struct Journal {
     invocation: String,
     /// Recorded host calls of the invocation that runs.
     calls: u64,
+    /// How much the worker may use; nothing is bounded before it is bound.
+    allowance: Option<Allowance>,
+    /// Takes values of secrets out of what is recorded.
+    redactor: Arc<Redactor>,
 }
 
 impl Journal {
@@ -128,6 +147,22 @@ impl Journal {
             recorded: 0,
             invocation: "the start of the component".into(),
             calls: 0,
+            allowance: None,
+            redactor: Arc::default(),
+        }
+    }
+
+    /// Binds the journal to what the worker may use, and to its secrets.
+    pub(crate) fn bind(&mut self, allowance: Allowance, redactor: Arc<Redactor>) {
+        self.allowance = Some(allowance);
+        self.redactor = redactor;
+    }
+
+    /// Refuses to go on when the log is too large. Errors: `Limit`.
+    pub(crate) fn check_size(&self) -> Result<(), Exceeded> {
+        match (&self.allowance, self.writer()) {
+            (Some(allowance), Some(writer)) => allowance.check(Limit::Oplog, writer.lock().bytes()),
+            _ => Ok(()),
         }
     }
 
@@ -217,6 +252,10 @@ impl Journal {
             if let AtEnd::Stop = self.at_end {
                 return Err(Halt::End);
             }
+            if let Some(allowance) = &self.allowance {
+                allowance.check(Limit::HostCalls, self.calls)?;
+            }
+            self.check_size()?;
         }
         Ok(next)
     }
@@ -371,6 +410,8 @@ impl Journal {
 
     /// Begins a remote write that the guest waits for: its start entry is written, or found with its outcome.
     pub(crate) fn start(&mut self, call: Call, about: &Subject<'_>) -> Result<Start, Halt> {
+        let clean = self.clean(about);
+        let about = &clean.subject();
         let Some(index) = self.started(call, about)? else {
             let start = self.append(about.event(call));
             return Ok(Start::Perform {
@@ -430,10 +471,34 @@ impl Journal {
         call: Call,
         about: &Subject<'_>,
     ) -> Result<(OplogIndex, bool), Halt> {
+        let clean = self.clean(about);
+        let about = &clean.subject();
         Ok(match self.started(call, about)? {
             Some(index) => (index, true),
             None => (self.append(about.event(call)), false),
         })
+    }
+
+    /// What a remote write is about, without values of secrets: neither they nor a hash of them get into the log, so that a
+    /// history with another version of a secret is the same history.
+    fn clean<'a>(&self, about: &Subject<'a>) -> Clean<'a> {
+        let subject = self.redactor.text(about.subject);
+        let request = if self.redactor.finds(about.request) {
+            Cow::Owned(self.redactor.encoded(about.request))
+        } else {
+            Cow::Borrowed(about.request)
+        };
+        let changed = matches!(subject, Cow::Owned(_)) || matches!(request, Cow::Owned(_));
+        Clean {
+            hash: if changed {
+                input_hash(&[subject.as_bytes(), &request])
+            } else {
+                about.hash
+            },
+            subject,
+            number: about.number,
+            request,
+        }
     }
 
     /// The start entry in the log, or `None` when the run is live.
@@ -488,6 +553,25 @@ pub(crate) struct Subject<'a> {
     pub(crate) number: u64,
     /// Its encoded input.
     pub(crate) request: &'a [u8],
+}
+
+/// A [`Subject`] without values of secrets.
+struct Clean<'a> {
+    hash: u64,
+    subject: Cow<'a, str>,
+    number: u64,
+    request: Cow<'a, [u8]>,
+}
+
+impl Clean<'_> {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            hash: self.hash,
+            subject: &self.subject,
+            number: self.number,
+            request: &self.request,
+        }
+    }
 }
 
 impl Subject<'_> {

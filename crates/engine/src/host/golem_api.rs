@@ -25,7 +25,7 @@ use super::calls::{
 use super::durable::{Halt, Start, Subject, input_hash};
 use super::state::{HasLinked, HostState, Linked};
 use super::wait::{Source, wait_outside};
-use crate::error::WorkerError;
+use crate::error::{ComponentError, WorkerError};
 use crate::node::WorkerView;
 use crate::promises::PromiseWait;
 use crate::rpc::bindings::golem::api::host;
@@ -102,7 +102,11 @@ impl HostState {
         {
             return Ok(link.log);
         }
-        let stored = self.rpc.node().store().worker(worker)?;
+        let stored = if self.may_see(worker.component_id) {
+            self.rpc.node().store().worker(worker)?
+        } else {
+            None
+        };
         let stored = stored
             .ok_or_else(|| Halt::InvalidRequest(format!("worker {worker} does not exist")))?;
         Ok(stored.log)
@@ -180,6 +184,16 @@ impl HostState {
     }
 }
 
+impl HostState {
+    /// A worker of another namespace is one that does not exist.
+    fn seen<'a>(&self, worker: &'a WorkerId) -> Result<&'a WorkerId, Halt> {
+        if self.may_see(worker.component_id) {
+            return Ok(worker);
+        }
+        Err(refused(&WorkerError::NotFound(worker.clone())))
+    }
+}
+
 fn refused(error: &WorkerError) -> Halt {
     Halt::InvalidRequest(error.to_string())
 }
@@ -253,7 +267,7 @@ impl host::Host for Linked<'_> {
                     let node = state.rpc.node();
                     let owner = state.guest.promise_owner(&worker, index.0);
                     let completed = node
-                        .complete_promise(&owner, index, data.clone())
+                        .complete_promise(state.seen(&owner)?, index, data.clone())
                         .await
                         .map_err(|error| refused(&error))?;
                     // Done before a crash, and not recorded: its value is ours then.
@@ -281,7 +295,7 @@ impl host::Host for Linked<'_> {
                     let node = state.rpc.node();
                     let owner = state.guest.promise_owner(&worker, index.0);
                     let deleted = node
-                        .delete_promise(&owner, index)
+                        .delete_promise(state.seen(&owner)?, index)
                         .await
                         .map_err(|error| refused(&error))?;
                     Ok(Value::Bool(deleted))
@@ -486,6 +500,7 @@ impl host::Host for Linked<'_> {
                 &[],
                 async |state: &mut HostState, again| {
                     let node = state.rpc.node();
+                    state.seen(&worker)?;
                     let update =
                         async move { node.update_worker(&worker, target_version, mode).await };
                     if own {
@@ -539,7 +554,11 @@ impl HostState {
         }
         self.go_live()?;
         let node = self.rpc.node();
-        let view = match node.worker(worker).await {
+        let found = match self.may_see(worker.component_id) {
+            true => node.worker(worker).await,
+            false => Err(WorkerError::NotFound(worker.clone())),
+        };
+        let view = match found {
             Ok(view) => Some(view),
             Err(WorkerError::NotFound(_) | WorkerError::Component(_)) => None,
             Err(error) => return Err(refused(&error)),
@@ -594,6 +613,10 @@ impl host::HostGetWorkers for Linked<'_> {
             None => {
                 state.go_live()?;
                 let node = state.rpc.node();
+                if !state.may_see(component) {
+                    let absent = ComponentError::NotFound(component);
+                    return Err(refused(&absent.into()).into());
+                }
                 let views = node
                     .workers(component, after.as_deref(), WORKERS_PAGE)
                     .await

@@ -203,15 +203,18 @@ impl HostState {
         self.written().await?;
         let node = self.rpc.node();
         let query = place.query.as_ref().map(|(_, query)| query);
-        let read = node
-            .public_oplog(
+        let read = if self.may_see(place.worker.component_id) {
+            node.public_oplog(
                 &place.worker,
                 place.next,
                 place.version,
                 PAGE_ENTRIES,
                 query,
             )
-            .await;
+            .await
+        } else {
+            Err(WorkerError::NotFound(place.worker.clone()))
+        };
         let read = match read {
             Ok(read) => read,
             // A worker that does not exist has no entries.

@@ -20,7 +20,7 @@ use crate::queue::Target;
 use crate::rpc::bindings::golem::api::host::PromiseId;
 use crate::rpc::bindings::golem::rpc::types::{RpcError as WitError, Uri, WitValue};
 use crate::rpc::bindings::golem::worker::host;
-use crate::rpc::{decode_params, wit_error, worker_urn};
+use crate::rpc::{decode_params, result_from, result_value, wit_error, worker_urn};
 use crate::timers::By;
 use host::ScheduleId;
 
@@ -102,21 +102,29 @@ impl host::Host for Linked<'_> {
         if let Some(recorded) = self.0.journal()?.replayed(SCHEDULE, input)? {
             return match recorded {
                 Value::Option(None) => Ok(Ok(schedule_id(&target, due, id))),
-                Value::Option(Some(text)) => match *text {
+                Value::Option(Some(refusal)) => match *refusal {
+                    // Written by versions that forgot which error it was.
                     Value::String(text) => Ok(Err(WitError::ProtocolError(text))),
-                    _ => Err(wrong().into()),
+                    refusal => match result_from(refusal) {
+                        Err(error) => Ok(Err(wit_error(error))),
+                        Ok(_) => Err(wrong().into()),
+                    },
                 },
                 _ => Err(wrong().into()),
             };
         }
         self.0.go_live()?;
         let node = self.0.rpc.node();
-        let params = decode_params(&self.0.rpc, &target, &function_name, &function_params);
+        let params = match self.0.denial(&target) {
+            Some(denied) => Err(denied),
+            None => decode_params(&self.0.rpc, &target, &function_name, &function_params),
+        };
         let values = match params {
             Ok(values) => values,
             Err(error) => {
-                let text = Value::Option(Some(Box::new(Value::String(error.to_string()))));
-                self.0.journal()?.record(SCHEDULE, input, &text)?;
+                let refusal = result_value(&Err(error.clone()));
+                let refusal = Value::Option(Some(Box::new(refusal)));
+                self.0.journal()?.record(SCHEDULE, input, &refusal)?;
                 return Ok(Err(wit_error(error)));
             }
         };
@@ -129,6 +137,7 @@ impl host::Host for Linked<'_> {
             input_blob: blob,
             caller: Some(worker_urn(&self.0.guest.worker)),
             deadline: None,
+            trace: self.0.invoking.trace.clone(),
         });
         let timer = Timer {
             due,
@@ -166,7 +175,8 @@ impl host::Host for Linked<'_> {
         let node = self.0.rpc.node();
         let shard = node.shard_of(worker);
         let (due, timer) = (id.due, id.id);
-        let armed = node.has_timer(shard, due, timer).map_err(Halt::from)?;
+        let armed = self.0.denial(&target).is_none()
+            && node.has_timer(shard, due, timer).map_err(Halt::from)?;
         let delete = Op::DelTimer {
             shard,
             due,

@@ -32,6 +32,7 @@ mod state;
 mod streams;
 mod wait;
 
+pub(crate) use files::{Attributes, Fault, Files, InitialFiles, Opened, Seen};
 pub(crate) use filesystem::preopen;
 pub(crate) use golem_api::link_golem_api;
 pub(crate) use golem_api_old::link_golem_api_old;

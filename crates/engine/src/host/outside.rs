@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::files::{Files, Spill};
-use super::http::{HttpClient, Network, NetworkDouble};
+use super::http::{HttpClient, NetworkDouble};
 
 /// One per node.
 #[derive(Debug)]
@@ -18,23 +18,19 @@ pub(crate) struct Outside {
     pub(crate) keyed: Mutex<()>,
     /// Sends requests of guests.
     pub(crate) http: HttpClient,
-    /// Where guests may connect to.
-    pub(crate) network: Arc<Network>,
     spill: Arc<Spill>,
 }
 
 impl Outside {
-    /// Large files of workers are in `files_dir`, which is emptied; guests may connect to what `network` allows, and their
-    /// requests go to `double` instead if there is one. Errors: of the machine.
+    /// Large files of workers are in `files_dir`, which is emptied; requests of guests go to `double` instead of the network
+    /// if there is one. Errors: of the machine.
     pub(crate) fn open(
         files_dir: PathBuf,
-        network: Network,
         double: Option<Arc<dyn NetworkDouble>>,
     ) -> std::io::Result<Self> {
         Ok(Self {
             keyed: Mutex::default(),
-            http: HttpClient::new(network.clone()).with_double(double),
-            network: Arc::new(network),
+            http: HttpClient::new().with_double(double),
             spill: Arc::new(Spill::open(files_dir)?),
         })
     }

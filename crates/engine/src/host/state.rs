@@ -5,10 +5,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel};
+use golem_model::limit::Limit;
+use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel, SecretPin};
+use golem_model::trace::{TraceContext, hex};
 use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
 use golem_storage::{Seq, StoreError};
 use parking_lot::Mutex;
+use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasData, ResourceAny, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -16,16 +19,23 @@ use super::calls::Call;
 use super::clock::VirtualClock;
 use super::durable::{Halt, Journal};
 use super::files::{Fault, Files};
-use super::http::HttpCalls;
-use super::output::{Output, OutputPipe};
+use super::http::{HttpCalls, Network};
+use super::output::{Line, Output, OutputPipe};
 use super::sockets::{self, Sockets};
 use super::streams::Channels;
 use super::wait::Waits;
+use crate::capabilities::Given;
 use crate::checkpoint::{AccessState, HandleMirror, HostImage};
 use crate::clock::Clock;
-use crate::limits::{LIVE_RESOURCES_MAX, Limits};
+use crate::limits::{
+    Allowance, Exceeded, LIVE_RESOURCES_MAX, LOG_BURST_SECONDS, LOG_LINE_BYTES, TABLE_ELEMENTS_MAX,
+    maximum_limit,
+};
 use crate::link::Link;
+use crate::meter::Meter;
+use crate::redact::Redactor;
 use crate::rpc::Rpc;
+use crate::trace::CallTrace;
 use crate::value::Handles;
 
 /// The invocation that runs.
@@ -41,6 +51,8 @@ pub(crate) struct Invoking {
     pub(crate) deadline: Option<u64>,
     /// How long its calls may take, µs.
     pub(crate) call_timeout: Option<u64>,
+    /// The trace that it belongs to, and the span of its run: what its calls are parts of.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Invoking {
@@ -73,6 +85,8 @@ pub(crate) struct Guest {
     pub(crate) args: Vec<String>,
     /// Environment, as given at creation.
     pub(crate) env: Vec<(String, String)>,
+    /// Versions of the secrets that the environment of its component refers to.
+    pub(crate) secrets: Vec<SecretPin>,
 }
 
 impl Guest {
@@ -103,7 +117,7 @@ impl Guest {
         WorkerId::new(self.worker.component_id, self.seen_name().to_owned())
     }
 
-    /// The environment as the guest sees it: `GOLEM_WORKER_NAME`, `GOLEM_COMPONENT_ID` and `GOLEM_COMPONENT_VERSION`
+    /// The environment of the worker itself as the guest sees it: `GOLEM_WORKER_NAME`, `GOLEM_COMPONENT_ID` and `GOLEM_COMPONENT_VERSION`
     /// are always those of the worker itself, also when it inherited others. Source: runtime spec §1.3.
     pub(crate) fn full_env(&self) -> Vec<(String, String)> {
         let own = [
@@ -130,7 +144,20 @@ pub(crate) struct HostState {
     pub(crate) guest: Arc<Guest>,
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
-    pub(crate) limits: Limits,
+    /// Bytes of linear memory, of all memories together.
+    memory: usize,
+    /// How much the worker may use.
+    pub(crate) allowance: Allowance,
+    /// What the guest has computed.
+    pub(crate) meter: Meter,
+    /// What the worker may still log: bytes, and when that was.
+    log_budget: (u64, u64),
+    /// The guest has used more than it may, and is stopped where it can be.
+    exceeded: Option<Exceeded>,
+    /// Where it may connect to and listen.
+    pub(crate) network: Arc<Network>,
+    /// Takes values of secrets out of texts.
+    pub(crate) redactor: Arc<Redactor>,
     journal: Journal,
     pub(crate) clock: VirtualClock,
     pub(crate) output: Arc<Mutex<Output>>,
@@ -165,9 +192,9 @@ impl HostState {
     /// The state of a new instance of `guest`.
     pub(crate) fn new(
         guest: Arc<Guest>,
-        journal: Journal,
+        mut journal: Journal,
         rpc: Rpc,
-        limits: Limits,
+        given: Given,
         link: Option<Arc<Link>>,
     ) -> Self {
         let output = Arc::new(Mutex::new(Output::default()));
@@ -178,15 +205,23 @@ impl HostState {
         let mut wasi = WasiCtx::builder();
         wasi.stdout(pipe(LogLevel::Stdout))
             .stderr(pipe(LogLevel::Stderr))
-            .envs(&guest.full_env())
+            .envs(&given.env)
             .args(&guest.args);
-        sockets::context(&mut wasi, &rpc.node().outside().network);
+        sockets::context(&mut wasi, &given.network);
+        journal.bind(given.allowance.clone(), Arc::clone(&given.redactor));
+        let log_burst = given.allowance.value(Limit::LogRate) * LOG_BURST_SECONDS;
         let files = rpc.node().outside().files();
         Self {
             guest,
-            table: ResourceTable::new(),
+            table: table(),
             wasi: wasi.build(),
-            limits,
+            memory: 0,
+            log_budget: (log_burst, rpc.clock().micros()),
+            exceeded: None,
+            meter: Meter::default(),
+            allowance: given.allowance,
+            network: given.network,
+            redactor: given.redactor,
             journal,
             clock: VirtualClock::default(),
             output,
@@ -198,6 +233,7 @@ impl HostState {
                 started: OplogIndex(0),
                 deadline: None,
                 call_timeout: None,
+                trace: None,
             },
             link,
             persistence: PersistenceLevel::Smart,
@@ -229,10 +265,14 @@ impl HostState {
         self.log(lines)
     }
 
-    fn log(&mut self, lines: Vec<super::output::Line>) -> Result<(), StoreError> {
+    fn log(&mut self, lines: Vec<Line>) -> Result<(), StoreError> {
         for line in lines {
             if self.journal.line_is_new()? {
-                tracing::info!(target: "golem::guest", worker = %self.guest.worker, level = ?line.level, context = %line.context, "{}", line.text);
+                if !self.may_log(&line) {
+                    continue;
+                }
+                let line = self.clean(line);
+                tracing::info!(target: "golem::guest", worker = %self.guest.worker, component = %self.guest.worker.component_id, trace_id = self.trace_id(), level = ?line.level, context = %line.context, "{}", line.text);
                 let level = line.level as i32;
                 self.journal.append(Event::Log(Log {
                     level,
@@ -242,6 +282,89 @@ impl HostState {
             }
         }
         Ok(())
+    }
+
+    /// The trace that the invocation belongs to, as logs have it.
+    fn trace_id(&self) -> String {
+        let trace = self.invoking.trace.as_ref();
+        trace.map_or_else(String::new, |context| hex(&context.trace))
+    }
+
+    /// What the span of a call of the running invocation needs; `key` is of the call alone.
+    pub(crate) fn call_trace(&self, key: &str) -> Option<CallTrace> {
+        let inside = self.invoking.trace.as_ref()?;
+        Some(CallTrace::new(inside, key, self.rpc.clock().wall_micros()))
+    }
+
+    /// A line without values of secrets.
+    fn clean(&self, line: Line) -> Line {
+        let clean = |text: String| self.redactor.changed(&text).unwrap_or(text);
+        Line {
+            level: line.level,
+            context: clean(line.context),
+            text: clean(line.text),
+        }
+    }
+
+    /// Whether the worker may still log a line. Where not, the guest is stopped soon.
+    fn may_log(&mut self, line: &Line) -> bool {
+        let rate = self.allowance.value(Limit::LogRate);
+        let now = self.rpc.clock().micros();
+        let (left, at) = self.log_budget;
+        let grown = u128::from(now.saturating_sub(at)) * u128::from(rate) / 1_000_000;
+        let most = rate.saturating_mul(LOG_BURST_SECONDS);
+        let left = left
+            .saturating_add(u64::try_from(grown).unwrap_or(u64::MAX))
+            .min(most);
+        let cost = (line.text.len() + line.context.len()) as u64 + LOG_LINE_BYTES;
+        self.log_budget = (left.saturating_sub(cost), now);
+        if cost > left {
+            let used = format!("it has logged more than {LOG_BURST_SECONDS} s of it at once");
+            self.exceed(self.allowance.exceeded(Limit::LogRate, used));
+            return false;
+        }
+        true
+    }
+
+    fn exceed(&mut self, exceeded: Exceeded) {
+        self.exceeded.get_or_insert(exceeded);
+    }
+
+    /// Whether the guest does something new: limits are for that, and never for what is repeated.
+    fn is_live(&mut self) -> bool {
+        matches!(self.journal.peek(), Ok(None))
+    }
+
+    /// An invocation begins: what it may use is counted from here.
+    pub(crate) fn begin_counting(&mut self) {
+        self.meter.reset();
+        let handles = if self.is_live() {
+            self.allowance.value(Limit::Handles)
+        } else {
+            maximum_limit(Limit::Handles)
+        };
+        self.table
+            .set_max_capacity(usize::try_from(handles).unwrap_or(usize::MAX));
+    }
+
+    /// Looks at what the guest has used: at every tick while it computes, and at the end of an invocation. Logs what it has
+    /// written so far, so that it does not pile up here. Errors: `Limit`, `Store`.
+    pub(crate) fn check_use(&mut self) -> Result<(), Halt> {
+        self.journal()?;
+        if let Some(exceeded) = self.exceeded.clone() {
+            return Err(exceeded.into());
+        }
+        if !self.is_live() {
+            self.meter.reset();
+            return Ok(());
+        }
+        self.journal.check_size()?;
+        Ok(self.allowance.check(Limit::CpuTime, self.meter.millis())?)
+    }
+
+    /// Bytes of linear memory, of all memories together.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory as u64
     }
 
     /// The guest wants nothing recorded: its calls are done now, also in a replay.
@@ -367,6 +490,42 @@ impl HostState {
     /// Takes a kept handle out, to drop its resource.
     pub(crate) fn take_handle(&mut self, id: u64) -> Option<ResourceAny> {
         self.handles.remove(&id)
+    }
+}
+
+/// A table that holds what a history may have: the limit of the worker comes with its first new invocation.
+fn table() -> ResourceTable {
+    let mut table = ResourceTable::new();
+    let most = maximum_limit(Limit::Handles);
+    table.set_max_capacity(usize::try_from(most).unwrap_or(usize::MAX));
+    table
+}
+
+impl ResourceLimiter for HostState {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let all = self.memory - current.min(self.memory) + desired;
+        let most = self.allowance.value(Limit::Memory);
+        if all as u64 > most && self.is_live() {
+            let used = format!("it wants {}", Limit::Memory.show(all as u64));
+            let exceeded = self.allowance.exceeded(Limit::Memory, used);
+            return Err(Halt::from(exceeded).into());
+        }
+        self.memory = all;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS_MAX)
     }
 }
 

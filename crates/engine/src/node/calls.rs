@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use golem_model::oplog::Accepted;
 use golem_model::timer::{Action, TimerAction};
+use golem_model::trace::TraceContext;
 use golem_model::types::Export;
 use golem_model::worker::WorkerRow;
-use golem_model::{ComponentVersion, IdempotencyKey, Value, WorkerId};
+use golem_model::{ComponentId, ComponentVersion, IdempotencyKey, Value, WorkerId};
 use golem_storage::Op;
 use golem_storage::store::Timer;
 use tokio::sync::oneshot;
@@ -22,6 +23,9 @@ use crate::queue::{Accepting, CreateWith, Finished, Invocation, Reply, Target, r
 use crate::rpc::{Delivered, Function, RemoteCall, RpcError};
 use crate::timers::By;
 use crate::worker::{Message, door};
+
+/// Until when an invocation has to be done, and the trace that it belongs to.
+pub(super) type Within = (Option<u64>, Option<TraceContext>);
 
 impl Node {
     /// The function that an invocation would run: of the version that the worker runs, or of the newest.
@@ -44,7 +48,7 @@ impl Node {
         request: Request,
     ) -> Result<IdempotencyKey, WorkerError> {
         let target = self.addressed(target);
-        let deadline = request.deadline;
+        let (deadline, trace) = (request.deadline, request.trace.clone());
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let Target::Worker(worker) = target else {
             self.run_ephemeral(
@@ -53,6 +57,7 @@ impl Node {
                 key.clone(),
                 input,
                 CreateWith::default(),
+                trace,
             )
             .await?;
             return Ok(key);
@@ -65,7 +70,7 @@ impl Node {
             key.clone(),
             repeatable,
             input,
-            deadline,
+            (deadline, trace),
             accepted,
             None,
         );
@@ -84,7 +89,7 @@ impl Node {
         request: Request,
     ) -> Result<Scheduled, WorkerError> {
         let target = self.addressed(Target::Worker(worker.clone()));
-        let deadline = request.deadline;
+        let (deadline, trace) = (request.deadline, request.trace.clone());
         let (exported, key, _, input) = self.check(&target, request)?;
         if target != Target::Worker(worker.clone()) {
             return Err(WorkerError::BadArguments {
@@ -100,6 +105,7 @@ impl Node {
             input_blob,
             caller: None,
             deadline,
+            trace,
         });
         let scheduled = Scheduled {
             id: uuid::Uuid::new_v4().as_u64_pair().0,
@@ -141,10 +147,10 @@ impl Node {
         request: Request,
     ) -> Result<Outcome, WorkerError> {
         let target = self.addressed(target);
-        let deadline = request.deadline;
+        let within = (request.deadline, request.trace.clone());
         let (exported, key, repeatable, input) = self.check(&target, request)?;
         let finished = self
-            .run_to_end(target, &exported, key.clone(), repeatable, input, deadline)
+            .run_to_end(target, &exported, key.clone(), repeatable, input, within)
             .await?;
         let results = if let Value::Tuple(results) = finished {
             results
@@ -166,7 +172,7 @@ impl Node {
         key: IdempotencyKey,
         repeatable: bool,
         input: Vec<u8>,
-        deadline: Option<u64>,
+        within: Within,
     ) -> Result<Value, WorkerError> {
         match target {
             Target::Worker(worker) => {
@@ -177,7 +183,7 @@ impl Node {
                     key,
                     repeatable,
                     input,
-                    deadline,
+                    within,
                     None,
                     Some(reply),
                 );
@@ -186,7 +192,8 @@ impl Node {
                 Ok(finished.value)
             }
             Target::Ephemeral(component) => {
-                self.run_ephemeral(component, exported, key, input, CreateWith::default())
+                let create = CreateWith::default();
+                self.run_ephemeral(component, exported, key, input, create, within.1)
                     .await
             }
         }
@@ -203,7 +210,7 @@ impl Node {
         key: IdempotencyKey,
         repeatable: bool,
         input: Vec<u8>,
-        deadline: Option<u64>,
+        (deadline, trace): Within,
         accepted: Option<Accepting>,
         reply: Option<Reply>,
     ) {
@@ -216,6 +223,7 @@ impl Node {
             input,
             caller: None,
             deadline,
+            trace,
             create,
             accepted,
             reply,
@@ -306,7 +314,7 @@ impl Node {
             .map(|row| row.version))
     }
 
-    /// The function that a worker means.
+    /// The function that a caller means. Says nothing of whether it may be called: see [`Node::may_call`].
     pub(crate) fn remote_function(
         &self,
         target: &Target,
@@ -343,9 +351,18 @@ impl Node {
         }
     }
 
-    /// Whether what a stub calls `resource` is an exported resource of the newest version of the target, which `new` makes,
-    /// and no exported interface.
-    pub(crate) fn has_resource(&self, target: &Target, resource: &str, new: &Function) -> bool {
+    /// Whether what a stub of `caller` calls `resource` is an exported resource of the newest version of the target, which `new`
+    /// makes, and no exported interface. No, too, where the caller may not call the target.
+    pub(crate) fn has_resource(
+        &self,
+        caller: ComponentId,
+        target: &Target,
+        resource: &str,
+        new: &Function,
+    ) -> bool {
+        if self.may_call(caller, target).is_err() {
+            return false;
+        }
         let Ok(info) = self.catalog.get(target.component(), None) else {
             return false;
         };
@@ -359,7 +376,7 @@ impl Node {
         !is_interface && self.remote_function(target, new).is_ok()
     }
 
-    /// Hands a call of `guest` to its target. Returns as soon as the target's queue has it; `accepted` hears when it is in
+    /// Hands a call of `guest` to its target, if it may call it at this moment. Returns as soon as the target's queue has it; `accepted` hears when it is in
     /// the stream, `reply` when it is done.
     pub(crate) fn deliver(
         self: &Arc<Self>,
@@ -368,7 +385,15 @@ impl Node {
         accepted: Option<Delivered>,
         reply: Option<Reply>,
     ) -> Result<(), RpcError> {
+        let caller = guest.worker.component_id;
+        self.may_call(caller, &call.target)?;
         let exported = self.remote_function(&call.target, &call.function)?;
+        let create = if self.are_neighbours(caller, call.target.component()) {
+            guest.heir()
+        } else {
+            // What one namespace gives its workers is none of another's.
+            CreateWith::default()
+        };
         match &self.addressed(call.target.clone()) {
             Target::Worker(worker) => {
                 let invocation = Invocation {
@@ -378,21 +403,22 @@ impl Node {
                     input: call.input.clone(),
                     caller: Some(crate::rpc::worker_urn(&guest.worker)),
                     deadline: call.deadline,
-                    create: guest.heir(),
+                    trace: call.trace.as_ref().map(|trace| trace.context.clone()),
+                    create,
                     accepted: accepted.map(Accepting::Caller),
                     reply,
                 };
                 self.tell(worker, Message::Invoke(Box::new(invocation)));
             }
             Target::Ephemeral(component) => {
-                let (node, component, call, create) =
-                    (Arc::clone(self), *component, call.clone(), guest.heir());
+                let (node, component, call) = (Arc::clone(self), *component, call.clone());
                 if let Some(accepted) = accepted {
                     drop(accepted.send(Ok(())));
                 }
                 tokio::spawn(async move {
+                    let trace = call.trace.map(|trace| trace.context);
                     let outcome = node
-                        .run_ephemeral(component, &exported, call.key, call.input, create)
+                        .run_ephemeral(component, &exported, call.key, call.input, create, trace)
                         .await;
                     if let Some(reply) = reply {
                         reply.send(outcome.map(|value| Finished {

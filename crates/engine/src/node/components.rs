@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use golem_model::component::{Component, ComponentType, VersionedComponentId};
 use golem_model::types::Export;
-use golem_model::{ComponentId, ComponentVersion};
+use golem_model::{ComponentId, ComponentName, ComponentVersion, Namespace};
 
 use super::Node;
 use crate::component::catalog::Catalog;
+use crate::component::files::Upload;
 use crate::component::loaded::Loaded;
 use crate::error::ComponentError;
 use crate::rpc::{ExpectedStub, expected_stubs};
@@ -19,39 +20,41 @@ use crate::rpc::{ExpectedStub, expected_stubs};
 const TARGETS_MAX: usize = 8;
 
 impl Node {
-    /// Takes a new component. Durable on return.
+    /// Takes a new component: its wasm, or that with initial files and what it may do. Into the default namespace when `name` is a
+    /// text. Durable on return.
     pub async fn create_component(
         &self,
-        name: &str,
+        name: impl Into<ComponentName>,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.create(name, kind, wasm).await
+        self.catalog.create(name.into(), kind, upload.into()).await
     }
 
-    /// Takes a new component under an id that is known beforehand. Durable on return.
+    /// Takes a new component of the default namespace under an id that is known beforehand. Durable on return.
     pub async fn create_component_as(
         &self,
         id: ComponentId,
         name: &str,
         kind: ComponentType,
-        wasm: Vec<u8>,
+        upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
         let first = VersionedComponentId {
             component_id: id,
             version: 0,
         };
-        self.catalog.adopt(first, name.to_owned(), kind, wasm).await
+        let name = name.to_owned();
+        self.catalog.adopt(first, name, kind, upload.into()).await
     }
 
-    /// Takes a new version of a component; `kind` stays as it is when absent. Durable on return.
+    /// Takes a new version of a component; `kind`, initial files and what it may do stay as they are when absent. Durable on return.
     pub async fn update_component(
         &self,
         id: ComponentId,
         kind: Option<ComponentType>,
-        wasm: Vec<u8>,
+        upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.update(id, kind, wasm).await
+        self.catalog.update(id, kind, upload.into()).await
     }
 
     /// The stubs of a component that fit none of the targets that are here, one sentence each. A target that is not here says
@@ -94,9 +97,9 @@ impl Node {
         self.catalog.versions(id)
     }
 
-    /// Every version of every component, or of the one that is called `name`.
-    pub fn components(&self, name: Option<&str>) -> Result<Vec<Arc<Component>>, ComponentError> {
-        Ok(self.catalog.list(name))
+    /// Every version of every component of a namespace, or of the one that is called `name` there.
+    pub fn components(&self, namespace: &Namespace, name: Option<&str>) -> Vec<Arc<Component>> {
+        self.catalog.list(namespace, name)
     }
 
     /// The wasm of a version as it was uploaded.
@@ -108,9 +111,24 @@ impl Node {
         self.catalog.wasm(id, version)
     }
 
-    /// The component that is called `name`.
-    pub fn component_named(&self, name: &str) -> Result<ComponentId, ComponentError> {
-        self.catalog.named(name)
+    /// The content of an initial file of a version. Reads the disk. Errors: `FileNotFound`, and those of reading.
+    pub fn initial_file(
+        &self,
+        id: ComponentId,
+        version: ComponentVersion,
+        path: &str,
+    ) -> Result<Vec<u8>, ComponentError> {
+        self.catalog.file(id, version, path)
+    }
+
+    /// The component that a worker of `caller` means by `name`: one of the same namespace.
+    pub(crate) fn component_named(
+        &self,
+        caller: ComponentId,
+        name: &str,
+    ) -> Result<ComponentId, ComponentError> {
+        let namespace = &self.catalog.get(caller, None)?.namespace;
+        self.catalog.named(namespace, name)
     }
 
     /// Whether the newest version of a component is ephemeral; one that does not exist is not.
@@ -137,7 +155,7 @@ fn stale_stubs(
     let caller = catalog.loaded(id, Some(version))?;
     let component = caller.pre.component();
     let mut newest = BTreeMap::new();
-    for info in catalog.list(None) {
+    for info in catalog.list(&caller.info.namespace, None) {
         // Of one component the oldest version comes first.
         newest.insert(info.versioned_component_id.component_id, info);
     }

@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use golem_model::component::{ComponentType, VersionedComponentId};
+use golem_model::component::{ComponentType, FilePermissions, VersionedComponentId};
 use golem_model::oplog::OplogEntry;
-use golem_model::recording::{RECORDING_BYTES_MAX, Recording, blob_of};
+use golem_model::recording::{RECORDING_BYTES_MAX, RecordedFile, Recording, blob_of};
 use golem_model::worker::WorkerRow;
-use golem_model::{ComponentId, OplogIndex, WorkerId};
+use golem_model::{ComponentId, ComponentVersion, OplogIndex, WorkerId};
 
 use super::Node;
+use crate::component::files::{Declared, NewFile, Upload};
 use crate::error::WorkerError;
 use crate::limits::check_bytes;
 use crate::rehearse::Rehearsal;
@@ -31,6 +32,8 @@ impl Node {
             .store
             .worker(worker)?
             .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
+        let row = WorkerRow::from_bytes(&stored.row)
+            .map_err(|error| damaged(worker, error.to_string()))?;
         let component = self.component(worker.component_id, None)?;
         let mut recording = Recording {
             component: worker.component_id.0.as_bytes().to_vec(),
@@ -41,9 +44,10 @@ impl Node {
             entries: Vec::new(),
             blobs: Vec::new(),
             at: self.clock().micros(),
+            files: self.initial_files(worker.component_id, row.version)?,
         };
         let mut named = BTreeSet::new();
-        let mut bytes = 0;
+        let mut bytes = recording.files.iter().map(|file| file.content.len()).sum();
         while (recording.entries.len() as u64) < last.0 {
             let next = OplogIndex(recording.entries.len() as u64 + 1);
             let left = usize::try_from(last.0 - next.0 + 1).unwrap_or(usize::MAX);
@@ -74,6 +78,21 @@ impl Node {
         Ok(recording)
     }
 
+    /// The files that workers of a version begin with.
+    fn initial_files(
+        &self,
+        component: ComponentId,
+        version: ComponentVersion,
+    ) -> Result<Vec<RecordedFile>, WorkerError> {
+        let files = self.catalog.files(component, Some(version))?;
+        let files = files.into_iter().map(|file| RecordedFile {
+            path: file.path,
+            read_only: file.permissions == FilePermissions::ReadOnly,
+            content: file.content,
+        });
+        Ok(files.collect())
+    }
+
     /// Repeats a recording with other code, on a node that knows nothing of it yet. Nothing is sent. The code becomes the next
     /// version of the component, the worker one of this node that does not run. Errors: `Damaged`, `Component`, and those of
     /// [`Node::rehearse`].
@@ -96,10 +115,24 @@ impl Node {
             version,
         };
         let (name, kind) = (recording.component_name, ComponentType::Durable);
+        let files = recording.files.into_iter().map(|file| NewFile {
+            path: file.path,
+            permissions: if file.read_only {
+                FilePermissions::ReadOnly
+            } else {
+                FilePermissions::ReadWrite
+            },
+            content: file.content,
+        });
+        let upload = Upload {
+            wasm,
+            files: Some(files.collect()),
+            declared: Declared::Same,
+        };
         {
             // It is compiled on another thread.
             let _job = self.job();
-            self.catalog.adopt(versioned, name, kind, wasm).await?;
+            self.catalog.adopt(versioned, name, kind, upload).await?;
         }
         for blob in recording.blobs {
             self.payloads.keep(&blob)?;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use golem_model::trace::TraceContext;
 use golem_model::{IdempotencyKey, Value};
 
 use super::Node;
@@ -11,6 +12,15 @@ use crate::error::WorkerError;
 use crate::host::{HttpRequest, HttpResponse, handler_of};
 use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, check_bytes};
 use crate::queue::Target;
+
+/// The trace that a request belongs to.
+fn trace_of(request: &HttpRequest) -> Option<TraceContext> {
+    let header = |wanted: &str| {
+        let found = request.headers.iter().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    };
+    TraceContext::from_headers(header("traceparent")?, header("tracestate"))
+}
 
 impl Node {
     /// Lets a worker answer a request; the same key gets the same response. Errors: as for an invocation, and
@@ -36,7 +46,14 @@ impl Node {
         check_bytes("request", input.len(), PAYLOAD_BYTES_MAX)?;
         check_bytes("idempotency key", key.0.len(), NAME_BYTES_MAX)?;
         let value = self
-            .run_to_end(target, &exported, key, !key_is_new, input, None)
+            .run_to_end(
+                target,
+                &exported,
+                key,
+                !key_is_new,
+                input,
+                (None, trace_of(request)),
+            )
             .await?;
         let response = match value {
             Value::Tuple(mut values) if values.len() == 1 => values.pop(),

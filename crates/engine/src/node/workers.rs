@@ -105,7 +105,7 @@ impl Node {
     }
 
     /// Asks a worker that does or may not exist something; its task answers.
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         self: &Arc<Self>,
         worker: &WorkerId,
         message: impl FnOnce(Reply<T>) -> Message,

@@ -119,6 +119,7 @@ pub(crate) async fn copy(
     let row = WorkerRow {
         log: new_log.0,
         version: ledger.version,
+        secrets: ledger.secrets,
         created_at: node.clock().wall_micros(),
         state: RowState::Live as i32,
         last_error: None,

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use golem_model::oplog::{
-    Accepted, Event, Failed, JumpReason, OplogEntry, PendingUpdate, RetryPolicy, Snapshot,
+    Accepted, Event, Failed, JumpReason, OplogEntry, PendingUpdate, RetryPolicy, SecretPin,
+    Snapshot,
 };
 use golem_model::{LogId, OplogIndex};
 use golem_storage::{Store, StoreError};
@@ -43,6 +44,8 @@ pub(crate) struct Base {
     pub(crate) version: u64,
     /// The version that saved it.
     pub(crate) from: u64,
+    /// The secrets that this one had.
+    pub(crate) secrets_before: Vec<SecretPin>,
 }
 
 /// What a worker owes.
@@ -62,6 +65,10 @@ pub(crate) struct Ledger {
     pub(crate) regions: Arc<Regions>,
     /// Version that the worker runs at the end of the log.
     pub(crate) version: u64,
+    /// Versions of its secrets there.
+    pub(crate) secrets: Vec<SecretPin>,
+    /// Bytes of all entries, also of those that do not count.
+    pub(crate) bytes: u64,
     /// Where replay begins, if not at the beginning.
     pub(crate) base: Option<Base>,
     /// The worker's own retry policy.
@@ -98,6 +105,7 @@ impl Ledger {
             tail: from,
             regions: Arc::new(regions),
             version: summary.version,
+            secrets: summary.secrets.clone(),
             retry_policy: summary.retry_policy.clone(),
             lines: summary.lines,
             origin: summary.forked_from.clone().map(|name| Origin {
@@ -110,7 +118,7 @@ impl Ledger {
         let mut regions = summary.regions();
         let mut ledger = start(regions.clone());
         let (mut jumped, mut undone, mut rebased) = (false, false, false);
-        each(store, log, from.next(), |index, event| {
+        let bytes = each(store, log, from.next(), |index, event| {
             match &event {
                 Event::Jump(jump) => {
                     jumped = true;
@@ -133,6 +141,7 @@ impl Ledger {
                 ledger.fold(index, event);
             })?;
         }
+        ledger.bytes = summary.log_bytes + bytes;
         Ok(Some(ledger))
     }
 
@@ -144,7 +153,7 @@ impl Ledger {
     ) -> Result<Self, StoreError> {
         let mut ledger = Self::default();
         let mut regions = Regions::default();
-        each(store, log, OplogIndex(1), |index, event| {
+        let bytes = each(store, log, OplogIndex(1), |index, event| {
             if let Event::Jump(jump) = &event {
                 regions.jump(index, jump);
             }
@@ -152,12 +161,14 @@ impl Ledger {
                 ledger.fold(index, event);
             }
         })?;
+        ledger.bytes = bytes;
         if regions.is_empty() {
             return Ok(ledger);
         }
         // A jump says which entries before it count, so the whole log is read once more, knowing all of them.
         let mut ledger = Self {
             regions: Arc::new(regions),
+            bytes,
             ..Self::default()
         };
         each(store, log, OplogIndex(1), |index, event| {
@@ -194,6 +205,7 @@ impl Ledger {
         match event {
             Event::Create(create) => {
                 self.version = create.version;
+                self.secrets = create.secrets;
                 let at = OplogIndex(create.forked_at);
                 self.origin = create.forked_from.map(|name| Origin { name, at });
             }
@@ -241,6 +253,7 @@ impl Ledger {
             Event::Updated(updated) => {
                 self.settle_update(updated.version);
                 self.version = updated.version;
+                self.secrets = updated.secrets;
                 if let Some(snapshot) = updated.snapshot {
                     self.base = Some(Base {
                         index,
@@ -249,6 +262,7 @@ impl Ledger {
                         lines: self.lines,
                         version: updated.version,
                         from: updated.from,
+                        secrets_before: updated.secrets_before,
                     });
                 }
             }
@@ -289,14 +303,15 @@ pub(crate) fn each(
     log: LogId,
     first: OplogIndex,
     mut f: impl FnMut(OplogIndex, Event),
-) -> Result<(), StoreError> {
-    let mut next = first;
+) -> Result<u64, StoreError> {
+    let (mut next, mut read) = (first, 0);
     loop {
         let entries = store.read(log, next, BATCH_ENTRIES, BATCH_BYTES)?;
         if entries.is_empty() {
-            return Ok(());
+            return Ok(read);
         }
         for bytes in entries {
+            read += bytes.len() as u64;
             let index = next;
             next = index.next();
             let entry = OplogEntry::from_bytes(&bytes).map_err(|error| StoreError::Corrupt {

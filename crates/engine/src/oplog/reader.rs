@@ -61,6 +61,10 @@ pub(crate) struct Seen {
     pub(crate) salt: u64,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are entries, and a box would be an allocation for each"
+)]
 enum Item {
     Entry(OplogIndex, Event),
     /// The end of a region, made by the jump at this index.

@@ -23,6 +23,8 @@ pub(crate) struct Writer {
     log: LogId,
     tail: OplogIndex,
     last: Seq,
+    /// Bytes of all entries of the log.
+    bytes: u64,
 }
 
 impl Writer {
@@ -40,7 +42,18 @@ impl Writer {
             log,
             tail,
             last,
+            bytes: 0,
         }
+    }
+
+    /// The entries before the first one that this writer appends have so many bytes.
+    pub(crate) fn has_before(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    /// Bytes of all entries of the log. What stands in blobs counts with its name only.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Index of the last entry.
@@ -67,6 +80,7 @@ impl Writer {
     pub(crate) fn append_with(&mut self, event: Event, also: Vec<Op>) -> OplogIndex {
         let entry = OplogEntry::new(self.clock.wall_micros(), event).to_bytes();
         self.tail = self.tail.next();
+        self.bytes += entry.len() as u64;
         let append = Op::Append {
             log: self.log,
             first: self.tail,

@@ -18,6 +18,7 @@ use crate::host::durable::{Halt, Start, Subject, input_hash};
 use crate::host::{Guest, HostState, Source, wait_outside};
 use crate::node::Node;
 use crate::queue::{CreateWith, Reply, Target};
+use crate::trace::CallTrace;
 
 /// URN of a worker.
 pub(crate) fn worker_urn(worker: &WorkerId) -> String {
@@ -87,6 +88,8 @@ pub(crate) struct RemoteCall {
     pub(crate) repeated: bool,
     /// Until when it has to be done, µs since 1970.
     pub(crate) deadline: Option<u64>,
+    /// What its span needs, if its invocation belongs to a trace.
+    pub(crate) trace: Option<CallTrace>,
 }
 
 /// How a call names its function.
@@ -251,6 +254,19 @@ impl Guest {
 }
 
 impl HostState {
+    /// Why the guest may not call a target at this moment, if it may not.
+    pub(crate) fn denial(&self, target: &Target) -> Option<RpcError> {
+        let caller = self.guest.worker.component_id;
+        self.rpc.node.may_call(caller, target).err()
+    }
+
+    /// Whether the guest may know what becomes of workers of a component: those of its own namespace. Components do not move, so the
+    /// answer is the same for ever.
+    pub(crate) fn may_see(&self, component: ComponentId) -> bool {
+        let own = self.guest.worker.component_id;
+        self.rpc.node.are_neighbours(own, component)
+    }
+
     /// The target of a worker URN or URL. A name is made up for a durable worker without one, and recorded.
     /// Source: client spec §1.4, §4.4.
     pub(crate) fn rpc_target(&mut self, uri: &str) -> Result<Target, Halt> {
@@ -273,7 +289,7 @@ impl HostState {
                         let id = state
                             .rpc
                             .node
-                            .component_named(&name)
+                            .component_named(state.guest.worker.component_id, &name)
                             .map_err(|error| Halt::CalleeFailed(error.to_string()))?;
                         Ok(Value::Bytes(id.0.as_bytes().to_vec()))
                     },
@@ -325,6 +341,7 @@ impl HostState {
         };
         let (subject, input, hash) = about(&target, &function, params);
         let deadline = self.invoking.call_deadline(self.real_now() / 1_000);
+        let trace = self.call_trace(&key.0);
         let call = RemoteCall {
             target,
             key,
@@ -333,6 +350,7 @@ impl HostState {
             input,
             repeated: false,
             deadline,
+            trace,
         };
         Ok(Prepared {
             call,
@@ -401,6 +419,7 @@ impl HostState {
         let Got::Result(result) = future.get() else {
             return Err(Halt::CalleeFailed("the result was taken".into()));
         };
+        self.trace_call(&future.call, true, result.as_ref().err());
         if let Some(start) = start
             && (result.is_ok() || errors_are_values)
         {
@@ -437,13 +456,18 @@ impl HostState {
         prepared.call.deadline = None;
         let (start, replayed) = self.sent(calls::RPC_INVOKE, &prepared)?;
         prepared.call.repeated = replayed;
+        let sent = prepared.call.clone();
         let outgoing = Outgoing {
             start,
             call: prepared.call,
             future: None,
             accepted: None,
         };
-        self.post(outgoing, replayed)
+        let posted = self.post(outgoing, replayed)?;
+        if !replayed {
+            self.trace_call(&sent, false, posted.as_ref().err());
+        }
+        Ok(posted)
     }
 
     /// Calls without waiting for the result.
@@ -487,6 +511,18 @@ impl HostState {
         Ok(future)
     }
 
+    /// A call has ended, live: its span is made.
+    fn trace_call(&self, call: &RemoteCall, waits: bool, error: Option<&RpcError>) {
+        if call.trace.is_none() {
+            return;
+        }
+        let (target, function) = (call.target.to_string(), call.function.to_string());
+        let error = error.map(|error| self.redactor.text(&error.to_string()).into_owned());
+        let about = (target.as_str(), function.as_str(), &call.key);
+        let (node, caller) = (self.rpc.node(), &self.guest.worker);
+        node.call_ended(caller, call.trace.as_ref(), about, waits, error);
+    }
+
     fn sent(&mut self, call: Call, prepared: &Prepared) -> Result<(OplogIndex, bool), Halt> {
         if self.is_unrecorded() {
             return Ok((OplogIndex(0), false));
@@ -496,7 +532,18 @@ impl HostState {
 
     /// The guest drops a future: if its call is still under way, nobody wants its result any more, and it is cancelled.
     pub(crate) fn abandon(&mut self, future: &Arc<CallFuture>) -> Result<(), Halt> {
-        if !future.abandon() {
+        let seen = future.get();
+        let under_way = matches!(seen, Got::Pending) && future.abandon();
+        if self.rpc.live {
+            let gone = || RpcError::Cancelled("nobody waits for the result any more".into());
+            match seen {
+                Got::Result(result) => self.trace_call(&future.call, true, result.as_ref().err()),
+                Got::Pending => self.trace_call(&future.call, true, Some(&gone())),
+                // Its span was made when the result was taken.
+                Got::Taken => {}
+            }
+        }
+        if !under_way {
             return Ok(());
         }
         if self.rpc.live {
@@ -524,7 +571,11 @@ impl HostState {
             };
             return Ok(found.map(|value| {
                 future.take_replayed();
-                result_from(*value)
+                let result = result_from(*value);
+                if matches!(result, Err(RpcError::Denied(_))) {
+                    self.rpc.forget(future);
+                }
+                result
             }));
         }
         self.go_live()?;
@@ -541,6 +592,7 @@ impl HostState {
                 Ok(None)
             }
             Got::Result(result) => {
+                self.trace_call(&future.call, true, result.as_ref().err());
                 if recorded && (result.is_ok() || errors_are_values) {
                     let value = Value::Option(Some(Box::new(result_value(&result))));
                     self.journal()?.record(call, hash, &value)?;
@@ -548,6 +600,19 @@ impl HostState {
                 Ok(Some(result))
             }
         }
+    }
+
+    /// A future of a call that was refused before it was made: its result is the refusal.
+    pub(crate) fn refused_call(
+        &mut self,
+        target: Target,
+        function: Function,
+        refusal: RpcError,
+    ) -> Result<Arc<CallFuture>, Halt> {
+        let future = CallFuture::new(self.remote_call(target, function, Vec::new())?.call);
+        future.take_delivery();
+        future.resolve(Err(refusal));
+        Ok(future)
     }
 
     /// Delivers a call that nobody waits for; one that was replayed is kept until the run is live.
@@ -635,6 +700,14 @@ impl HostState {
 }
 
 impl Rpc {
+    /// The guest was told that this call was denied: it is not made later because the way is open by now.
+    fn forget(&mut self, denied: &Arc<CallFuture>) {
+        self.outbox.retain(|outgoing| {
+            let future = outgoing.future.as_ref();
+            !future.is_some_and(|future| Arc::ptr_eq(future, denied))
+        });
+    }
+
     fn issue(&self, guest: &Arc<Guest>, outgoing: &mut Outgoing) -> Result<(), RpcError> {
         let (sender, receiver) = oneshot::channel();
         let reply = match &outgoing.future {
@@ -661,7 +734,7 @@ fn about(target: &Target, function: &Function, params: Vec<Value>) -> (String, V
 }
 
 /// A result as it is recorded. The numbers of the cases are on disk: never reuse one.
-pub(super) fn result_value(result: &Result<Value, RpcError>) -> Value {
+pub(crate) fn result_value(result: &Result<Value, RpcError>) -> Value {
     let text = |text: &String| Value::String(text.clone());
     let case = |number, payload| Value::Variant(number, Some(Box::new(payload)));
     Value::Result(match result {
@@ -681,7 +754,7 @@ pub(super) fn result_value(result: &Result<Value, RpcError>) -> Value {
 }
 
 /// A recorded result. What cannot be read is a protocol error: the guest hears of it as of any other.
-pub(super) fn result_from(value: Value) -> Result<Value, RpcError> {
+pub(crate) fn result_from(value: Value) -> Result<Value, RpcError> {
     match value {
         Value::Result(Ok(Some(value))) => Ok(*value),
         Value::Result(Err(Some(error))) => Err(match *error {

@@ -151,7 +151,8 @@ fn is_resource(
         return Ok(repeats);
     }
     let node = state.rpc.node();
-    Ok(node.has_resource(target, &name.resource, new))
+    let caller = state.guest.worker.component_id;
+    Ok(node.has_resource(caller, target, &name.resource, new))
 }
 
 /// Makes a resource of a target.

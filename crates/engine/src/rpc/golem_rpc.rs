@@ -95,15 +95,21 @@ impl Linked<'_> {
         params: &[WitValue],
     ) -> Result<Result<(Target, Vec<Value>), RpcError>> {
         let target = self.0.table.get(client)?.target.clone();
-        let recorded = match self.0.journal()?.peek()? {
-            Some((_, Event::Read(read))) => read.call == RPC_REFUSED.number,
-            _ => false,
+        let (is_new, recorded) = match self.0.journal()?.peek()? {
+            None => (true, false),
+            Some((_, Event::Read(read))) => (false, read.call == RPC_REFUSED.number),
+            Some(_) => (false, false),
         };
-        if !recorded && let Ok(values) = self.values(&target, name, params) {
+        // What was allowed when it was new is repeated, whoever may call whom by now.
+        let denied = if is_new { self.0.denial(&target) } else { None };
+        if !recorded
+            && denied.is_none()
+            && let Ok(values) = self.values(&target, name, params)
+        {
             return Ok(Ok((target, values)));
         }
         let refusal = self.0.durable(RPC_REFUSED, 0, |state| {
-            let error = Linked(state).values(&target, name, params).err();
+            let error = denied.or_else(|| Linked(state).values(&target, name, params).err());
             let error =
                 error.unwrap_or_else(|| RpcError::Protocol(format!("`{name}` changed meanwhile")));
             Ok(result_value(&Err(error)))
@@ -195,13 +201,16 @@ impl types::HostWasmRpc for Linked<'_> {
         function_name: String,
         function_params: Vec<WitValue>,
     ) -> Result<Resource<RpcFuture>> {
-        let (target, values) = match self.prepare(&client, &function_name, &function_params)? {
-            Ok(call) => call,
+        let prepared = self.prepare(&client, &function_name, &function_params)?;
+        let function = Function::Named(function_name);
+        let future = match prepared {
+            Ok((target, values)) => self.0.call_later(target, function, values)?,
+            Err(denied @ RpcError::Denied(_)) => {
+                let target = self.0.table.get(&client)?.target.clone();
+                self.0.refused_call(target, function, denied)?
+            }
             Err(error) => return Err(Halt::InvalidRequest(error.to_string()).into()),
         };
-        let future = self
-            .0
-            .call_later(target, Function::Named(function_name), values)?;
         let future = self.0.table.push(RpcFuture { future })?;
         self.0
             .mirror

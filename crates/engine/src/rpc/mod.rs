@@ -10,7 +10,9 @@ mod stub;
 mod wait_graph;
 mod wit_value;
 
-pub(crate) use call::{Delivered, Function, RemoteCall, Rpc, RpcError, worker_urn};
+pub(crate) use call::{
+    Delivered, Function, RemoteCall, Rpc, RpcError, result_from, result_value, worker_urn,
+};
 pub(crate) use clients::new_stub_client;
 pub(crate) use future::CallFuture;
 pub(crate) use golem_rpc::{

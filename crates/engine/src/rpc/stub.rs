@@ -615,10 +615,11 @@ mod tests {
     (export "api" (type $api (sub resource)))
     (export "future-ours-result" (type $ours (sub resource)))
     (export "future-theirs-result" (type $theirs (sub resource)))
+    (export "future-blocking-x-result" (type $half (sub resource)))
     {body})))"#
         );
         let engine = Engine::default();
-        let component = Component::new(&engine, text).unwrap();
+        let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
         let typ = component.component_type();
         let stub = typ
             .imports(&engine)
@@ -666,7 +667,7 @@ mod tests {
         let made = r#"(export "[constructor]future-theirs-result" (func (result (own $theirs))))"#;
         assert_eq!(futures(made), [""; 0]);
         // The half of `blocking-blocking-…` that does not wait.
-        let half = func("[method]api.blocking-ours", "api", own_ours);
-        assert_eq!(futures(&half), ours);
+        let half = func("[method]api.blocking-x", "api", "(result (own $half))");
+        assert_eq!(futures(&half), ["future-blocking-x-result"]);
     }
 }

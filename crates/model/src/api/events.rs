@@ -4,12 +4,13 @@
 //!
 //! `oplog_index` is new: a listener that was cut off goes on behind the last one it has. Clients of 1.1 skip it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{IdempotencyKey, OplogIndex, Timestamp};
 
 /// One event, tagged from outside: `{"StdOut": {…}}`, `"Close"`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WorkerEvent {
     /// The guest wrote to its standard output.
     StdOut(OutputEvent),
@@ -26,7 +27,7 @@ pub enum WorkerEvent {
 }
 
 /// Bytes of a stream of the guest: one line with its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputEvent {
     /// When it became part of the worker's history.
     pub timestamp: Timestamp,
@@ -38,7 +39,7 @@ pub struct OutputEvent {
 }
 
 /// A line of `wasi:logging`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogEvent {
     /// When it became part of the worker's history.
     pub timestamp: Timestamp,
@@ -54,7 +55,7 @@ pub struct LogEvent {
 }
 
 /// An invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvocationEvent {
     /// When.
     pub timestamp: Timestamp,

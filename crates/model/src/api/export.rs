@@ -2,12 +2,13 @@
 //! THE WORDS / api export: what an export of a whole server says of itself, and what became of an import. In: nothing. Out: serde
 //! types. Read next: golem-storage `export.rs`. Format: docs/formats/export.md.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Timestamp;
 
 /// The first record of an export. A later version of the program may add to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportHead {
     /// Version of the program that wrote it.
@@ -19,7 +20,7 @@ pub struct ExportHead {
 }
 
 /// What an export has in it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportTotals {
     /// Bytes of the whole file.
@@ -35,7 +36,7 @@ pub struct ExportTotals {
 }
 
 /// A whole export: its file was read or written to the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Export {
     /// Its name: SHA-256, in lower-case hexadecimal, of all bytes before its end record.
@@ -47,7 +48,7 @@ pub struct Export {
 }
 
 /// Answer of `GET /v1/import`: whether this server takes an import, that is, has nothing yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportReadiness {
     /// Whether it does.

@@ -2,19 +2,20 @@
 //! THE WORDS / api/travel: the bodies of calls that move a worker in its history, look at it aside, or plan for it: cancel, revert,
 //! fork, schedule, replay, verify. In: nothing. Out: serde types. Never touches IO. Read next: `../public_oplog.rs`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ComponentVersion, IdempotencyKey, OplogIndex, Timestamp, WorkerId};
 
 /// Answer of `DELETE …/workers/{w}/invocations/{key}` and of `DELETE …/workers/{w}/schedule/{id}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CancelResponse {
     /// Whether there was such an invocation that had not finished.
     pub canceled: bool,
 }
 
 /// Body of `POST …/workers/{w}/revert`: exactly one of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum RevertRequest {
     /// The last entry that counts.
@@ -24,7 +25,7 @@ pub enum RevertRequest {
 }
 
 /// Body of `POST …/workers/{w}/fork`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ForkRequest {
     /// The last entry that the new worker has as well.
@@ -34,7 +35,7 @@ pub struct ForkRequest {
 }
 
 /// Its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ForkResponse {
     /// The new worker.
@@ -42,7 +43,7 @@ pub struct ForkResponse {
 }
 
 /// Answer of `POST …/workers/{w}/schedule`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleResponse {
     /// What takes it back.
@@ -103,6 +104,20 @@ impl Serialize for ScheduleId {
     }
 }
 
+impl JsonSchema for ScheduleId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ScheduleId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Names a scheduled invocation of a worker: `due-number`.",
+            "type": "string",
+            "pattern": "^[0-9]+-[0-9]+$",
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for ScheduleId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -111,7 +126,7 @@ impl<'de> Deserialize<'de> for ScheduleId {
 }
 
 /// A history repeated aside. Answer of `GET …/workers/{w}/replay`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
     /// The worker.
@@ -131,7 +146,7 @@ pub struct Replay {
 }
 
 /// How a [`Replay`] ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ReplayOutcome {
     /// Everything recorded was repeated.
@@ -143,7 +158,7 @@ pub enum ReplayOutcome {
 }
 
 /// One entry of a [`Replay`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplayStep {
     /// Its index.
@@ -155,7 +170,7 @@ pub struct ReplayStep {
 }
 
 /// Body of `POST /v1/components/{cid}/update-dry-run` and `POST …/workers/{w}/update-dry-run`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRunRequest {
     /// The version to try.
@@ -163,14 +178,14 @@ pub struct DryRunRequest {
 }
 
 /// Answer of a dry run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DryRunResponse {
     /// One per worker that runs another version.
     pub workers: Vec<Replay>,
 }
 
 /// Answer of `GET …/workers/{w}/verify`. JSON: tagged by `checkpoint`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     tag = "checkpoint",
     rename_all = "camelCase",

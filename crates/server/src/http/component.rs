@@ -10,15 +10,16 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, Stat
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::post;
-use golem_engine::ComponentError;
+use golem_engine::Upload;
 use golem_model::component::{Component, ComponentType, Uploaded};
-use golem_model::{ComponentId, ComponentVersion, names};
+use golem_model::{ComponentId, ComponentName, ComponentVersion, names};
 use tokio::sync::SemaphorePermit;
 
 use super::error::{ApiError, RequestError};
 use super::extract::{ComponentAt, Params, VersionAt, receive};
+use super::gate::Acting;
 use super::routes::{DEPLOY, Routes, VIEW};
-use super::upload::{Upload, component_type};
+use super::upload::{Upload as Form, component_type};
 use super::{Door, reply};
 use crate::limits;
 
@@ -27,7 +28,7 @@ type Answer = Result<Response, ApiError>;
 /// All routes of components.
 pub(super) fn routes() -> Routes {
     const COMPONENT: &str = "/v1/components/{component}";
-    let limit = DefaultBodyLimit::max(limits::COMPONENT_BYTES_MAX + limits::UPLOAD_REST_BYTES_MAX);
+    let limit = DefaultBodyLimit::max(limits::UPLOAD_BYTES_MAX);
     let (create, update) = (post(create).layer(limit), post(update).layer(limit));
     Routes::new()
         .get("/v1/components", VIEW, list)
@@ -45,23 +46,25 @@ pub(super) fn routes() -> Routes {
         .put(&format!("{COMPONENT}/upload"), DEPLOY, upload)
 }
 
-/// `GET /v1/components[?component-name=N]`: every version of every match, an empty list when there is none.
-async fn list(State(door): State<Arc<Door>>, query: Params) -> Answer {
-    match door.node.components(query.get("component-name")) {
-        Ok(components) => Ok(many(&components)),
-        Err(ComponentError::NameNotFound(_)) => Ok(many(&[])),
-        Err(error) => Err(error.into()),
-    }
+/// `GET /v1/components[?component-name=N]`: every version of every match in the namespace, an empty list when there is none.
+async fn list(State(door): State<Arc<Door>>, Acting(namespace): Acting, query: Params) -> Answer {
+    let name = query.get("component-name");
+    Ok(many(&door.node.components(&namespace, name)))
 }
 
-/// `POST /v1/components`: the first version of a new component.
-async fn create(State(door): State<Arc<Door>>, request: Request) -> Answer {
+/// `POST /v1/components`: the first version of a new component of the namespace.
+async fn create(
+    State(door): State<Arc<Door>>,
+    Acting(namespace): Acting,
+    request: Request,
+) -> Answer {
     let _turn = turn(&door).await?;
     let mut upload = form(request).await?;
     let name = upload.take_name()?;
     names::check_component_name(&name)?;
-    let (kind, wasm) = (upload.kind.unwrap_or_default(), upload.take_wasm()?);
-    let component = door.node.create_component(&name, kind, wasm).await?;
+    let (kind, code) = (upload.kind.unwrap_or_default(), upload.take_code().await?);
+    let called = ComponentName::new(namespace, &name);
+    let component = door.node.create_component(called, kind, code).await?;
     tracing::info!(component = %component.versioned_component_id.component_id, name, "component created");
     taken(&door, &component).await
 }
@@ -74,8 +77,8 @@ async fn update(
 ) -> Answer {
     let _turn = turn(&door).await?;
     let mut upload = form(request).await?;
-    let wasm = upload.take_wasm()?;
-    next_version(&door, id, upload.kind, wasm).await
+    let code = upload.take_code().await?;
+    next_version(&door, id, upload.kind, code).await
 }
 
 /// `PUT …/upload[?component_type=…]`: the next version, as bare bytes.
@@ -91,16 +94,16 @@ async fn upload(
         .map(component_type)
         .transpose()?;
     let wasm = receive(body, limits::COMPONENT_BYTES_MAX, limits::UPLOAD_TIMEOUT).await?;
-    next_version(&door, id, kind, wasm.into()).await
+    next_version(&door, id, kind, Vec::from(wasm).into()).await
 }
 
 async fn next_version(
     door: &Door,
     id: ComponentId,
     kind: Option<ComponentType>,
-    wasm: Vec<u8>,
+    code: Upload,
 ) -> Answer {
-    let component = door.node.update_component(id, kind, wasm).await?;
+    let component = door.node.update_component(id, kind, code).await?;
     let version = component.versioned_component_id.version;
     tracing::info!(component = %id, version, "component updated");
     taken(door, &component).await
@@ -109,7 +112,7 @@ async fn next_version(
 /// The component with what is suspicious about it, for whoever uploads.
 async fn taken(door: &Door, component: &Component) -> Answer {
     let id = component.versioned_component_id;
-    let warnings = match door.node.stale_stubs(id.component_id, id.version).await {
+    let mut warnings = match door.node.stale_stubs(id.component_id, id.version).await {
         Ok(warnings) => warnings,
         // The component is taken, whatever can be said of its stubs.
         Err(error) => {
@@ -117,6 +120,11 @@ async fn taken(door: &Door, component: &Component) -> Answer {
             Vec::new()
         }
     };
+    for secret in door.node.missing_secrets(component) {
+        warnings.push(format!(
+            "there is no secret `{secret}`, and workers cannot be created before there is: golem-cli secret set {secret} < FILE"
+        ));
+    }
     Ok(reply::ok(&Uploaded {
         component: component.clone(),
         warnings,
@@ -158,9 +166,9 @@ fn many(components: &[Arc<Component>]) -> Response {
     reply::ok(&components)
 }
 
-async fn form(request: Request) -> Result<Upload, RequestError> {
+async fn form(request: Request) -> Result<Form, RequestError> {
     match Multipart::from_request(request, &()).await {
-        Ok(form) => Upload::read(form).await,
+        Ok(form) => Form::read(form).await,
         Err(error) => Err(RequestError::BadForm {
             detail: error.body_text(),
         }),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DOOR / http/connect: `GET …/workers/{worker}/connect`, a WebSocket on which a worker is heard: what it writes and logs,
 //! which invocations begin and end. In: an upgrade. Out: one text for each event. Bounds: [`limits::LISTENERS_MAX`], a page at a
-//! time. Never wakes an instance: it reads the oplog. Read next: golem-model `websocket.rs`. Source: client spec §6.6, §8.2 (9).
+//! time. Never wakes an instance: it reads the oplog. Read next: golem-model `api/events.rs`. Source: client spec §6.6, §8.2 (9).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{
@@ -13,16 +14,17 @@ use axum::http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::response::Response;
+use futures_util::{SinkExt as _, StreamExt as _};
 use golem_engine::WorkerError;
 use golem_model::api::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
 use golem_model::public_oplog::PublicOplogEntry;
-use golem_model::websocket::{Message, Messages, accept, frame};
+use golem_model::websocket::accept;
 use golem_model::{ComponentVersion, OplogIndex, WorkerId};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
 use super::Door;
 use super::error::{ApiError, RequestError};
@@ -68,7 +70,10 @@ async fn connect(
         .ok_or(RequestError::NotAWebSocket)?;
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(stream) => listen(&door, &worker, from, TokioIo::new(stream)).await,
+            Ok(stream) => {
+                let mut socket = socket(stream).await;
+                listen(&door, &worker, from, &mut socket).await;
+            }
             Err(error) => tracing::debug!(%error, "a listener left before it heard anything"),
         }
         drop(place);
@@ -109,32 +114,19 @@ fn key(headers: &HeaderMap) -> Result<String, RequestError> {
     key.map(short).ok_or(RequestError::NotAWebSocket)
 }
 
+/// A connection on which a worker is heard.
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// A listener says next to nothing: what is larger than its own limit ends the connection.
+async fn socket(stream: Upgraded) -> Socket {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(limits::LISTENER_SAYS_BYTES_MAX))
+        .max_frame_size(Some(limits::LISTENER_SAYS_BYTES_MAX));
+    WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await
+}
+
 /// Says what the worker does until the listener or the worker leaves, or the server stops.
-async fn listen<S>(door: &Door, worker: &WorkerId, from: OplogIndex, stream: S)
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
-{
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    // A listener says next to nothing: a few answers may wait.
-    let (heard, mut incoming) = mpsc::channel(8);
-    let reading = tokio::spawn(async move {
-        let mut messages = Messages::default();
-        let mut bytes = [0; 1024];
-        while let Ok(count @ 1..) = reader.read(&mut bytes).await {
-            messages.push(bytes.get(..count).unwrap_or_default());
-            loop {
-                match messages.next() {
-                    Ok(Some(message)) => {
-                        if heard.send(message).await.is_err() {
-                            return;
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(_) => return,
-                }
-            }
-        }
-    });
+async fn listen(door: &Door, worker: &WorkerId, from: OplogIndex, socket: &mut Socket) {
     let mut tail = Tail {
         next: from,
         version: None,
@@ -149,56 +141,50 @@ where
             }
         };
         let idle = events.is_empty();
-        let mut out = Vec::new();
-        for event in events {
-            out.extend(said(&event));
-        }
+        let mut messages: Vec<Message> = events.iter().map(said).collect();
         if Instant::now() >= ping {
             ping = Instant::now() + limits::PING_EVERY;
-            out.extend(frame(&Message::Ping(Vec::new()), None));
+            messages.push(Message::Ping(Bytes::new()));
         }
-        if !out.is_empty() && !send(&mut writer, &out).await {
+        if !send(socket, messages).await {
             break false;
         }
         if door.is_stopping() {
             break true;
         }
-        if !idle {
-            continue;
-        }
-        match timeout(limits::LISTEN_PAUSE, incoming.recv()).await {
-            Err(_) => {}
-            Ok(Some(Message::Ping(data))) => {
-                if !send(&mut writer, &frame(&Message::Pong(data), None)).await {
-                    break false;
-                }
-            }
-            Ok(Some(Message::Data(_) | Message::Pong(_))) => {}
-            Ok(Some(Message::Close) | None) => break false,
+        let pause = if idle {
+            limits::LISTEN_PAUSE
+        } else {
+            Duration::ZERO
+        };
+        match timeout(pause, socket.next()).await {
+            // A ping is answered by the library, with what is sent next.
+            Err(_) | Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+            Ok(Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Frame(_)))) => {}
+            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => break false,
         }
     };
-    let mut last = if ended {
-        said(&WorkerEvent::Close)
-    } else {
-        Vec::new()
-    };
-    last.extend(frame(&Message::Close, None));
+    let mut last = Vec::new();
+    if ended {
+        last.push(said(&WorkerEvent::Close));
+    }
+    last.push(Message::Close(None));
     // The other end may be gone already.
-    let _ = send(&mut writer, &last).await;
-    reading.abort();
+    let _ = send(socket, last).await;
 }
 
-fn said(event: &WorkerEvent) -> Vec<u8> {
+fn said(event: &WorkerEvent) -> Message {
     // Nothing in an event can fail to be JSON.
-    let text = serde_json::to_vec(event).unwrap_or_default();
-    frame(&Message::Data(text), None)
+    Message::text(serde_json::to_string(event).unwrap_or_default())
 }
 
-/// Whether the bytes left in time: a listener that does not read is cut off.
-async fn send(writer: &mut (impl tokio::io::AsyncWrite + Unpin), bytes: &[u8]) -> bool {
+/// Whether the messages left in time: a listener that does not read is cut off.
+async fn send(socket: &mut Socket, messages: Vec<Message>) -> bool {
     let sent = async {
-        writer.write_all(bytes).await?;
-        writer.flush().await
+        for message in messages {
+            socket.feed(message).await?;
+        }
+        socket.flush().await
     };
     matches!(timeout(limits::LISTENER_TIMEOUT, sent).await, Ok(Ok(())))
 }

@@ -15,10 +15,14 @@ use super::extract::JsonBodies;
 use super::metrics::{self, Requests};
 use super::routes::Routes;
 use super::transfer::Transfer;
-use super::{component, connect, health, oplog, serve, token, transfer, travel, worker};
+use super::{
+    absent, component, connect, files, health, namespace, openapi, oplog, secrets, serve, token,
+    transfer, travel, worker,
+};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::limits;
+use crate::rates::Rates;
 
 /// What all requests share.
 pub(crate) struct Door {
@@ -32,6 +36,8 @@ pub(crate) struct Door {
     pub(super) uploads: Semaphore,
     /// Who may call.
     pub(crate) access: Access,
+    /// Who asks how often.
+    pub(super) rates: Rates,
     /// Who did what.
     pub(super) audit: Audit,
     /// Places for those who listen to workers.
@@ -44,14 +50,15 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// A door to `node` for those whom `access` knows; `audit` notes what they do.
-    pub(crate) fn new(node: Arc<Node>, access: Access, audit: Audit) -> Self {
+    /// A door to `node` for those whom `access` knows, as often as `rates` lets them; `audit` notes what they do.
+    pub(crate) fn new(node: Arc<Node>, access: Access, rates: Rates, audit: Audit) -> Self {
         Self {
             node,
             cursors: Cursors::default(),
             json: JsonBodies::new(),
             uploads: Semaphore::new(limits::UPLOADS_AT_ONCE),
             access,
+            rates,
             audit,
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
             requests: Requests::default(),
@@ -113,5 +120,10 @@ pub(super) fn all_routes() -> Routes {
         .merge(travel::routes())
         .merge(token::routes())
         .merge(transfer::routes())
+        .merge(secrets::routes())
+        .merge(namespace::routes())
         .merge(metrics::routes())
+        .merge(files::routes())
+        .merge(absent::routes())
+        .merge(openapi::routes())
 }

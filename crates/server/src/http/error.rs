@@ -4,10 +4,12 @@
 //!
 //! The shape is that of Golem 1.1 (`errors`, `error`, `golemError`); `code`, `message` and `hint` stand beside it.
 
+use std::net::IpAddr;
+
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use golem_engine::{ComponentError, WorkerError};
+use golem_engine::{ComponentError, NamespaceError, SecretError, WorkerError};
 use golem_model::api::Role;
 use golem_model::api_error::{ErrorBody, GolemError};
 use golem_model::duration::BadDuration;
@@ -15,7 +17,7 @@ use golem_model::filter::FilterError;
 use golem_model::json::JsonError;
 use golem_model::names::NameError;
 use golem_model::query::QueryError;
-use golem_model::{Coded, Problem};
+use golem_model::{Coded, Namespace, Problem};
 use uuid::Uuid;
 
 use super::reply;
@@ -113,11 +115,29 @@ pub(crate) enum RequestError {
         /// What was expected.
         expected: &'static str,
     },
-    /// Part of the 1.1 API that this server does not have.
+    /// Something that this server does not have.
     #[error("this server does not do {what}")]
     Unsupported {
         /// What was asked for.
         what: &'static str,
+    },
+    /// The initial files are no archive that can be taken.
+    #[error("the initial files are no zip archive that can be taken: {detail}")]
+    BadArchive {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// API definitions, their deployments and their security schemes: paths of Golem 1.1 that this server does not have.
+    #[error("this server does not route requests by API definitions; `{path}` is part of them")]
+    NoApiDefinitions {
+        /// The path.
+        path: String,
+    },
+    /// Plugins: paths of Golem 1.1 where this server has nothing, and takes nothing.
+    #[error("this server runs no plugins, so there is nothing to do at `{path}`")]
+    NoPlugins {
+        /// The path.
+        path: String,
     },
     /// The header cannot be a key.
     #[error(
@@ -153,14 +173,60 @@ pub(crate) enum RequestError {
     #[error("the token does not hold")]
     TokenRefused,
     /// The token may not do that.
-    #[error("the token `{name}` is that of a {has}, and this takes a {needs}")]
+    #[error("`{name}` is {} in the namespace `{namespace}`, and this takes a {needs}", has.map_or_else(|| "nobody".to_owned(), |has| format!("a {has}")))]
     NotAllowed {
-        /// Its name.
+        /// Who asks.
         name: String,
-        /// Its role.
-        has: Role,
+        /// Their role.
+        has: Option<Role>,
+        /// Where.
+        namespace: Namespace,
         /// The role that may.
         needs: Role,
+    },
+    /// It belongs to no namespace, so that a role in one of them is not enough.
+    #[error("this takes a {needs} of every namespace, and `{name}` is none")]
+    NotEverywhere {
+        /// Who asks.
+        name: String,
+        /// The role that may.
+        needs: Role,
+    },
+    /// Somebody with a role in several namespaces named none of them.
+    #[error("the request names none of the namespaces {}", .names.join(", "))]
+    WhichNamespace {
+        /// Those of whoever asks.
+        names: Vec<String>,
+    },
+    /// The token of another issuer.
+    #[error("the token does not hold: {why}")]
+    JwtRefused {
+        /// Why.
+        why: String,
+    },
+    /// It cannot be said whether the token of another issuer holds.
+    #[error("the keys of the issuer `{issuer}` cannot be had at the moment")]
+    KeysAway {
+        /// The issuer.
+        issuer: String,
+    },
+    /// Somebody asks more often than they may.
+    #[error("{what} `{who}` asks too often")]
+    TooOften {
+        /// `the token` or `the address`.
+        what: &'static str,
+        /// Its name.
+        who: String,
+        /// When to come again.
+        seconds: u64,
+    },
+    /// Somebody has failed too often to say who they are.
+    #[error("the address {address} has failed too often to say who it is")]
+    LockedOut {
+        /// The address.
+        address: IpAddr,
+        /// When to come again.
+        seconds: u64,
     },
     /// The name of a token.
     #[error("`{}` is no name for a token: 1 to {} printable characters", name.escape_debug(), crate::access::NAME_CHARS_MAX)]
@@ -168,6 +234,17 @@ pub(crate) enum RequestError {
         /// The name.
         name: String,
     },
+    /// An owner of one namespace gives tokens for that one only.
+    #[error("`{name}` is not the owner of every place that a token with `{roles}` is for")]
+    NotOwner {
+        /// Who asks.
+        name: String,
+        /// The roles of the token.
+        roles: String,
+    },
+    /// A token for nothing.
+    #[error("the token has neither a role nor a namespace")]
+    NoRoles,
     /// No token has the id.
     #[error("there is no token {id}")]
     NoSuchToken {
@@ -222,6 +299,9 @@ impl Coded for RequestError {
             Self::MissingPart { .. } => "API-011",
             Self::BadPart { .. } => "API-012",
             Self::Unsupported { .. } => "API-013",
+            Self::BadArchive { .. } => "API-050",
+            Self::NoApiDefinitions { .. } => "API-051",
+            Self::NoPlugins { .. } => "API-052",
             Self::BadKey => "API-014",
             Self::ForeignOrigin { .. } => "API-015",
             Self::Encode { .. } => "API-016",
@@ -232,6 +312,14 @@ impl Coded for RequestError {
             Self::BadToken => "API-031",
             Self::TokenRefused => "API-032",
             Self::NotAllowed { .. } => "API-033",
+            Self::NotEverywhere { .. } => "API-038",
+            Self::WhichNamespace { .. } => "API-039",
+            Self::NoRoles => "API-040",
+            Self::NotOwner { .. } => "API-041",
+            Self::JwtRefused { .. } => "API-042",
+            Self::KeysAway { .. } => "API-043",
+            Self::TooOften { .. } => "API-044",
+            Self::LockedOut { .. } => "API-045",
             Self::BadTokenName { .. } => "API-034",
             Self::NoSuchToken { .. } => "API-035",
             Self::LastOwner { .. } => "API-036",
@@ -258,8 +346,15 @@ impl Coded for RequestError {
             Self::BadForm { .. } | Self::MissingPart { .. } => {
                 "curl -F name=NAME -F componentType=Durable -F component=@FILE http://127.0.0.1:9881/v1/components".into()
             }
-            Self::BadPart { expected, .. } => format!("write {expected}"),
             Self::Unsupported { .. } => "what it does is in docs/rest.md".into(),
+            Self::BadPart { expected, .. } => format!("write {expected}"),
+            Self::BadArchive { .. } => "make one: cd FILES && zip -r ../files.zip . (files and directories only, without passwords)".into(),
+            Self::NoApiDefinitions { .. } => {
+                "let the component answer HTTP itself: golem-cli new --example http-api NAME, then ask …/workers/{worker}/http/PATH".into()
+            }
+            Self::NoPlugins { .. } => {
+                "transform a component before its upload: golem-cli build; follow oplogs with …/workers/{worker}/connect or …/oplog".into()
+            }
             Self::BadKey => "make one: golem-cli worker idempotency-key".into(),
             Self::ForeignOrigin { .. } => "ask by http://127.0.0.1:9881 or http://localhost:9881, from a program or from the same page".into(),
             Self::Encode { .. } => "report it: a value left the worker that REST cannot show".into(),
@@ -268,9 +363,24 @@ impl Coded for RequestError {
                 "send `Authorization: Bearer TOKEN`; with golem-cli: export GOLEM_TOKEN=TOKEN".into()
             }
             Self::TokenRefused => "ask an owner for another: golem-cli token add --name NAME --role invoker".into(),
-            Self::NotAllowed { needs, .. } => {
-                format!("ask an owner for a token of that role: golem-cli token add --name NAME --role {needs}")
+            Self::NotAllowed { needs, namespace, .. } => {
+                format!("ask an owner for a token of that role: golem-cli token add --name NAME --role {namespace}={needs}")
             }
+            Self::NotEverywhere { needs, .. } => {
+                format!("ask an owner of the server for a token of that role: golem-cli token add --name NAME --role {needs}")
+            }
+            Self::WhichNamespace { names } => {
+                let name = names.first().map_or("NAME", String::as_str);
+                format!("send `Golem-Namespace: {name}`; with golem-cli: export GOLEM_NAMESPACE={name}")
+            }
+            Self::NotOwner { .. } => "ask for roles in your own namespaces: golem-cli token add --name NAME --role NAMESPACE=invoker".into(),
+            Self::JwtRefused { .. } => "get a new one from its issuer; which issuers hold is in the file of --jwt: docs/front-door.md".into(),
+            Self::KeysAway { .. } => "try again in a moment; the log of the server says why".into(),
+            Self::TooOften { seconds, .. } => format!("come again in {seconds} s, or raise the limit: golem-cli server run --rate-limit N"),
+            Self::LockedOut { seconds, .. } => {
+                format!("come again in {seconds} s with a token that holds; behind a proxy raise the limit: golem-cli server run --auth-failures N")
+            }
+            Self::NoRoles => "say what it may: golem-cli token add --name NAME --role invoker, or --role NAMESPACE=invoker".into(),
             Self::BadTokenName { .. } => "say who or what it is for: golem-cli token add --name ci --role deployer".into(),
             Self::NoSuchToken { .. } => "list them: golem-cli token list".into(),
             Self::LastOwner { .. } => "make another first: golem-cli token add --name NAME --role owner".into(),
@@ -291,15 +401,22 @@ impl RequestError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::ForeignOrigin { .. } | Self::NotAllowed { .. } => StatusCode::FORBIDDEN,
-            Self::NoToken | Self::BadToken | Self::TokenRefused => StatusCode::UNAUTHORIZED,
+            Self::ForeignOrigin { .. }
+            | Self::NotAllowed { .. }
+            | Self::NotEverywhere { .. }
+            | Self::NotOwner { .. } => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::BadToken | Self::TokenRefused | Self::JwtRefused { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::TooOften { .. } | Self::LockedOut { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSuchToken { .. } => StatusCode::NOT_FOUND,
             Self::LastOwner { .. } | Self::TooManyTokens => StatusCode::CONFLICT,
             Self::Encode { .. } | Self::GivenUp { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Stopping | Self::TooManyListeners | Self::DiskSlow => {
+            Self::Stopping | Self::TooManyListeners | Self::DiskSlow | Self::KeysAway { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::NoApiDefinitions { .. } | Self::NoPlugins { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::BadPath { .. }
             | Self::BadQuery { .. }
             | Self::MissingQuery { .. }
@@ -308,9 +425,12 @@ impl RequestError {
             | Self::BodyBroken { .. }
             | Self::BadForm { .. }
             | Self::BadTokenName { .. }
+            | Self::WhichNamespace { .. }
+            | Self::NoRoles
             | Self::MissingPart { .. }
-            | Self::BadPart { .. }
             | Self::Unsupported { .. }
+            | Self::BadPart { .. }
+            | Self::BadArchive { .. }
             | Self::NotAWebSocket
             | Self::BadKey => StatusCode::BAD_REQUEST,
         }
@@ -324,10 +444,12 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// The body.
     pub(crate) body: Box<ErrorBody>,
+    /// Seconds after which the client may ask again, where its status is one of those that pass.
+    retry_after_s: u64,
 }
 
 /// Seconds after which a client may ask again when the server was full or stopping.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+const RETRY_AFTER_S: u64 = 1;
 
 impl ApiError {
     /// `errors` for a 400, `error` for every other status.
@@ -340,7 +462,13 @@ impl ApiError {
         Self {
             status,
             body: Box::new(body),
+            retry_after_s: RETRY_AFTER_S,
         }
+    }
+
+    /// A 400 for a text that is not what it should be.
+    pub(super) fn from_bad(error: impl Coded) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, error.problem())
     }
 
     /// A 500 of the worker API.
@@ -348,6 +476,7 @@ impl ApiError {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             body: Box::new(ErrorBody::worker(error, problem)),
+            retry_after_s: RETRY_AFTER_S,
         }
     }
 }
@@ -361,7 +490,8 @@ impl IntoResponse for ApiError {
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::INSUFFICIENT_STORAGE
         ) {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+            let seconds = HeaderValue::from(self.retry_after_s);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         response
     }
@@ -369,7 +499,13 @@ impl IntoResponse for ApiError {
 
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
-        Self::plain(error.status(), error.problem())
+        let mut answer = Self::plain(error.status(), error.problem());
+        if let RequestError::TooOften { seconds, .. } | RequestError::LockedOut { seconds, .. } =
+            error
+        {
+            answer.retry_after_s = seconds;
+        }
+        answer
     }
 }
 
@@ -403,6 +539,23 @@ impl From<JsonError> for ApiError {
     }
 }
 
+impl From<NamespaceError> for ApiError {
+    fn from(error: NamespaceError) -> Self {
+        let status = match error {
+            NamespaceError::NotFound(_)
+            | NamespaceError::GrantNotFound(_)
+            | NamespaceError::NoComponent { .. } => StatusCode::NOT_FOUND,
+            NamespaceError::AlreadyExists(_)
+            | NamespaceError::NotEmpty { .. }
+            | NamespaceError::Default
+            | NamespaceError::Full { .. } => StatusCode::CONFLICT,
+            NamespaceError::Itself(_) => StatusCode::BAD_REQUEST,
+            NamespaceError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::plain(status, error.problem())
+    }
+}
+
 impl From<ComponentError> for ApiError {
     fn from(error: ComponentError) -> Self {
         Self::from(&error)
@@ -414,14 +567,36 @@ impl From<&ComponentError> for ApiError {
         let status = match error {
             ComponentError::NotFound(_)
             | ComponentError::NameNotFound(_)
-            | ComponentError::VersionNotFound(..) => StatusCode::NOT_FOUND,
+            | ComponentError::NoNamespace(_)
+            | ComponentError::VersionNotFound(..)
+            | ComponentError::FileNotFound { .. } => StatusCode::NOT_FOUND,
             ComponentError::AlreadyExists(_) => StatusCode::CONFLICT,
             ComponentError::NotAComponent(_)
             | ComponentError::UnknownImport(_)
             | ComponentError::Compile(_)
+            | ComponentError::BadFile { .. }
+            | ComponentError::Capabilities(_)
             | ComponentError::BadName(_) => StatusCode::BAD_REQUEST,
             ComponentError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ComponentError::Store(_) | ComponentError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::plain(status, error.problem())
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        let status = match &error {
+            SecretError::NotFound(_) => StatusCode::NOT_FOUND,
+            SecretError::Length { .. } | SecretError::NotText(_) | SecretError::Name(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            SecretError::TooMany(_) | SecretError::Deleted { .. } => StatusCode::CONFLICT,
+            SecretError::Sealed { .. }
+            | SecretError::Key { .. }
+            | SecretError::KeyGone(_)
+            | SecretError::Random(_)
+            | SecretError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::plain(status, error.problem())
     }
@@ -445,6 +620,10 @@ impl From<WorkerError> for ApiError {
             WorkerError::Failed(failure) => worker(GolemError::RuntimeError {
                 details: failure.message,
             }),
+            WorkerError::LimitExceeded(failure) => worker(GolemError::RuntimeError {
+                details: failure.message,
+            }),
+            WorkerError::Secret(error) => Self::from(error),
             WorkerError::Timeout { .. } => plain(StatusCode::GATEWAY_TIMEOUT),
             WorkerError::Cancelled { .. } => worker(GolemError::RuntimeError {
                 details: problem.message.clone(),
@@ -452,7 +631,16 @@ impl From<WorkerError> for ApiError {
             WorkerError::BadUpdate { .. } | WorkerError::BadIndex { .. } => {
                 plain(StatusCode::BAD_REQUEST)
             }
-            WorkerError::PromiseNotFound { .. } => plain(StatusCode::NOT_FOUND),
+            WorkerError::PromiseNotFound { .. } | WorkerError::FileNotFound { .. } => {
+                plain(StatusCode::NOT_FOUND)
+            }
+            WorkerError::FileKind { .. } => plain(StatusCode::BAD_REQUEST),
+            WorkerError::FileUnreadable { path, detail, .. } => {
+                worker(GolemError::FileSystemError {
+                    path,
+                    reason: detail,
+                })
+            }
             WorkerError::Deadlock { .. } => worker(GolemError::RuntimeError {
                 details: problem.message.clone(),
             }),
@@ -495,6 +683,7 @@ mod tests {
                     "PreviousInvocationExited" => "PreviousInvocationExited",
                     "Interrupted" => "Interrupted",
                     "Unknown" => "Unknown",
+                    "FileSystemError" => "FileSystemError",
                     other => panic!("{other}"),
                 }
             }
@@ -522,6 +711,12 @@ mod tests {
         check(ComponentError::NotFound(id), 404, "error");
         check(ComponentError::NameNotFound("c".into()), 404, "error");
         check(ComponentError::VersionNotFound(id, 3), 404, "error");
+        let absent = ComponentError::FileNotFound {
+            component: id,
+            version: 0,
+            path: "/a".into(),
+        };
+        check(absent, 404, "error");
         check(ComponentError::AlreadyExists(id), 409, "error");
         check(ComponentError::NotAComponent("magic".into()), 400, "errors");
         check(
@@ -536,6 +731,8 @@ mod tests {
         );
         check(ComponentError::Compile("x".into()), 400, "errors");
         check(ComponentError::BadName("/".into()), 400, "errors");
+        let (path, detail) = ("/a".to_owned(), "x".to_owned());
+        check(ComponentError::BadFile { path, detail }, 400, "errors");
         check(
             ComponentError::Store(StoreError::Io("x".into())),
             500,
@@ -622,6 +819,22 @@ mod tests {
             404,
             "error",
         );
+        let (worker, path) = (id(), "a".to_owned());
+        check(WorkerError::FileNotFound { worker, path }, 404, "error");
+        let (worker, path, found) = (id(), "a".to_owned(), "a directory");
+        let wrong_kind = WorkerError::FileKind {
+            worker,
+            path,
+            found,
+        };
+        check(wrong_kind, 400, "errors");
+        let (worker, path, detail) = (id(), "a".to_owned(), "x".to_owned());
+        let unreadable = WorkerError::FileUnreadable {
+            worker,
+            path,
+            detail,
+        };
+        check(unreadable, 500, "FileSystemError");
         check(
             WorkerError::PreviousFailed {
                 worker: id(),
@@ -702,6 +915,12 @@ mod tests {
             "error",
         );
         check(RequestError::Stopping, 503, "error");
+        check(RequestError::NoPlugins { path: "/x".into() }, 501, "error");
+        check(
+            RequestError::NoApiDefinitions { path: "/x".into() },
+            501,
+            "error",
+        );
         check(NameError::Dash("-w".into()), 400, "errors");
         let wrong = JsonError {
             path: "params[0].a".into(),

@@ -3,6 +3,7 @@
 //! numbers, bodies, or the error that names the wrong part. Bounds: `limits.rs`. Never calls the engine.
 //! Read next: `upload.rs` (the multipart body), `worker.rs` (who uses this most).
 
+use std::convert::Infallible;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use axum::http::request::Parts;
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use golem_model::api::{IDEMPOTENCY_KEY_HEADER, TokenId};
+use golem_model::trace::TraceContext;
 use golem_model::{ComponentId, ComponentVersion, IdempotencyKey, WorkerId};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -35,6 +37,24 @@ pub(crate) struct TokenAt(pub(crate) TokenId);
 /// `{sha256}` of the path: the name of an export.
 #[derive(Debug, Clone)]
 pub(crate) struct ExportAt(pub(crate) String);
+
+/// The trace that a request belongs to, if it says so. Headers that are none say nothing, as the standard wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct Traced(pub(crate) Option<TraceContext>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Traced {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let text = |name: &str| {
+            let values = parts.headers.get_all(name).iter();
+            let texts: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+            (!texts.is_empty()).then(|| texts.join(","))
+        };
+        let context = text("traceparent")
+            .and_then(|parent| TraceContext::from_headers(&parent, text("tracestate").as_deref()));
+        Ok(Self(context))
+    }
+}
 
 /// `{component}` and `{worker}` of the path.
 #[derive(Debug, Clone)]

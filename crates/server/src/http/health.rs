@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DOOR / http/health: what a client or a supervisor asks first. In: nothing. Out: version, health, readiness.
-//! Never calls the engine: the 1.1 command line asks for the version twice per command. Read next: `mod.rs`.
+//! Calls the engine only for readiness: the 1.1 command line asks for the version twice per command. Read next: `mod.rs`.
 
 use std::sync::Arc;
 
@@ -22,10 +22,12 @@ pub(super) fn routes() -> Routes {
         .get("/readyz", Needs::Nothing, ready)
 }
 
-/// 200 while requests are taken, 503 from the moment that the server begins to stop.
+/// 200 while new work is taken, 503 from the moment that the server begins to stop, 507 while its disk is full.
 async fn ready(State(door): State<Arc<Door>>) -> Result<Response, ApiError> {
     if door.is_stopping() {
         Err(RequestError::Stopping.into())
+    } else if !door.node.has_space() {
+        Err(RequestError::DiskFull.into())
     } else {
         Ok(reply::fixed("{}"))
     }

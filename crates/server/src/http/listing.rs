@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DOOR / http/listing: `GET …/workers`: pages of workers in the order of their names. In: conditions, a cursor. Out:
+//! THE DOOR / http/listing: `GET …/workers`, `POST …/workers/find`: pages of workers in the order of their names. In: conditions, a cursor. Out:
 //! a page and the next cursor. Bounds: `limits.rs`. Never changes a worker. Read next: `cursor.rs`, golem-model
 //! `filter.rs`. Source: client spec §6.3, §6.6.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use golem_engine::WorkerView;
 use golem_model::api::{
-    PublicRetryPolicy, ScanCursor, UpdateRecord, WorkerMetadata, WorkersMetadataResponse,
+    PublicRetryPolicy, ScanCursor, UpdateRecord, WorkerMetadata, WorkersFind,
+    WorkersMetadataResponse,
 };
 use golem_model::filter::Filter;
 use golem_model::{ComponentId, Timestamp};
@@ -36,19 +38,45 @@ pub(super) async fn list(
         .all("filter")
         .map(str::parse)
         .collect::<Result<_, _>>()?;
-    let count = query
-        .parse("count", "a number of workers")?
-        .unwrap_or(limits::WORKERS_PAGE);
-    let count = count.clamp(1, limits::WORKERS_PAGE_MAX);
+    let count = query.parse("count", "a number of workers")?;
     let cursor: Option<ScanCursor> = query.parse("cursor", "a cursor such as `0/50`")?;
+    answer(&door, component, cursor, count, &filters).await
+}
+
+/// `POST …/workers/find`: the same with the conditions as JSON, where they can be joined.
+pub(super) async fn find(
+    State(door): State<Arc<Door>>,
+    ComponentAt(component): ComponentAt,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let WorkersFind {
+        filter,
+        cursor,
+        count,
+        precise: _,
+    } = door.json.decode(body).await?;
+    let filters: Vec<Filter> = filter.into_iter().collect();
+    answer(&door, component, cursor, count, &filters).await
+}
+
+async fn answer(
+    door: &Door,
+    component: ComponentId,
+    cursor: Option<ScanCursor>,
+    count: Option<u64>,
+    filters: &[Filter],
+) -> Result<Response, ApiError> {
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    let count = count.unwrap_or(limits::WORKERS_PAGE);
+    let count = count.clamp(1, limits::WORKERS_PAGE_MAX);
     let from = match cursor {
         None => (0, None),
         Some(cursor) => match door.cursors.start(component, cursor) {
             Start::After(name) => (cursor.cursor, Some(name)),
-            Start::Skip(position) => skip(&door, component, position).await?,
+            Start::Skip(position) => skip(door, component, position).await?,
         },
     };
-    let (workers, next) = page(&door, component, from, count, &filters).await?;
+    let (workers, next) = page(door, component, from, count, filters).await?;
     let cursor = match next {
         Some((position, Some(name))) => Some(door.cursors.give(component, position, &name)),
         _ => None,

@@ -11,14 +11,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use golem_engine::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
+use golem_model::api::Role;
 
 use super::error::{ApiError, RequestError};
-use super::routes::{Routes, VIEW};
+use super::routes::{Needs, Routes};
 use super::{Door, reply};
 
 /// `GET /metrics`.
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/metrics", VIEW, metrics)
+    // The numbers are of all namespaces together.
+    Routes::new().get("/metrics", Needs::Everywhere(Role::Viewer), metrics)
 }
 
 /// What the door counts: how long requests took, by the first digit of their status.
@@ -117,6 +119,16 @@ fn families(seen: Figures, requests: Vec<(Option<u16>, DurationsSeen)>) -> Vec<F
             "golem_worker_calls_total",
             "Calls from worker to worker that were sent",
             Counter(seen.calls),
+        ),
+        Family(
+            "golem_spans_exported_total",
+            "Spans of traces that the collector has taken",
+            Counter(seen.spans_exported),
+        ),
+        Family(
+            "golem_spans_dropped_total",
+            "Spans of traces that are lost: the queue was full, or the collector away",
+            Counter(seen.spans_dropped),
         ),
         Family(
             "golem_timers_fired_total",
@@ -267,12 +279,51 @@ mod tests {
     }
 
     #[test]
+    fn the_dashboard_asks_for_metrics_that_there_are_and_for_each_of_them() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let page = std::fs::read_to_string(format!("{docs}/metrics.md")).unwrap();
+        let names: std::collections::BTreeMap<String, bool> = page
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.split('|');
+                let name = cells.next()?.trim().trim_end_matches('`');
+                Some((name.to_owned(), cells.next()?.trim() == "histogram"))
+            })
+            .collect();
+        let board = std::fs::read_to_string(format!("{docs}/grafana/golem.json")).unwrap();
+        let board: serde_json::Value = serde_json::from_str(&board).unwrap();
+        let mut asked = std::collections::BTreeSet::new();
+        for panel in board["panels"].as_array().unwrap() {
+            for target in panel["targets"].as_array().unwrap() {
+                let expression = target["expr"].as_str().unwrap();
+                let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                for word in words.filter(|word| word.starts_with("golem_")) {
+                    let bare = ["_bucket", "_sum", "_count"]
+                        .iter()
+                        .find_map(|end| word.strip_suffix(end))
+                        .filter(|bare| names.get(*bare) == Some(&true))
+                        .unwrap_or(word);
+                    let is_histogram = names.get(bare);
+                    assert_eq!(
+                        is_histogram,
+                        Some(&(bare != word)),
+                        "{word} in {expression}"
+                    );
+                    asked.insert(bare.to_owned());
+                }
+            }
+        }
+        let missing: Vec<_> = names.keys().filter(|name| !asked.contains(*name)).collect();
+        assert!(missing.is_empty(), "not on the dashboard: {missing:?}");
+    }
+
+    #[test]
     fn the_page_of_the_docs_has_every_name() {
         let none = || Durations::default().seen();
         let gym = tokio::runtime::Runtime::new().unwrap();
         let figures = gym.block_on(async { Gym::new().figures() });
         let mut page = String::from(
-            "# Metrics\n\n`GET /metrics` answers in the text format of Prometheus. Numbers begin with the process; there are no labels that\nguests or clients choose. Histograms have `_bucket`, `_sum` and `_count`, in seconds. Where tokens are required, it takes one of a\n`viewer`. This page is made by a test of `crates/server/src/http/metrics.rs`.\n\n| name | kind | what |\n|---|---|---|\n",
+            "# Metrics\n\n`GET /metrics` answers in the text format of Prometheus. Numbers begin with the process; there are no labels that\nguests or clients choose. Histograms have `_bucket`, `_sum` and `_count`, in seconds. Where tokens are required, it takes one of a\n`viewer` of every namespace. This page is made by a test of `crates/server/src/http/metrics.rs`.\n\n| name | kind | what |\n|---|---|---|\n",
         );
         for Family(name, help, numbers) in families(figures, vec![(Some(2), none())]) {
             let kind = match numbers {

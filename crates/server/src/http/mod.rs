@@ -2,23 +2,30 @@
 //! THE DOOR / http: the routes. In: requests. Out: answers. Never knows sockets (`listen.rs`) or how wasm runs (engine).
 //! Read next: `worker.rs` (the path of an invocation), `component.rs`, `error.rs`. Source: client spec §6.6.
 
+mod absent;
 #[cfg(test)]
 mod access_tests;
+mod archive;
 mod component;
 mod connect;
 mod cursor;
 mod door;
 mod error;
 mod extract;
+mod files;
+mod gate;
 mod guard;
 mod health;
 mod listing;
 mod metrics;
 mod moment;
+mod namespace;
+mod openapi;
 mod oplog;
 mod params;
 mod reply;
 mod routes;
+mod secrets;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -32,6 +39,6 @@ mod worker;
 
 pub(crate) use door::{Door, router};
 pub(crate) use error::ApiError;
+pub(crate) use gate::Peer;
 pub(crate) use guard::Guard;
-pub(crate) use routes::Peer;
 pub(crate) use transfer::Transfer;

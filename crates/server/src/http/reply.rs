@@ -3,7 +3,7 @@
 //! Read next: `error.rs`.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::http::{StatusCode, response};
 use axum::response::Response;
 use serde::Serialize;
@@ -47,6 +47,15 @@ pub(crate) fn text(text: String) -> Response {
 /// Bytes with status 200.
 pub(crate) fn bytes(bytes: Vec<u8>) -> Response {
     with(StatusCode::OK, BYTES, Body::from(bytes))
+}
+
+/// Bytes with status 200, of which `bytes` are announced.
+pub(crate) fn stream(bytes: u64, body: Body) -> Response {
+    let mut response = with(StatusCode::OK, BYTES, body);
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+    response
 }
 
 fn with(status: StatusCode, kind: HeaderValue, body: Body) -> Response {

@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DOOR / http/routes: a route and who may take it, declared together. In: what the nouns declare. Out: axum's router, and
-//! the check in front of it. Never knows tokens (`../access.rs`). Read next: `door.rs` (the table), `token.rs`.
+//! THE DOOR / http/routes: a route and who may take it, declared together. In: what the nouns declare. Out: axum's router behind
+//! the gate. Never knows tokens (`../access.rs`). Read next: `gate.rs` (the check), `door.rs` (the table), `token.rs`.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
 use axum::handler::Handler;
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{self, MethodRouter};
 use golem_model::api::Role;
 
 use super::Door;
 use super::error::{ApiError, RequestError};
 use super::extract::short;
-use crate::access::{Caller, Stranger};
+use super::gate::{Gate, pass};
 
 /// Who may take a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     /// Everybody: probes of supervisors and the version.
     Nothing,
-    /// Whoever has a token of at least this role.
+    /// Whoever is known: the answer has only what is theirs.
+    Known,
+    /// Whoever has at least this role in the namespace of the request: that of `{component}` or `{namespace}` in the path, else the one
+    /// that the request acts in. To others that namespace does not exist.
     Role(Role),
+    /// Whoever has at least this role in every namespace: what belongs to none of them.
+    Everywhere(Role),
 }
 
 /// Look, call, change, give tokens: what each role adds.
@@ -149,23 +148,14 @@ impl Routes {
     }
 
     /// All of them.
-    #[cfg(test)]
     pub(super) fn table(&self) -> &[Route] {
         &self.table
     }
 
-    /// The router. An unknown path is a 404 with a body, a known one with another verb a 405. Where tokens are required, every
-    /// request is checked first, also one that fits no route.
+    /// The router. An unknown path is a 404 with a body, a known one with another verb a 405. Every request is checked first, also one
+    /// that fits no route.
     pub(super) fn build(self, door: Arc<Door>) -> Router {
-        let mut needs: HashMap<String, Verbs> = HashMap::new();
-        for route in self.table {
-            let verbs = needs.entry(route.path).or_default();
-            verbs.push((route.method, route.needs));
-        }
-        let gate = Gate {
-            door: Arc::clone(&door),
-            needs: Arc::new(needs),
-        };
+        let gate = Gate::new(Arc::clone(&door), self.table);
         self.router
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_verb)
@@ -187,119 +177,4 @@ async fn wrong_verb(method: Method, uri: Uri) -> ApiError {
         method,
     }
     .into()
-}
-
-/// The verbs of a path.
-type Verbs = Vec<(Option<Method>, Needs)>;
-
-/// What every request passes.
-#[derive(Clone)]
-struct Gate {
-    door: Arc<Door>,
-    needs: Arc<HashMap<String, Verbs>>,
-}
-
-impl Gate {
-    /// What a request needs. One that fits no route needs a token all the same: strangers do not learn what is there.
-    fn needs(&self, request: &Request) -> Needs {
-        let verb = match request.method() {
-            &Method::HEAD => &Method::GET,
-            other => other,
-        };
-        let verbs = request
-            .extensions()
-            .get::<MatchedPath>()
-            .and_then(|path| self.needs.get(path.as_str()));
-        verbs
-            .into_iter()
-            .flatten()
-            .find(|(method, _)| method.as_ref().is_none_or(|method| method == verb))
-            .map_or(VIEW, |(_, needs)| *needs)
-    }
-
-    fn check(&self, request: &Request, needs: Needs) -> Result<Option<Caller>, RequestError> {
-        let Needs::Role(role) = needs else {
-            return Ok(None);
-        };
-        let caller = self
-            .door
-            .access
-            .caller(request.headers().get(AUTHORIZATION))
-            .map_err(|stranger| match stranger {
-                Stranger::Nobody => RequestError::NoToken,
-                Stranger::Malformed => RequestError::BadToken,
-                Stranger::Refused => RequestError::TokenRefused,
-            })?;
-        if caller.role < role {
-            return Err(RequestError::NotAllowed {
-                name: caller.name,
-                has: caller.role,
-                needs: role,
-            });
-        }
-        Ok(Some(caller))
-    }
-
-    /// Lets in whom the route names, and notes who was refused and who changed what.
-    async fn checked(&self, mut request: Request, next: Next) -> Response {
-        let needs = self.needs(&request);
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let audit = &self.door.audit;
-        let caller = match self.check(&request, needs) {
-            Ok(caller) => caller,
-            Err(refused) => {
-                let answer = ApiError::from(refused).into_response();
-                audit.refused(peer, &method, &path, answer.status());
-                return challenged(answer);
-            }
-        };
-        // It was for this server: no worker that answers a request may see it, nor its log.
-        request.headers_mut().remove(AUTHORIZATION);
-        let noted = matches!(needs, DEPLOY | OWN)
-            .then(|| caller.clone())
-            .flatten();
-        // For routes that tell who asks.
-        request.extensions_mut().insert(caller);
-        let answer = self.let_in(request, next).await;
-        if let Some(caller) = noted {
-            audit.done(&caller, peer, &method, &path, answer.status());
-        }
-        answer
-    }
-
-    /// Sends away what would write when the disk cannot take it. Reading goes on, and so does deleting, which makes space.
-    async fn let_in(&self, request: Request, next: Next) -> Response {
-        if matches!(*request.method(), Method::POST | Method::PUT)
-            && let Err(refused) = self.door.takes_more().await
-        {
-            return ApiError::from(refused).into_response();
-        }
-        next.run(request).await
-    }
-}
-
-/// The address of who asks, as the connection says.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
-/// Lets a request in, or answers it, and counts it when its answer begins.
-async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let begin = Instant::now();
-    let answer = if gate.door.access.is_required() {
-        gate.checked(request, next).await
-    } else {
-        gate.let_in(request, next).await
-    };
-    gate.door.requests.add(answer.status(), begin.elapsed());
-    answer
-}
-
-/// Says which scheme is spoken, as RFC 9110 asks of a 401.
-fn challenged(mut answer: Response) -> Response {
-    if answer.status() == StatusCode::UNAUTHORIZED {
-        let bearer = HeaderValue::from_static("Bearer");
-        answer.headers_mut().insert(WWW_AUTHENTICATE, bearer);
-    }
-    answer
 }

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use golem_engine::{Node, NodeConfig};
-use golem_model::api::Role;
+use golem_model::api::{Role, Roles};
 use golem_storage::{Blobs, MemStore};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 
+use super::archive::tests::zipped;
+use super::gate::Peer;
 use super::routes::Routes;
 use super::{Door, router};
 use crate::access::Access;
 use crate::audit::Audit;
+use crate::jwt::Jwt;
+use crate::rates::{RateLimits, Rates};
 
 /// Exports `add: func(a: u64, b: u64) -> u64` and `boom: func()`, which traps.
 const GUEST: &str = r#"(component
@@ -91,25 +95,36 @@ impl Gym {
     }
 
     fn with(required: bool) -> Self {
+        Self::limited(required, RateLimits::OPEN, None)
+    }
+
+    /// With limits, and for those as well for whom other issuers vouch.
+    pub(super) fn limited(required: bool, limits: RateLimits, issuers: Option<Jwt>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
         let config = NodeConfig::new(dir.path().join("code"));
         let fatal = |error| panic!("{error}");
         let node = Node::start(&config, Arc::new(MemStore::new()), blobs, fatal).unwrap();
         let access = Access::open(Arc::new(MemStore::new()), required).unwrap();
+        let access = access.trusting(issuers);
         let audit = if required {
             Audit::open(dir.path()).unwrap()
         } else {
             Audit::none()
         };
-        let door = Arc::new(Door::new(node, access, audit));
+        let door = Arc::new(Door::new(node, access, Rates::new(limits), audit));
         let routes = TowerToHyperService::new(router(Arc::clone(&door)));
         Self { door, routes, dir }
     }
 
     /// A token of that role, with its name.
     pub(super) fn token(&self, role: Role) -> String {
-        let made = self.door.access.add(role.name().to_owned(), role, None);
+        self.token_with(role.name(), Roles::everywhere(role))
+    }
+
+    /// A token with these roles.
+    pub(super) fn token_with(&self, name: &str, roles: Roles) -> String {
+        let made = self.door.access.add(name.to_owned(), roles, None);
         made.unwrap().token
     }
 
@@ -138,6 +153,24 @@ impl Gym {
             body => Body::from(body.to_string()),
         };
         self.send(request.body(body).unwrap()).await
+    }
+
+    /// `GET path` from an address.
+    pub(super) async fn call_from(&self, peer: &str, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path).extension(Peer(peer.parse().unwrap()));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// `GET path` in a namespace.
+    pub(super) async fn call_in(&self, namespace: &str, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path).header("golem-namespace", namespace);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     /// `GET path` of `routes` instead of the server's, by somebody of that role.
@@ -175,21 +208,35 @@ impl Gym {
     }
 
     pub(super) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+        self.form_of(None, path, parts).await
+    }
+
+    async fn form_of(&self, token: Option<&str>, path: &str, parts: &[(&str, &[u8])]) -> Answer {
         let mut body = Vec::new();
         for (name, value) in parts {
             let head = format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
             body.extend([head.as_bytes(), value, b"\r\n"].concat());
         }
         body.extend(b"--edge--\r\n");
-        let request =
+        let mut request =
             Request::post(path).header("content-type", "multipart/form-data; boundary=edge");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
     /// Uploads the guest and returns its id.
     pub(super) async fn upload(&self, name: &str) -> String {
+        let asks = self.door.access.is_required();
+        let owner = asks.then(|| self.token(Role::Owner));
+        self.upload_as(owner.as_deref(), name).await
+    }
+
+    /// The same by the bearer of a token.
+    pub(super) async fn upload_as(&self, token: Option<&str>, name: &str) -> String {
         let parts = [("name", name.as_bytes()), ("component", &guest())];
-        let body = self.form("/v1/components", &parts).await.ok();
+        let body = self.form_of(token, "/v1/components", &parts).await.ok();
         assert_eq!(body["componentType"], json!("Durable"));
         let id = &body["versionedComponentId"]["componentId"];
         id.as_str().unwrap().to_owned()
@@ -497,4 +544,203 @@ async fn a_worker_is_listened_to_by_a_websocket_only() {
     assert_eq!(absent.status, 404, "{absent:?}");
     let bad = gym.get(&format!("{path}?from=yesterday")).await;
     bad.is(400, "errors", "API-004");
+}
+
+#[tokio::test]
+async fn workers_are_found_by_conditions_that_are_joined() {
+    let gym = Gym::new();
+    let id = gym.upload("adder").await;
+    let workers = format!("/v1/components/{id}/workers");
+    for name in ["find", "b", "a"] {
+        gym.post(&workers, json!({"name": name})).await.ok();
+    }
+    let find = format!("{workers}/find");
+    let named = |name: &str| json!({"type": "Name", "comparator": "Equal", "value": name});
+    let either = json!({"type": "Or", "filters": [named("a"), named("find")]});
+    let page = gym.post(
+        &find,
+        json!({"filter": either, "count": 1, "precise": true}),
+    );
+    let page = page.await.ok();
+    assert_eq!(page["workers"][0]["workerId"]["workerName"], json!("a"));
+    let rest = json!({"filter": either, "cursor": page["cursor"]});
+    let rest = gym.post(&find, rest).await.ok();
+    assert_eq!(rest["workers"][0]["workerId"]["workerName"], json!("find"));
+    assert_eq!(rest["workers"].as_array().unwrap().len(), 1);
+    let none = json!({"filter": {"type": "Not", "filter": {"type": "And", "filters": []}}});
+    assert_eq!(gym.post(&find, none).await.ok()["workers"], json!([]));
+    let all = gym.post(&find, json!({})).await.ok();
+    assert_eq!(all["workers"].as_array().unwrap().len(), 3);
+    let wrong = json!({"filter": {"type": "Colour", "value": "red"}});
+    gym.post(&find, wrong).await.is(400, "errors", "API-006");
+    // A worker may be called so all the same.
+    assert_eq!(
+        gym.get(&find).await.ok()["workerId"]["workerName"],
+        json!("find")
+    );
+    let path = format!("{find}/invoke-and-await?function=add");
+    let answer = gym.post(&path, json!({"params": [1, 2]})).await.ok();
+    assert_eq!(answer["result"]["value"], json!([3]));
+    gym.ask(Method::DELETE, &find, Body::empty()).await.ok();
+    gym.get(&find).await.is(404, "error", "WRK-001");
+}
+
+#[tokio::test]
+async fn initial_files_come_with_an_upload_and_stay_until_another_brings_others() {
+    let gym = Gym::new();
+    let archive = zipped(&[("etc/app.conf", b"colour = red"), ("notes.txt", b"mine")]);
+    let rights = br#"{"values":[{"path":"/notes.txt","permissions":"read-write"}]}"#;
+    let parts: [(&str, &[u8]); 4] = [
+        ("files", &archive),
+        ("name", b"adder"),
+        ("filesPermissions", rights),
+        ("component", &guest()),
+    ];
+    let made = gym.form("/v1/components", &parts).await.ok();
+    let id = made["versionedComponentId"]["componentId"]
+        .as_str()
+        .unwrap();
+    let files = made["files"].as_array().unwrap();
+    assert_eq!(files[0]["path"], json!("/etc/app.conf"));
+    assert_eq!(files[0]["permissions"], json!("read-only"));
+    assert_eq!(files[1]["permissions"], json!("read-write"));
+    assert_eq!(files[1]["size"], json!(4));
+    let component = format!("/v1/components/{id}");
+
+    // What a worker has: asked while it was never in memory, and while it is.
+    gym.post(&format!("{component}/workers"), json!({"name": "w"}))
+        .await
+        .ok();
+    let worker = format!("{component}/workers/w");
+    for round in 0..2 {
+        for root in ["files", "files/", "files/etc/.."] {
+            let nodes = gym.get(&format!("{worker}/{root}")).await.ok();
+            let names: Vec<_> = nodes["nodes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|node| (&node["name"], &node["kind"]))
+                .collect();
+            assert_eq!(
+                names,
+                [
+                    (&json!("etc"), &json!("directory")),
+                    (&json!("notes.txt"), &json!("file"))
+                ],
+                "{root} {round}"
+            );
+            assert!(
+                nodes["nodes"][0]["lastModified"].as_u64().unwrap() > 1_700_000_000,
+                "{nodes}"
+            );
+        }
+        let nodes = gym.get(&format!("{worker}/files/etc")).await.ok();
+        assert_eq!(nodes["nodes"][0]["permissions"], json!("read-only"));
+        let content = gym
+            .get(&format!("{worker}/file-contents/etc%2Fapp.conf"))
+            .await;
+        assert_eq!(
+            (content.status(), content.bytes()),
+            (200, b"colour = red".as_slice())
+        );
+        assert_eq!(content.header("content-length"), "12");
+        gym.get(&format!("{worker}/file-contents/etc"))
+            .await
+            .is(400, "errors", "WRK-032");
+        gym.get(&format!("{worker}/files/notes.txt"))
+            .await
+            .is(400, "errors", "WRK-032");
+        gym.get(&format!("{worker}/files/notes.txt/x"))
+            .await
+            .is(400, "errors", "WRK-032");
+        gym.get(&format!("{worker}/files/absent"))
+            .await
+            .is(404, "error", "WRK-031");
+        gym.get(&format!("{worker}/file-contents/..%2Fx"))
+            .await
+            .is(404, "error", "WRK-031");
+        gym.post(
+            &format!("{worker}/invoke-and-await?function=add"),
+            json!({"params": [1, 2]}),
+        )
+        .await
+        .ok();
+    }
+    gym.get(&format!("{component}/workers/absent/files"))
+        .await
+        .is(404, "error", "WRK-001");
+
+    // An update without files keeps them, one with an archive replaces them.
+    let kept = gym
+        .form(&format!("{component}/updates"), &[("component", &guest())])
+        .await
+        .ok();
+    assert_eq!(kept["files"], made["files"]);
+    let one = zipped(&[("only", b"1")]);
+    let parts: [(&str, &[u8]); 2] = [("component", &guest()), ("files", &one)];
+    let replaced = gym.form(&format!("{component}/updates"), &parts).await.ok();
+    assert_eq!(replaced["files"].as_array().unwrap().len(), 1);
+    let at =
+        |version: u64, path: &str| format!("{component}/versions/{version}/file-contents/{path}");
+    assert_eq!(gym.get(&at(2, "only")).await.bytes(), b"1");
+    assert_eq!(
+        gym.get(&at(1, "etc/app.conf")).await.bytes(),
+        b"colour = red"
+    );
+    gym.get(&at(2, "etc/app.conf"))
+        .await
+        .is(404, "error", "CMP-022");
+    // The worker runs the first version, and has its files.
+    let nodes = gym.get(&format!("{worker}/files")).await.ok();
+    assert_eq!(nodes["nodes"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn wrong_initial_files_are_refused_with_the_component() {
+    let gym = Gym::new();
+    let check = async |archive: &[u8], rights: &[u8], code: &str| {
+        let parts: [(&str, &[u8]); 4] = [
+            ("name", b"adder"),
+            ("component", &guest()),
+            ("files", archive),
+            ("filesPermissions", rights),
+        ];
+        gym.form("/v1/components", &parts)
+            .await
+            .is(400, "errors", code);
+    };
+    let rights = br#"{"values":[{"path":"/a","permissions":"read-write"}]}"#;
+    check(b"PK nothing", b"", "API-050").await;
+    check(&zipped(&[("../a", b"")]), b"", "CMP-021").await;
+    check(&zipped(&[("/a", b"")]), b"", "CMP-021").await;
+    check(&zipped(&[("b", b"")]), rights, "API-012").await;
+    check(b"", rights, "API-011").await;
+    check(b"", b"[]", "API-012").await;
+    assert_eq!(gym.get("/v1/components").await.ok(), json!([]));
+}
+
+#[tokio::test]
+async fn paths_of_what_is_not_here_say_what_there_is_instead() {
+    let gym = Gym::new();
+    let id = gym.upload("adder").await;
+    for path in [
+        "/v1/api/definitions",
+        "/v1/api/definitions/shop/1",
+        "/v1/api/deployments/shop.example.com",
+        "/v1/api/security/google",
+    ] {
+        let body = gym.get(path).await.is(501, "error", "API-051");
+        assert!(
+            body["hint"].as_str().unwrap().contains("http-api"),
+            "{body}"
+        );
+    }
+    assert_eq!(gym.get("/v1/plugins?scope=global").await.ok(), json!([]));
+    gym.post("/v1/plugins", json!({}))
+        .await
+        .is(501, "error", "API-052");
+    let installs = format!("/v1/components/{id}/versions/0/plugins/installs");
+    assert_eq!(gym.get(&installs).await.ok(), json!([]));
+    let absent = format!("/v1/components/{id}/versions/7/plugins/installs");
+    gym.get(&absent).await.is(404, "error", "CMP-003");
 }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::response::Response;
-use golem_model::api::{TokenId, TokenRequest, WhoAmI};
+use axum::response::{IntoResponse as _, Response};
+use golem_engine::NamespaceError;
+use golem_model::api::{Roles, TokenId, TokenRequest, WhoAmI};
 use golem_model::duration::parse_duration;
 
 use super::error::{ApiError, RequestError};
 use super::extract::{TokenAt, from_slice};
-use super::routes::{OWN, Routes, VIEW};
+use super::gate::Detail;
+use super::routes::{Needs, OWN, Routes};
 use super::{Door, reply};
 use crate::access::{Access, AccessError, Caller, NAME_CHARS_MAX};
 
@@ -24,16 +26,30 @@ pub(super) fn routes() -> Routes {
         .get("/v1/tokens", OWN, list)
         .post("/v1/tokens", OWN, add)
         .delete("/v1/tokens/{token}", OWN, revoke)
-        .get("/v1/whoami", VIEW, who)
+        .get("/v1/whoami", Needs::Known, who)
 }
 
-/// `GET /v1/tokens`: all of them, also those that were taken back, without secrets.
-async fn list(State(door): State<Arc<Door>>) -> Response {
-    reply::ok(&door.access.list())
+/// `GET /v1/tokens`: all that whoever asks could give, also those that were taken back, without secrets.
+async fn list(
+    State(door): State<Arc<Door>>,
+    Extension(caller): Extension<Option<Caller>>,
+) -> Response {
+    let mut list = door.access.list();
+    list.retain(|info| may_give(caller.as_ref(), &info.roles));
+    reply::ok(&list)
+}
+
+/// Whether somebody may give a token with these roles, and so see it and take it back.
+fn may_give(caller: Option<&Caller>, roles: &Roles) -> bool {
+    caller.is_none_or(|caller| caller.roles.own(roles))
 }
 
 /// `POST /v1/tokens`: the only answer that has the secret.
-async fn add(State(door): State<Arc<Door>>, body: Body) -> Answer {
+async fn add(
+    State(door): State<Arc<Door>>,
+    Extension(caller): Extension<Option<Caller>>,
+    body: Body,
+) -> Answer {
     let (text, _share) = door.json.read(body).await?;
     let request: TokenRequest = from_slice(&text)?;
     let chars = request.name.chars().count();
@@ -42,33 +58,64 @@ async fn add(State(door): State<Arc<Door>>, body: Body) -> Answer {
     }
     let expires_in = request.expires_in.as_deref().map(parse_duration);
     let expires_in = expires_in.transpose()?;
+    let roles = Roles {
+        role: request.role,
+        namespaces: request.namespaces,
+    };
+    if roles.is_empty() {
+        return Err(RequestError::NoRoles.into());
+    }
+    for namespace in roles.namespaces.keys() {
+        let is_seen = caller
+            .as_ref()
+            .is_none_or(|caller| caller.roles.of(namespace).is_some());
+        if !is_seen || !door.node.has_namespace(namespace) {
+            return Err(NamespaceError::NotFound(namespace.clone()).into());
+        }
+    }
+    if let Some(caller) = caller.filter(|caller| !caller.roles.own(&roles)) {
+        return Err(RequestError::NotOwner {
+            name: caller.name,
+            roles: roles.to_string(),
+        }
+        .into());
+    }
     let made = with(&door, move |access| {
-        access.add(request.name, request.role, expires_in)
-    });
-    Ok(reply::ok(&made.await?))
+        access.add(request.name, roles, expires_in)
+    })
+    .await?;
+    let detail = Detail(format!("token {}: {}", made.info.id, made.info.roles));
+    Ok((Extension(detail), reply::ok(&made)).into_response())
 }
 
 /// `DELETE /v1/tokens/{token}`: holds when the answer comes.
-async fn revoke(State(door): State<Arc<Door>>, TokenAt(token): TokenAt) -> Answer {
+async fn revoke(
+    State(door): State<Arc<Door>>,
+    Extension(caller): Extension<Option<Caller>>,
+    TokenAt(token): TokenAt,
+) -> Answer {
+    let found = door.access.list().into_iter().find(|info| info.id == token);
+    if !found.is_some_and(|info| may_give(caller.as_ref(), &info.roles)) {
+        return Err(RequestError::NoSuchToken { id: token.0 }.into());
+    }
     let revoked = with(&door, move |access| access.revoke(token));
     Ok(reply::ok(&revoked.await?))
 }
 
 /// `GET /v1/whoami`: of a server that asks nobody, `{}`.
-async fn who(caller: Option<Extension<Option<Caller>>>) -> Response {
-    let caller = caller.and_then(|Extension(caller)| caller);
+async fn who(Extension(caller): Extension<Option<Caller>>) -> Response {
     reply::ok(&match caller {
         Some(caller) => WhoAmI {
-            id: Some(caller.id),
+            id: caller.id,
             name: Some(caller.name),
-            role: Some(caller.role),
+            roles: caller.roles,
         },
         None => WhoAmI::default(),
     })
 }
 
 /// Runs `what` where it may block: tokens are durable before anything is said.
-async fn with<T: Send + 'static>(
+pub(super) async fn with<T: Send + 'static>(
     door: &Arc<Door>,
     what: impl FnOnce(&Access) -> Result<T, AccessError> + Send + 'static,
 ) -> Result<T, ApiError> {

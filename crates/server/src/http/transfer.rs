@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::{StreamExt as _, stream};
-use golem_model::api::{Export, ImportReadiness};
+use golem_model::api::{Export, ImportReadiness, Role};
 use golem_model::{Coded, Problem};
 use golem_storage::export::{ExportError, export};
 use golem_storage::{Blobs, Store};
@@ -22,7 +22,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::error::{ApiError, RequestError};
 use super::extract::ExportAt;
-use super::routes::{OWN, Routes};
+use super::routes::{Needs, Routes};
 use super::{Door, reply};
 use crate::access::now;
 use crate::import;
@@ -31,6 +31,8 @@ use crate::offline::PROGRAM;
 
 type Answer = Result<Response, ApiError>;
 
+/// Everything is in an export, so its owner has to be one of everything.
+const OWN: Needs = Needs::Everywhere(Role::Owner);
 /// Pieces that lie between the thread with the file and the connection.
 const PIECES: usize = 4;
 /// Bytes of a piece of an export: large enough that handing it over costs nothing.

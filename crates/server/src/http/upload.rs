@@ -5,9 +5,12 @@
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::http::StatusCode;
-use golem_model::component::ComponentType;
+use golem_engine::{ComponentError, Declared};
+use golem_model::capabilities::Capabilities;
+use golem_model::component::{ComponentType, FilesPermissions};
 
-use super::error::RequestError;
+use super::archive::unpack;
+use super::error::{ApiError, RequestError};
 use super::extract::short;
 use crate::limits;
 
@@ -20,10 +23,16 @@ pub(crate) struct Upload {
     pub(crate) kind: Option<ComponentType>,
     /// `component`
     pub(crate) wasm: Option<Vec<u8>>,
+    /// `files`: an archive that is not empty
+    pub(crate) archive: Option<Vec<u8>>,
+    /// `filesPermissions`
+    pub(crate) permissions: FilesPermissions,
+    /// `capabilities`: JSON, as it came. An addition to 1.1.
+    pub(crate) capabilities: Option<String>,
 }
 
 impl Upload {
-    /// Reads the form. Errors: `BadForm`, `BadPart`, `BodyTooLarge`, `BodyTimeout`, `Unsupported` (initial files).
+    /// Reads the form. Errors: `BadForm`, `BadPart`, `BodyTooLarge`, `BodyTimeout`.
     pub(crate) async fn read(form: Multipart) -> Result<Self, RequestError> {
         match tokio::time::timeout(limits::UPLOAD_TIMEOUT, Self::parts(form)).await {
             Ok(upload) => upload,
@@ -41,18 +50,24 @@ impl Upload {
                 Some("componentType") => {
                     upload.kind = Some(component_type(&text(field, "componentType").await?)?)
                 }
+                Some("capabilities") => {
+                    upload.capabilities = Some(text(field, "capabilities").await?);
+                }
                 Some("component") => {
                     upload.wasm =
                         Some(bytes(field, "the component", limits::COMPONENT_BYTES_MAX).await?);
                 }
                 Some("files") => {
-                    // An empty archive asks for nothing; anything else must not be lost in silence.
-                    let archive =
-                        bytes(field, "the initial files", limits::COMPONENT_BYTES_MAX).await?;
-                    if !archive.is_empty() {
-                        return Err(RequestError::Unsupported {
-                            what: "initial files of components",
-                        });
+                    let limit = limits::FILES_ARCHIVE_BYTES_MAX;
+                    let archive = bytes(field, "the archive of initial files", limit).await?;
+                    // Clients without files send an empty part.
+                    upload.archive = Some(archive).filter(|archive| !archive.is_empty());
+                }
+                Some("filesPermissions") => {
+                    let limit = limits::PERMISSIONS_BYTES_MAX;
+                    let text = bytes(field, "the permissions of initial files", limit).await?;
+                    if !text.is_empty() {
+                        upload.permissions = permissions(&text)?;
                     }
                 }
                 _ => {}
@@ -62,10 +77,48 @@ impl Upload {
     }
 
     /// The wasm. Errors: `MissingPart`.
-    pub(crate) fn take_wasm(&mut self) -> Result<Vec<u8>, RequestError> {
+    fn take_wasm(&mut self) -> Result<Vec<u8>, RequestError> {
         self.wasm
             .take()
             .ok_or(RequestError::MissingPart { name: "component" })
+    }
+
+    /// The component, what its workers begin with and what it may do. Errors: `MissingPart`, those of [`unpack`] and of
+    /// [`Capabilities::from_json`].
+    pub(crate) async fn take_code(&mut self) -> Result<golem_engine::Upload, ApiError> {
+        let wasm = self.take_wasm()?;
+        let declared = self.declared()?;
+        let permissions = std::mem::take(&mut self.permissions);
+        let files = match self.archive.take() {
+            None if permissions.values.is_empty() => None,
+            None => return Err(RequestError::MissingPart { name: "files" }.into()),
+            Some(archive) => {
+                // Inflating takes a while in which no request of this thread would be looked at.
+                let work = tokio::task::spawn_blocking(move || unpack(&archive, &permissions));
+                let files = work.await.map_err(|error| RequestError::GivenUp {
+                    detail: error.to_string(),
+                })?;
+                Some(files?)
+            }
+        };
+        Ok(golem_engine::Upload {
+            wasm,
+            files,
+            declared,
+        })
+    }
+
+    /// What it says of capabilities; `null` takes away what was declared before. Errors: those of
+    /// [`Capabilities::from_json`].
+    fn declared(&self) -> Result<Declared, ApiError> {
+        match self.capabilities.as_deref().map(str::trim) {
+            None => Ok(Declared::Same),
+            Some("" | "null") => Ok(Declared::Now(None)),
+            Some(text) => match Capabilities::from_json(text.as_bytes()) {
+                Ok(capabilities) => Ok(Declared::Now(Some(capabilities))),
+                Err(error) => Err(ComponentError::from(error).into()),
+            },
+        }
     }
 
     /// The name. Errors: `MissingPart`.
@@ -87,6 +140,14 @@ pub(crate) fn component_type(text: &str) -> Result<ComponentType, RequestError> 
             expected: "`Durable` or `Ephemeral`",
         }),
     }
+}
+
+fn permissions(text: &[u8]) -> Result<FilesPermissions, RequestError> {
+    serde_json::from_slice(text).map_err(|error| RequestError::BadPart {
+        name: "filesPermissions",
+        value: format!("{}: {error}", short(&String::from_utf8_lossy(text))),
+        expected: "{\"values\": [{\"path\": \"/a\", \"permissions\": \"read-only\"}]}, where `read-write` is the other",
+    })
 }
 
 async fn text(field: Field<'_>, name: &'static str) -> Result<String, RequestError> {
@@ -121,7 +182,7 @@ fn broken(error: MultipartError) -> RequestError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         RequestError::BodyTooLarge {
             what: "the upload",
-            limit: limits::COMPONENT_BYTES_MAX + limits::UPLOAD_REST_BYTES_MAX,
+            limit: limits::UPLOAD_BYTES_MAX,
         }
     } else {
         RequestError::BadForm {
@@ -166,8 +227,13 @@ mod tests {
             part("name=\"filesPermissions\"", r#"{"values":[]}"#),
             part("name=\"files\"; filename=\"f.zip\"", ""),
             part("name=\"name\"", "shop:cart"),
+            part("name=\"capabilities\"", "{}"),
         ];
-        for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 5, 0, 1, 4, 3]] {
+        for order in [
+            [0, 1, 2, 3, 4, 5, 6],
+            [6, 5, 4, 3, 2, 1, 0],
+            [2, 5, 0, 6, 1, 4, 3],
+        ] {
             let body: String = order.iter().map(|at| parts[*at].as_str()).collect();
             for step in [1, 7, 4096] {
                 let upload = read(format!("{body}--edge--\r\n"), step).await.unwrap();
@@ -175,6 +241,8 @@ mod tests {
                     name: Some("shop:cart".into()),
                     kind: Some(ComponentType::Ephemeral),
                     wasm: Some(WASM.as_bytes().to_vec()),
+                    capabilities: Some("{}".into()),
+                    ..Upload::default()
                 };
                 assert_eq!(upload, expected);
             }
@@ -200,14 +268,20 @@ mod tests {
             ),
             "{long:?}"
         );
-        let files = read(
-            format!("{}--edge--\r\n", part("name=\"files\"", "PK")),
-            4096,
-        )
-        .await;
+        let rights = part(
+            "name=\"filesPermissions\"",
+            r#"{"values":[{"path":"/a","permissions":"all"}]}"#,
+        );
+        let rights = read(format!("{rights}--edge--\r\n"), 4096).await;
         assert!(
-            matches!(files, Err(RequestError::Unsupported { .. })),
-            "{files:?}"
+            matches!(
+                rights,
+                Err(RequestError::BadPart {
+                    name: "filesPermissions",
+                    ..
+                })
+            ),
+            "{rights:?}"
         );
         let mut none = read("--edge--\r\n".to_owned(), 4096).await.unwrap();
         assert_eq!(

@@ -12,10 +12,11 @@ use axum::response::{IntoResponse as _, Response};
 use golem_engine::{Outcome, Request, Target};
 use golem_model::api::{InvokeResult, WorkerCreationRequest, WorkerCreationResponse};
 use golem_model::json::{TypeAnnotatedValue, params_from_json, to_json};
+use golem_model::trace::TraceContext;
 use golem_model::{IdempotencyKey, Value, WitType, WorkerId, names};
 
 use super::error::{ApiError, RequestError};
-use super::extract::{ComponentAt, Key, Params, WorkerAt, from_slice};
+use super::extract::{ComponentAt, Key, Params, Traced, WorkerAt, from_slice};
 use super::params::InvokeBody;
 use super::routes::{DEPLOY, INVOKE, Routes, VIEW, WORKER};
 use super::{Door, listing, moment, reply};
@@ -25,9 +26,14 @@ type Answer = Result<Response, ApiError>;
 /// All routes of workers.
 pub(super) fn routes() -> Routes {
     const COMPONENT: &str = "/v1/components/{component}";
+    // A worker may have this name too.
+    const FIND: &str = "/v1/components/{component}/workers/find";
     Routes::new()
         .get(&format!("{COMPONENT}/workers"), VIEW, listing::list)
         .post(&format!("{COMPONENT}/workers"), DEPLOY, create)
+        .post(FIND, VIEW, listing::find)
+        .get(FIND, VIEW, show_find)
+        .delete(FIND, DEPLOY, delete_find)
         .get(WORKER, VIEW, show)
         .delete(WORKER, DEPLOY, delete)
         .post(
@@ -51,10 +57,11 @@ async fn invoke_and_await(
     State(door): State<Arc<Door>>,
     WorkerAt(worker): WorkerAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    finish(&door, Target::Worker(worker), key, query, body).await
+    finish(&door, Target::Worker(worker), key, trace, query, body).await
 }
 
 /// The same for a worker without a name.
@@ -62,10 +69,11 @@ async fn invoke_unnamed_and_await(
     State(door): State<Arc<Door>>,
     ComponentAt(component): ComponentAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    finish(&door, Target::Ephemeral(component), key, query, body).await
+    finish(&door, Target::Ephemeral(component), key, trace, query, body).await
 }
 
 /// `POST …/invoke?function=F`: answers when the acceptance is durable.
@@ -73,10 +81,11 @@ async fn invoke(
     State(door): State<Arc<Door>>,
     WorkerAt(worker): WorkerAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    trigger(&door, Target::Worker(worker), key, query, body).await
+    trigger(&door, Target::Worker(worker), key, trace, query, body).await
 }
 
 /// The same for a worker without a name.
@@ -84,25 +93,42 @@ async fn invoke_unnamed(
     State(door): State<Arc<Door>>,
     ComponentAt(component): ComponentAt,
     key: Key,
+    Traced(trace): Traced,
     query: Params,
     body: Body,
 ) -> Answer {
-    trigger(&door, Target::Ephemeral(component), key, query, body).await
+    trigger(&door, Target::Ephemeral(component), key, trace, query, body).await
 }
 
-async fn finish(door: &Door, target: Target, given: Key, query: Params, body: Body) -> Answer {
+async fn finish(
+    door: &Door,
+    target: Target,
+    given: Key,
+    trace: Option<TraceContext>,
+    query: Params,
+    body: Body,
+) -> Answer {
     let (key, is_new) = given.or_new();
     let answer = async {
-        let request = request(door, &target, &key, is_new, query, body).await?;
+        let mut request = request(door, &target, &key, is_new, query, body).await?;
+        request.trace = trace;
         result(door.node.invoke_and_await(target, request).await?)
     };
     Ok(with_key(answer.await, &key))
 }
 
-async fn trigger(door: &Door, target: Target, given: Key, query: Params, body: Body) -> Answer {
+async fn trigger(
+    door: &Door,
+    target: Target,
+    given: Key,
+    trace: Option<TraceContext>,
+    query: Params,
+    body: Body,
+) -> Answer {
     let (key, is_new) = given.or_new();
     let answer = async {
-        let request = request(door, &target, &key, is_new, query, body).await?;
+        let mut request = request(door, &target, &key, is_new, query, body).await?;
+        request.trace = trace;
         door.node.invoke(target, request).await?;
         Ok(reply::fixed("{}"))
     };
@@ -145,6 +171,7 @@ pub(super) async fn request(
         function: signature.name,
         params,
         deadline: moment::deadline(&door.node, &query)?,
+        trace: None,
     })
 }
 
@@ -184,6 +211,16 @@ async fn show(State(door): State<Arc<Door>>, WorkerAt(worker): WorkerAt) -> Answ
     Ok(reply::ok(&listing::metadata(
         door.node.worker(&worker).await?,
     )))
+}
+
+/// `GET …/workers/find`: the worker that is called so.
+async fn show_find(state: State<Arc<Door>>, ComponentAt(component): ComponentAt) -> Answer {
+    show(state, WorkerAt(WorkerId::new(component, "find"))).await
+}
+
+/// `DELETE …/workers/find`: the worker that is called so.
+async fn delete_find(state: State<Arc<Door>>, ComponentAt(component): ComponentAt) -> Answer {
+    delete(state, WorkerAt(WorkerId::new(component, "find"))).await
 }
 
 /// `DELETE …/workers/{worker}`.

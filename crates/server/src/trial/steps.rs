@@ -174,6 +174,7 @@ impl Running<'_> {
             function: found.name,
             params,
             deadline,
+            trace: None,
         };
         Ok((target, request))
     }

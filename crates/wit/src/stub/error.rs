@@ -197,10 +197,10 @@ impl Coded for StubError {
             Self::DestInSource { .. } => "choose a directory of its own, for example --dest-wit-root <component>-stub/wit".to_owned(),
             Self::DestBroken { dest, .. } => format!("remove what an earlier run left there: rm -r {}", dest.display()),
             Self::Invalid { .. } => "please report this with the WIT of the target".to_owned(),
-            Self::Write { .. } => return None,
+            Self::Write { .. } => "check the path, its permissions and free disk space".to_owned(),
             Self::CrateVersion { .. } => "write three numbers: --stub-crate-version 0.0.1".to_owned(),
             Self::NotAWorkspace { .. } => "run it in the directory of a `Cargo.toml` with `[workspace] members = [...]`; Go projects do not need it".to_owned(),
-            Self::Toml { .. } => return None,
+            Self::Toml { .. } => "mend the file at the place that is named; cargo says more: cargo metadata".to_owned(),
         })
     }
 }

@@ -12,7 +12,7 @@ use golem_model::{ComponentId, OplogIndex, WorkerId};
 
 use crate::args::Global;
 use crate::client::{Begin, Client, Page};
-use crate::output::{Format, Out};
+use crate::output::Out;
 use crate::view::{EventLine, Parts};
 
 /// Workers that are listened to at once: what one reads along, and a thread for each.
@@ -124,16 +124,13 @@ fn show(out: &Out, label: &str, event: WorkerEvent) {
         timestamp: false,
         level: !matches!(line.level.as_str(), "STDOUT" | "STDERR"),
     };
-    match out.format {
-        Format::Text => out.data(&format!("{} | {}", out.bold(label), line.text(parts))),
-        Format::Json | Format::Yaml => {
-            let mut value = serde_json::json!({ "worker": label });
-            if let (Some(object), Ok(serde_json::Value::Object(line))) =
-                (value.as_object_mut(), serde_json::to_value(&line))
-            {
-                object.extend(line);
-            }
-            out.data(&value.to_string());
-        }
+    let mut value = serde_json::json!({ "worker": label });
+    if let (Some(object), Ok(serde_json::Value::Object(fields))) =
+        (value.as_object_mut(), serde_json::to_value(&line))
+    {
+        object.extend(fields);
     }
+    out.item(&value, |_| {
+        format!("{} | {}", out.bold(label), line.text(parts))
+    });
 }

@@ -31,6 +31,7 @@ pub(super) fn manifest(app: Option<&Path>) -> Result<Manifest, Failure> {
             component_wasm: unit.component_wasm,
             linked_wasm: None,
             kind: ComponentKind::Durable,
+            capabilities: None,
             commands: Vec::new(),
             calls: Vec::new(),
             error_results: BTreeSet::new(),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / doctor server: whether a server is there, in the order in which a request goes: name, connection, HTTP, version, clock.
+//! THE DESK / doctor server: whether a server is there, in the order in which a request goes: name, connection, TLS, HTTP, version,
+//! token, clock.
 //! In an address, out checks; behind the first failure the others are skipped. Never changes anything.
 
-use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
 
@@ -10,20 +10,20 @@ use golem_model::api::{COMPATIBLE_VERSION, VersionInfo};
 
 use super::{Check, State};
 use crate::args::Global;
-use crate::client::Client;
+use crate::client::{Client, Unanswered};
 use crate::exit;
 
 /// Longest wait for a connection, and for an answer: a healthy server needs milliseconds.
 const STEP_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest answer that is read; that of `/version` has some hundred bytes.
-const ANSWER_BYTES_MAX: u64 = 16 << 10;
 /// Difference of clocks from which schedules and timestamps confuse people.
 const SKEW_MAX: Duration = Duration::from_secs(5);
 const STEPS: &[&str] = &[
     "server name",
     "server port",
+    "server tls",
     "server http",
     "server version",
+    "server auth",
     "clock",
 ];
 
@@ -31,7 +31,11 @@ pub(super) fn checks(global: &Global) -> Vec<Check> {
     let mut checks = Vec::new();
     // An error is the step that failed: the last one that is told.
     if let Err(failed) = steps(global, &mut checks) {
-        checks.push(failed.exit(exit::UNREACHABLE));
+        let code = match failed.exit {
+            exit::DENIED => exit::DENIED,
+            _ => exit::UNREACHABLE,
+        };
+        checks.push(failed.exit(code));
     }
     for name in STEPS.iter().skip(checks.len()) {
         checks.push(Check::new(name, State::Skipped, "not looked at"));
@@ -41,7 +45,7 @@ pub(super) fn checks(global: &Global) -> Vec<Check> {
 
 fn steps(global: &Global, checks: &mut Vec<Check>) -> Result<(), Check> {
     let client = Client::new(global).map_err(|failure| Check::of("server name", &failure))?;
-    let (authority, prefix) = client.address();
+    let (authority, _) = client.address();
     let url = client.url().to_owned();
     let addresses: Vec<SocketAddr> = match authority.to_socket_addrs() {
         Ok(addresses) => addresses.collect(),
@@ -81,22 +85,31 @@ fn steps(global: &Global, checks: &mut Vec<Check>) -> Result<(), Check> {
         format!("{address} takes connections"),
     ));
 
+    drop(stream);
     let before = SystemTime::now();
+    let answered = client.look("/version", STEP_TIMEOUT);
+    let tls = client.is_encrypted();
+    if let (true, Err(Unanswered { tls: true, reason })) = (tls, &answered) {
+        return Err(Check::failed("server tls", format!("no secure connection: {reason}"))
+            .hint("name the certificates to trust: --ca-file FILE; or the name that the certificate has: --url https://NAME"));
+    }
+    checks.push(if tls {
+        Check::ok("server tls", "the certificate is trusted")
+    } else {
+        Check::new("server tls", State::Skipped, "plain HTTP")
+    });
     let no_http = |found: String| {
         Check::failed("server http", found)
             .hint("another program may listen there: choose another port, or pass --url")
     };
-    let answer = ask(stream, &authority, &prefix)
-        .map_err(|error| no_http(format!("no answer to GET /version: {error}")))?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.lines().next().unwrap_or_default();
-    if !status.starts_with("HTTP/1.") || !status.contains(" 200") {
-        let start: String = status.chars().take(60).collect();
-        return Err(no_http(format!("GET /version answers `{start}`")));
+    let answer = answered
+        .map_err(|error| no_http(format!("no answer to GET /version: {}", error.reason)))?;
+    if answer.status != 200 {
+        return Err(no_http(format!("GET /version answers {}", answer.status)));
     }
-    checks.push(Check::ok("server http", status.trim().to_owned()));
+    checks.push(Check::ok("server http", "GET /version answers 200"));
 
-    let said: VersionInfo = serde_json::from_str(body.trim()).map_err(|_| {
+    let said: VersionInfo = serde_json::from_slice(&answer.body).map_err(|_| {
         Check::failed("server version", "the answer is not one of this API")
             .hint("another program may listen there: choose another port, or pass --url")
     })?;
@@ -113,23 +126,28 @@ fn steps(global: &Global, checks: &mut Vec<Check>) -> Result<(), Check> {
         Check::new("server version", State::Warning, found)
             .hint("use a server and a golem-cli of one release")
     });
-
-    let date = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("date").then(|| value.trim())
-    });
-    checks.push(clock(before, date.and_then(http_date)));
+    checks.push(auth(&client)?);
+    checks.push(clock(before, answer.date.as_deref().and_then(http_date)));
     Ok(())
 }
 
-fn ask(mut stream: TcpStream, authority: &str, prefix: &str) -> std::io::Result<String> {
-    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
-    let request =
-        format!("GET {prefix}/version HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut bytes = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Whom the server sees. A server of another make may not say.
+fn auth(client: &Client) -> Result<Check, Check> {
+    let name = "server auth";
+    match client.who_am_i() {
+        Ok(who) => Ok(match who.name {
+            Some(caller) => Check::ok(name, format!("this is {caller} ({})", who.roles)),
+            None => Check::ok(name, "this server asks for no token"),
+        }),
+        Err(failure) if failure.exit == exit::DENIED => {
+            Err(Check::of(name, &failure).exit(exit::DENIED))
+        }
+        Err(failure) => Ok(Check::new(
+            name,
+            State::Skipped,
+            format!("the server does not say: {}", failure.problem.message),
+        )),
+    }
 }
 
 fn clock(here: SystemTime, there_s: Option<u64>) -> Check {

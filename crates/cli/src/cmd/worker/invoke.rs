@@ -3,17 +3,20 @@
 //! Looks the signature up first, so that slips are found before anything is sent. Read next: `params.rs`.
 //! Source: client spec §6.4.
 
+use golem_model::OplogIndex;
 use golem_model::api::InvokeParameters;
 use golem_model::duration::parse_duration;
 use golem_model::function::find;
+use golem_model::json::TypeAnnotatedValue;
 use golem_model::types::FoundFunction;
 
+use super::connect::{self, LineArgs};
 use super::params::{ParamArgs, hinted, typed};
-use crate::client::{Client, Target};
-use crate::cmd::refs::WorkerArgs;
+use crate::client::{Begin, Client, Target};
+use crate::cmd::refs::{RefError, WorkerArgs};
 use crate::error::{Failure, Outcome};
 use crate::exit;
-use crate::output::{Format, Out};
+use crate::output::Out;
 use crate::view::ResultView;
 
 /// Options of `invoke` and `invoke-and-await`.
@@ -32,6 +35,11 @@ pub(crate) struct Args {
     timeout: Option<String>,
     #[command(flatten)]
     params: ParamArgs,
+    /// Print what the worker writes and logs as well: while the call runs, or after `invoke` until Ctrl-C
+    #[arg(long)]
+    connect: bool,
+    #[command(flatten)]
+    lines: LineArgs,
 }
 
 /// A call that is ready to be sent.
@@ -44,13 +52,17 @@ pub(crate) struct Call {
 /// Calls and waits.
 pub(super) fn invoke_and_await(args: &Args, client: &Client, out: &Out) -> Outcome {
     let call = prepare(args, client)?;
-    await_call(
-        &call,
-        args.idempotency_key.as_deref(),
-        args.timeout.as_deref(),
-        client,
-        out,
-    )
+    let (key, timeout) = (args.idempotency_key.as_deref(), args.timeout.as_deref());
+    match (args.connect, &call.target) {
+        (true, Target::Worker(worker)) => {
+            let send = || client.call(&call, key, timeout);
+            let result = connect::beside(worker, args.lines, client, out, send)?;
+            print(&result, out);
+            Ok(())
+        }
+        (true, Target::Unnamed(_)) => Err(RefError::NoName(args.worker.shown()?).into()),
+        (false, _) => await_call(&call, key, timeout, client, out),
+    }
 }
 
 /// Sends a call, waits and prints the result.
@@ -61,20 +73,47 @@ pub(crate) fn await_call(
     client: &Client,
     out: &Out,
 ) -> Outcome {
-    let result = client
-        .invoke_and_await(&call.target, &call.function, key, timeout, &call.parameters)?
-        .result;
-    let view = ResultView::of(&result);
-    if out.format == Format::Text && matches!(view, ResultView::Json(_)) {
+    print(&client.call(call, key, timeout)?, out);
+    Ok(())
+}
+
+/// Prints a result.
+pub(crate) fn print(result: &TypeAnnotatedValue, out: &Out) {
+    let view = ResultView::of(result);
+    if out.is_text() && matches!(view, ResultView::Json(_)) {
         out.warn("the result has no WAVE form, because of a resource handle in it");
     }
-    out.view(&result, |_| view.text());
-    Ok(())
+    out.view(result, |_| view.text());
+}
+
+impl Client {
+    /// Sends a call and waits for its result.
+    pub(crate) fn call(
+        &self,
+        call: &Call,
+        key: Option<&str>,
+        timeout: Option<&str>,
+    ) -> Result<TypeAnnotatedValue, Failure> {
+        let Call {
+            target,
+            function,
+            parameters,
+        } = call;
+        let answer = self.invoke_and_await(target, function, key, timeout, parameters)?;
+        Ok(answer.result)
+    }
 }
 
 /// Calls and returns when the call is in the worker's queue.
 pub(super) fn invoke(args: &Args, client: &Client, out: &Out) -> Outcome {
     let call = prepare(args, client)?;
+    let listened = match (args.connect, &call.target) {
+        (true, Target::Worker(worker)) => Some((worker, connect::last_entry(worker, client)?)),
+        (true, Target::Unnamed(_)) => {
+            return Err(RefError::NoName(args.worker.shown()?).into());
+        }
+        (false, _) => None,
+    };
     client.invoke(
         &call.target,
         &call.function,
@@ -83,7 +122,13 @@ pub(super) fn invoke(args: &Args, client: &Client, out: &Out) -> Outcome {
         &call.parameters,
     )?;
     out.data("Invoked");
-    Ok(())
+    match listened {
+        Some((worker, last)) => {
+            let begin = Begin::At(OplogIndex(last.0 + 1));
+            connect::listen(worker, begin, args.lines, client, out)
+        }
+        None => Ok(()),
+    }
 }
 
 fn prepare(args: &Args, client: &Client) -> Result<Call, Failure> {

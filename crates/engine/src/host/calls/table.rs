@@ -35,8 +35,13 @@ fn functions(directory: &Path, into: &mut BTreeMap<String, Vec<String>>) {
 
 /// Where the WIT of WASI is that the runtime links.
 fn wasi() -> PathBuf {
+    let rustc = Command::new("rustc").arg("-vV").output().unwrap().stdout;
+    let about = String::from_utf8(rustc).unwrap();
+    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        // Packages of other systems are not on this machine.
+        .args(["--filter-platform", host.unwrap()])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

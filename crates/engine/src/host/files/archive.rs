@@ -8,6 +8,7 @@ use std::sync::Arc;
 use golem_model::Value;
 
 use super::content::{Content, Spill};
+use super::initial::InitialContent;
 use super::tree::{Fault, Files, Kind, Node, ROOT};
 
 /// Largest tree that is archived: an archive is one blob beside an image of memory.
@@ -22,12 +23,24 @@ impl Files {
     /// files without a name, which an archive cannot hold. Errors: of the machine.
     pub(crate) fn archive(&self) -> Result<Option<Vec<u8>>, Fault> {
         let tree = self.lock();
-        if tree.bytes > ARCHIVE_BYTES_MAX || tree.nodes.values().any(|node| node.links == 0) {
+        let initial = tree.nodes.values().map(|node| match &node.kind {
+            Kind::File(content @ Content::Initial(_)) => content.size(),
+            _ => 0,
+        });
+        let own = tree.bytes.saturating_sub(initial.sum());
+        if own > ARCHIVE_BYTES_MAX || tree.nodes.values().any(|node| node.links == 0) {
             return Ok(None);
         }
         let mut nodes = Vec::with_capacity(tree.nodes.len());
         for (id, node) in &tree.nodes {
             let kind = match &node.kind {
+                Kind::File(Content::Initial(content)) => {
+                    let named = vec![
+                        Value::String(content.key.clone()),
+                        Value::Bool(node.read_only),
+                    ];
+                    Value::Variant(3, Some(Box::new(Value::Tuple(named))))
+                }
                 Kind::File(content) => {
                     Value::Variant(0, Some(Box::new(Value::Bytes(content.read(0, u64::MAX)?))))
                 }
@@ -59,11 +72,13 @@ impl Files {
     }
 
     /// Makes the tree what [`Files::archive`] had. Descriptors that are open keep their nodes. `Ok(false)`: the bytes are no
-    /// archive, and nothing has changed. Errors: of the machine.
+    /// archive, or one with initial files that the tree does not have, and nothing has changed. Errors: of the machine.
     pub(crate) fn unpack(&self, archive: &[u8]) -> Result<bool, Fault> {
         let mut tree = self.lock();
         let spill = Arc::clone(&tree.spill);
-        let Some((next, now, mut nodes)) = read_archive(archive, &spill)? else {
+        let Some((next, now, mut nodes)) =
+            read_archive(archive, &spill, &Self::initial_contents(&tree))?
+        else {
             return Ok(false);
         };
         for (id, old) in &tree.nodes {
@@ -88,7 +103,11 @@ impl Files {
 
 type Unpacked = (u64, u64, BTreeMap<u64, Node>);
 
-fn read_archive(archive: &[u8], spill: &Arc<Spill>) -> Result<Option<Unpacked>, Fault> {
+fn read_archive(
+    archive: &[u8],
+    spill: &Arc<Spill>,
+    initial: &BTreeMap<String, Arc<InitialContent>>,
+) -> Result<Option<Unpacked>, Fault> {
     let Ok(Value::Tuple(parts)) = Value::from_bytes(archive) else {
         return Ok(None);
     };
@@ -114,6 +133,7 @@ fn read_archive(archive: &[u8], spill: &Arc<Spill>) -> Result<Option<Unpacked>, 
         else {
             return Ok(None);
         };
+        let mut read_only = false;
         let kind = match (case, *kind) {
             (0, Value::Bytes(bytes)) => {
                 let mut content = Content::default();
@@ -135,12 +155,24 @@ fn read_archive(archive: &[u8], spill: &Arc<Spill>) -> Result<Option<Unpacked>, 
                 Kind::Directory(entries)
             }
             (2, Value::String(target)) => Kind::Link(target),
+            (3, Value::Tuple(parts)) => {
+                let Ok([Value::String(key), Value::Bool(kept)]) = <[Value; 2]>::try_from(parts)
+                else {
+                    return Ok(None);
+                };
+                let Some(content) = initial.get(&key) else {
+                    return Ok(None);
+                };
+                read_only = kept;
+                Kind::File(Content::Initial(Arc::clone(content)))
+            }
             _ => return Ok(None),
         };
         nodes.insert(
             id,
             Node {
                 kind,
+                read_only,
                 links,
                 open: 0,
                 accessed,

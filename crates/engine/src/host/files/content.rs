@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::initial::InitialContent;
+
 /// Contents above this many bytes are kept on disk: most files of workers are small, and then nothing is written at all.
 const MEMORY_BYTES_MAX: u64 = 64 << 10;
 
@@ -70,6 +72,8 @@ impl Drop for OnDisk {
 pub(super) enum Content {
     Memory(Vec<u8>),
     Disk(OnDisk),
+    /// Those of an initial file, as long as the worker has not changed them.
+    Initial(Arc<InitialContent>),
 }
 
 impl Default for Content {
@@ -83,7 +87,18 @@ impl Content {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::Disk(disk) => disk.size,
+            Self::Initial(initial) => initial.size,
         }
+    }
+
+    /// A content of the worker's own, to be changed. Errors: of the machine.
+    fn own(&mut self, spill: &Arc<Spill>) -> io::Result<()> {
+        if let Self::Initial(initial) = self {
+            let bytes = initial.read(0, initial.size)?;
+            *self = Self::default();
+            self.write(spill, 0, &bytes)?;
+        }
+        Ok(())
     }
 
     /// Up to `len` bytes from `offset` on; none at the end. Errors: of the machine.
@@ -100,6 +115,7 @@ impl Content {
                 File::open(&disk.path)?.read_exact_at(&mut bytes, offset)?;
                 Ok(bytes)
             }
+            Self::Initial(initial) => initial.read(offset, len),
         }
     }
 
@@ -110,6 +126,7 @@ impl Content {
         offset: u64,
         bytes: &[u8],
     ) -> io::Result<()> {
+        self.own(spill)?;
         let end = offset.saturating_add(bytes.len() as u64);
         if end > self.size() {
             self.resize(spill, end)?;
@@ -126,12 +143,18 @@ impl Content {
                 .write(true)
                 .open(&disk.path)?
                 .write_all_at(bytes, offset),
+            // It has become the worker's own above.
+            Self::Initial(_) => Ok(()),
         }
     }
 
     /// Cuts the content, or adds zeroes.
     pub(super) fn resize(&mut self, spill: &Arc<Spill>, size: u64) -> io::Result<()> {
+        if size > 0 {
+            self.own(spill)?;
+        }
         match self {
+            Self::Initial(_) => *self = Self::default(),
             Self::Memory(bytes) if size <= MEMORY_BYTES_MAX => {
                 bytes.resize(usize::try_from(size).unwrap_or(0), 0);
             }

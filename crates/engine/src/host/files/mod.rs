@@ -4,8 +4,12 @@
 
 mod archive;
 mod content;
+mod initial;
+mod look;
 mod path;
 mod tree;
 
 pub(crate) use content::Spill;
+pub(crate) use initial::InitialFiles;
+pub(crate) use look::Seen;
 pub(crate) use tree::{Attributes, Fault, Files, OpenWith, Opened, SetTime};

@@ -50,6 +50,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) kind: Kind,
+    /// An initial file that the guest must leave as it is.
+    pub(super) read_only: bool,
     pub(super) links: u64,
     /// Descriptors and streams on it: it stays while there are some, also without a name.
     pub(super) open: u64,
@@ -67,6 +69,8 @@ pub(crate) struct Attributes {
     pub(crate) directory: bool,
     /// It is a link.
     pub(crate) link: bool,
+    /// The guest cannot change it.
+    pub(crate) read_only: bool,
     /// Names that it has.
     pub(crate) links: u64,
     /// Bytes.
@@ -169,6 +173,7 @@ impl Tree {
         let now = self.now;
         let node = Node {
             kind,
+            read_only: false,
             links: 1,
             open: 0,
             accessed: now,
@@ -244,6 +249,7 @@ impl Tree {
             id,
             directory: matches!(node.kind, Kind::Directory(_)),
             link: matches!(node.kind, Kind::Link(_)),
+            read_only: node.read_only,
             links: node.links,
             size: match &node.kind {
                 Kind::File(content) => content.size(),
@@ -268,7 +274,26 @@ impl Tree {
         false
     }
 
+    /// Refuses to change an initial file that is read-only, or to move it with the directories above it. The code is the one
+    /// that guests of 1.1 hear.
+    fn changeable(&self, id: u64) -> Result<(), Fault> {
+        let mut left = vec![id];
+        while let Some(id) = left.pop() {
+            let node = self.node(id)?;
+            if node.read_only {
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            if let Kind::Directory(entries) = &node.kind {
+                left.extend(entries.values());
+            }
+        }
+        Ok(())
+    }
+
     fn set_times(&mut self, id: u64, accessed: SetTime, modified: SetTime) -> Result<(), Fault> {
+        if self.node(id)?.read_only {
+            return Err(ErrorCode::NotPermitted.into());
+        }
         let now = self.now;
         self.touched = true;
         let node = self.node_mut(id)?;
@@ -304,6 +329,7 @@ impl Files {
     pub(crate) fn new(spill: Arc<Spill>) -> Self {
         let root = Node {
             kind: Kind::Directory(BTreeMap::new()),
+            read_only: false,
             links: 1,
             open: 0,
             accessed: 0,
@@ -452,6 +478,7 @@ impl Opened {
             Kind::File(_) if with.directory || place.must_be_directory => {
                 return Err(ErrorCode::NotDirectory.into());
             }
+            Kind::File(_) if with.write || with.truncate => tree.changeable(found)?,
             _ => {}
         }
         if with.truncate {
@@ -492,6 +519,7 @@ impl Opened {
         if tree.entries(found).is_ok() {
             return Err(ErrorCode::IsDirectory.into());
         }
+        tree.changeable(found)?;
         let name = place.entry(ErrorCode::IsDirectory)?;
         tree.remove(place.directory, name)
     }
@@ -561,6 +589,7 @@ impl Opened {
         let to = target.place(&tree, new_path, false)?;
         let old_name = from.entry(ErrorCode::Busy)?.to_owned();
         let new_name = to.entry(ErrorCode::Busy)?.to_owned();
+        tree.changeable(moved)?;
         if is_directory && tree.is_below(to.directory, moved) {
             return Err(ErrorCode::Invalid.into());
         }
@@ -568,6 +597,7 @@ impl Opened {
             if there == moved {
                 return Ok(());
             }
+            tree.changeable(there)?;
             match tree.entries(there) {
                 Ok(_) if !is_directory => return Err(ErrorCode::IsDirectory.into()),
                 Ok(entries) if !entries.is_empty() => return Err(ErrorCode::NotEmpty.into()),

@@ -149,6 +149,7 @@ impl Gym {
             function: function.to_owned(),
             params,
             deadline: None,
+            trace: None,
         };
         let target = Target::Worker(worker.clone());
         let outcome = self.node.invoke_and_await(target, request).await?;

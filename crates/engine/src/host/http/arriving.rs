@@ -17,9 +17,9 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use wasmtime_wasi::p2::{InputStream, Pollable, StreamError, StreamResult};
 
+use super::call::Way;
 use super::client::{Head, Piece, Pieces, Request, Trouble};
 use super::message::{Header, HttpResponse};
-use crate::node::Node;
 
 /// Most bytes of a body that have come and were not read: what comes after them waits in the network.
 const AHEAD_BYTES_MAX: usize = 256 << 10;
@@ -50,7 +50,7 @@ struct Inner {
 
 /// What is known of a response whose beginning is in the log.
 struct Again {
-    node: Arc<Node>,
+    way: Arc<Way>,
     request: Request,
     /// It must not be sent a second time.
     once: bool,
@@ -117,14 +117,14 @@ impl Arriving {
 
     /// The body of a response whose head is in the log; `once`: its request must not be sent a second time.
     pub(crate) fn repeated(
-        node: Arc<Node>,
+        way: Arc<Way>,
         request: Request,
         once: bool,
         head: Head,
         number: u64,
     ) -> Arc<Self> {
         let again = Again {
-            node,
+            way,
             request,
             once,
             head,
@@ -320,8 +320,7 @@ pub(crate) async fn receive(filler: &Filler, mut pieces: Pieces, begun: impl FnO
 
 /// Asks for a response again and leaves out what the guest has. Errors: it is another one, or what went wrong.
 async fn resume(again: Again, filler: &Filler) -> End {
-    let http = &again.node.outside().http;
-    let (head, mut pieces) = http.send(again.request).await?;
+    let (head, mut pieces) = again.way.send(again.request).await?;
     if !again.head.has_body_of(&head) {
         return Err(Trouble::Changed);
     }

@@ -12,7 +12,8 @@ use tokio::task::AbortHandle;
 use wasmtime_wasi::p2::Pollable;
 
 use super::arriving::{Arriving, Filler, receive};
-use super::client::{Head, Request, Trouble};
+use super::client::{Head, Pieces, Request, Trouble};
+use super::network::Network;
 use crate::node::Node;
 
 /// A response whose head is here.
@@ -31,7 +32,7 @@ enum Stage {
     /// Its body is not finished: nothing is in the log.
     Open,
     /// Its start is in the log, and this process has not sent it.
-    Repeated(Request),
+    Repeated(Box<Request>),
     /// It is on its way.
     Sent,
     /// There is an outcome; the body of the response may be on its way.
@@ -55,13 +56,33 @@ struct Inner {
     once: bool,
 }
 
+/// How requests of a guest leave.
+pub(crate) struct Way {
+    node: Arc<Node>,
+    /// Where they may go.
+    network: Arc<Network>,
+}
+
+impl Way {
+    /// Through `node`, to the hosts that `network` allows.
+    pub(crate) fn new(node: Arc<Node>, network: Arc<Network>) -> Self {
+        Self { node, network }
+    }
+
+    /// Sends a request. Errors and cancel safety: `HttpClient::send`.
+    pub(crate) async fn send(&self, request: Request) -> Result<(Head, Pieces), Trouble> {
+        let http = &self.node.outside().http;
+        http.send(&self.network, request).await
+    }
+}
+
 /// A request of a guest: `wasi:http/types.future-incoming-response`.
 #[expect(
     unreachable_pub,
     reason = "the generated bindings re-export it, which `pub(crate)` forbids"
 )]
 pub struct HttpCall {
-    node: Arc<Node>,
+    way: Arc<Way>,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -76,9 +97,9 @@ impl std::fmt::Debug for HttpCall {
 
 impl HttpCall {
     /// A request whose body is not finished.
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+    pub(crate) fn new(way: Way) -> Self {
         Self {
-            node,
+            way: Arc::new(way),
             inner: Mutex::new(Inner {
                 stage: Stage::Open,
                 task: None,
@@ -105,20 +126,29 @@ impl HttpCall {
         inner.number = number;
         inner.again = true;
         inner.once = once;
-        inner.stage = Stage::Repeated(request);
+        inner.stage = Stage::Repeated(Box::new(request));
     }
 
     fn spawn(self: &Arc<Self>, request: Request, number: u64, seq: Option<Seq>) -> AbortHandle {
         let call = Arc::clone(self);
-        let node = Arc::clone(&self.node);
         let task = tokio::spawn(async move {
             if let Some(seq) = seq
-                && node.committer().wait(seq).await.is_err()
+                && call.way.node.committer().wait(seq).await.is_err()
             {
                 // The node is stopping: the request never leaves it.
                 return;
             }
-            match node.outside().http.send(request).await {
+            let trace = request.trace.clone();
+            let (method, host, port) = (request.method.clone(), request.host.clone(), request.port);
+            let scheme = if request.https { "https" } else { "http" };
+            let sent = call.way.send(request).await;
+            if let Some(trace) = trace {
+                let seen = sent.as_ref().map(|(head, _)| head.status);
+                let seen = seen.map_err(|trouble| format!("{trouble:?}"));
+                let asked = (method.as_str(), scheme, host.as_str(), port);
+                call.way.node.request_ended(&trace, asked, seen);
+            }
+            match sent {
                 Err(trouble) => call.end(Err(trouble)),
                 Ok((head, pieces)) => {
                     let body = Arriving::new(number);
@@ -153,7 +183,7 @@ impl HttpCall {
         if let Stage::Repeated(request) = std::mem::replace(&mut inner.stage, Stage::Taken) {
             let number = inner.number;
             inner.stage = Stage::Sent;
-            inner.task = Some(self.spawn(request, number, None));
+            inner.task = Some(self.spawn(*request, number, None));
         }
         true
     }
@@ -201,8 +231,8 @@ impl HttpCall {
         let mut inner = self.inner.lock();
         let body = match std::mem::replace(&mut inner.stage, Stage::Taken) {
             Stage::Repeated(request) => {
-                let node = Arc::clone(&self.node);
-                Arriving::repeated(node, request, inner.once, head.clone(), inner.number)
+                let way = Arc::clone(&self.way);
+                Arriving::repeated(way, *request, inner.once, head.clone(), inner.number)
             }
             // Sent anew by a guest that had nothing recorded when it did.
             _ => Arriving::lost(inner.number),

@@ -24,7 +24,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::fields::is_forbidden;
 use super::message::{HEADERS_BYTES_MAX, Header, HttpRequest, HttpResponse};
-use super::network::Network;
+use super::network::{Network, Scheme};
+use crate::trace::CallTrace;
 
 /// Connections of all guests of a node at once: a quarter of the files that a process may open by default.
 const CONNECTIONS_MAX: usize = 256;
@@ -48,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Vec<u8>,
     pub(crate) timeouts: Timeouts,
+    /// What its span needs, if its invocation belongs to a trace. Not part of what the guest has asked.
+    pub(crate) trace: Option<CallTrace>,
 }
 
 impl Request {
@@ -191,7 +194,6 @@ pub trait NetworkDouble: std::fmt::Debug + Send + Sync {
 /// Sends requests of guests.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
-    network: Network,
     double: Option<Arc<dyn NetworkDouble>>,
     connections: Arc<Semaphore>,
     /// Made when the first request needs it: it parses some hundred certificates.
@@ -284,10 +286,9 @@ impl Drop for Bound {
 }
 
 impl HttpClient {
-    /// A client for the hosts that `network` allows.
-    pub(crate) fn new(network: Network) -> Self {
+    /// A client.
+    pub(crate) fn new() -> Self {
         Self {
-            network,
             double: None,
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             tls: OnceLock::new(),
@@ -299,21 +300,31 @@ impl HttpClient {
         Self { double, ..self }
     }
 
-    /// Sends a request and reads the head of the response. Cancel safe in that nothing goes on after the drop.
-    pub(crate) async fn send(&self, request: Request) -> Result<(Head, Pieces), Trouble> {
+    /// Sends a request to a host that `network` allows, and reads the head of the response. Cancel safe in that nothing goes on
+    /// after the drop.
+    pub(crate) async fn send(
+        &self,
+        network: &Network,
+        request: Request,
+    ) -> Result<(Head, Pieces), Trouble> {
         if let Some(double) = &self.double {
             let answer = double.answer(&request.asked()).ok_or(Trouble::Denied)?;
             let (head, body, trailers) = answer.into_parts();
             return Ok((head, Pieces::Double(body.into(), trailers)));
         }
-        if !self.network.allows_host(&request.host, request.port) {
+        let scheme = if request.https {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        if !network.allows_request(scheme, &request.host, request.port) {
             return Err(Trouble::Denied);
         }
         // The semaphore is never closed.
         let connections = Arc::clone(&self.connections);
         let connection = connections.acquire_owned().await.ok();
         let connect = request.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
-        let stream = timeout(connect, self.connect(&request))
+        let stream = timeout(connect, Self::connect(network, &request))
             .await
             .map_err(|_| Trouble::ConnectTimeout)??;
         if !request.https {
@@ -330,7 +341,7 @@ impl HttpClient {
     }
 
     /// Connects to the first address that may be connected to and answers.
-    async fn connect(&self, request: &Request) -> Result<TcpStream, Trouble> {
+    async fn connect(network: &Network, request: &Request) -> Result<TcpStream, Trouble> {
         let addresses: Vec<SocketAddr> = match request.host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, request.port)],
             Err(_) => tokio::net::lookup_host((request.host.as_str(), request.port))
@@ -344,7 +355,7 @@ impl HttpClient {
             Trouble::Prohibited
         };
         for address in addresses {
-            if !self.network.allows_address(address.ip(), address.port()) {
+            if !network.allows_address(address.ip(), address.port()) {
                 continue;
             }
             match TcpStream::connect(address).await {
@@ -401,6 +412,17 @@ async fn exchange(
         // The length is what the body has, whatever the guest says.
         if name != "content-length" {
             head = head.header(name.as_str(), value.as_slice());
+        }
+    }
+    let own = |name: &str| request.headers.iter().any(|(own, _)| own == name);
+    // The guest may have a trace of its own.
+    if let Some(trace) = request.trace.as_ref().filter(|_| !own("traceparent")) {
+        let parent = trace.context.traceparent();
+        head = parent
+            .into_iter()
+            .fold(head, |head, parent| head.header("traceparent", parent));
+        if !trace.context.state.is_empty() && !own("tracestate") {
+            head = head.header("tracestate", trace.context.state.as_str());
         }
     }
     let outgoing = head

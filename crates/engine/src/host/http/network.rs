@@ -5,6 +5,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
+
+use golem_model::capabilities::{CapabilityError, NetworkAccess};
 
 use super::super::sockets::ListenRule;
 
@@ -13,13 +16,42 @@ use super::super::sockets::ListenRule;
 pub struct Network {
     rules: Vec<HostRule>,
     listen: Vec<ListenRule>,
+    /// What has to allow it as well: for a component, the rules of the server.
+    within: Option<Arc<Network>>,
 }
 
-/// One of them: `api.example.com`, `*.example.com`, `*`, an address, each with `:PORT` or for every port.
+/// One of them: `api.example.com`, `*.example.com`, `*`, an address, each with `:PORT` or for every port. With `https://` or
+/// `http://` in front it is for requests of that kind only, on the usual port if it says none, and for no socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRule {
+    scheme: Option<Scheme>,
     host: HostPattern,
     port: Option<u16>,
+}
+
+/// What a guest speaks with a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// A request in plain text.
+    Http,
+    /// A request over TLS.
+    Https,
+}
+
+impl Scheme {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
+
+    const fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +69,7 @@ enum HostPattern {
 /// A text that is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a host: write `api.example.com`, `*.example.com:443`, `127.0.0.1:8080`, `[::1]:8080` or `*`"
+    "`{0}` is not a host: write `api.example.com`, `https://api.example.com`, `*.example.com:443`, `127.0.0.1:8080`, `[::1]:8080` or `*`"
 )]
 pub struct BadRule(String);
 
@@ -46,13 +78,21 @@ impl FromStr for HostRule {
 
     fn from_str(text: &str) -> Result<Self, BadRule> {
         let bad = || BadRule(text.chars().take(100).collect());
+        let (scheme, text) = [Scheme::Http, Scheme::Https]
+            .into_iter()
+            .find_map(|scheme| Some((Some(scheme), text.strip_prefix(scheme.prefix())?)))
+            .unwrap_or((None, text));
+        let usual = scheme.map(Scheme::port);
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self {
+                scheme,
                 host: HostPattern::Address(address),
-                port: None,
+                port: usual,
             });
         }
         let (host, port) = match text.rsplit_once(':') {
+            // An address of IPv6 in brackets has colons of its own.
+            _ if text.ends_with(']') => (text, None),
             Some((host, port)) if !host.is_empty() => {
                 (host, Some(port.parse::<u16>().map_err(|_| bad())?))
             }
@@ -86,12 +126,14 @@ impl FromStr for HostRule {
                 None => HostPattern::Name(name),
             }
         };
-        Ok(Self { host, port })
+        let port = port.or(usual);
+        Ok(Self { scheme, host, port })
     }
 }
 
 impl fmt::Display for HostRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.scheme.map_or("", Scheme::prefix))?;
         match &self.host {
             HostPattern::Any => f.write_str("*")?,
             HostPattern::Below(name) => write!(f, "*.{name}")?,
@@ -109,8 +151,11 @@ impl fmt::Display for HostRule {
 }
 
 impl HostRule {
-    fn names(&self, host: &str, port: u16) -> bool {
-        self.port.is_none_or(|own| own == port) && self.names_host(host)
+    /// Whether the rule is for this host and port. `scheme`: of a request; a socket has none.
+    fn names(&self, scheme: Option<Scheme>, host: &str, port: u16) -> bool {
+        self.scheme.is_none_or(|own| Some(own) == scheme)
+            && self.port.is_none_or(|own| own == port)
+            && self.names_host(host)
     }
 
     fn names_host(&self, host: &str) -> bool {
@@ -139,8 +184,41 @@ impl Network {
     /// What `rules` allow. Guests listen nowhere.
     #[must_use]
     pub fn new(rules: Vec<HostRule>) -> Self {
-        let listen = Vec::new();
-        Self { rules, listen }
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
+    /// What a component declares. Errors: `BadRule`.
+    pub(crate) fn declared(access: &NetworkAccess) -> Result<Self, CapabilityError> {
+        fn read<T: FromStr<Err: fmt::Display>>(
+            key: &'static str,
+            rules: &[String],
+        ) -> Result<Vec<T>, CapabilityError> {
+            let read = rules.iter().map(|rule| {
+                rule.parse::<T>().map_err(|error| CapabilityError::BadRule {
+                    key,
+                    why: error.to_string(),
+                })
+            });
+            read.collect()
+        }
+        Ok(Self::new(read("network.allow", &access.allow)?)
+            .listening(read("network.listen", &access.listen)?))
+    }
+
+    /// The same, of which only that counts which `outer` allows as well.
+    pub(crate) fn within(self, outer: Arc<Self>) -> Self {
+        Self {
+            within: Some(outer),
+            ..self
+        }
+    }
+
+    /// Whether the rules around these ones agree.
+    fn outer(&self, agrees: impl FnOnce(&Self) -> bool) -> bool {
+        self.within.as_deref().is_none_or(agrees)
     }
 
     /// The same, and guests may listen where `listen` says.
@@ -151,34 +229,50 @@ impl Network {
 
     /// Whether guests may listen anywhere.
     pub(crate) fn listens(&self) -> bool {
-        !self.listen.is_empty()
+        !self.listen.is_empty() && self.outer(Self::listens)
     }
 
     /// Whether a guest may take an address for itself.
     pub(crate) fn allows_listening(&self, address: SocketAddr) -> bool {
         self.listen.iter().any(|rule| rule.says(address))
+            && self.outer(|outer| outer.allows_listening(address))
     }
 
-    /// Whether a host may be asked for at all; its name is looked up only then. `host`: lower case, no brackets.
+    /// Whether a socket may connect to a host at all; its name is looked up only then. `host`: lower case, no brackets.
     pub(crate) fn allows_host(&self, host: &str, port: u16) -> bool {
-        self.rules.iter().any(|rule| rule.names(host, port))
+        self.allows(None, host, port)
+    }
+
+    /// The same for a request.
+    pub(crate) fn allows_request(&self, scheme: Scheme, host: &str, port: u16) -> bool {
+        self.allows(Some(scheme), host, port)
+    }
+
+    fn allows(&self, scheme: Option<Scheme>, host: &str, port: u16) -> bool {
+        self.rules.iter().any(|rule| rule.names(scheme, host, port))
+            && self.outer(|outer| outer.allows(scheme, host, port))
     }
 
     /// Whether a name may be looked up: a rule has it, for any port. `host`: lower case, no brackets.
     pub(crate) fn allows_name(&self, host: &str) -> bool {
-        self.rules.iter().any(|rule| rule.names_host(host))
+        self.rules
+            .iter()
+            .any(|rule| rule.scheme.is_none() && rule.names_host(host))
+            && self.outer(|outer| outer.allows_name(host))
     }
 
     /// Whether guests may connect to nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.rules.is_empty() || !self.outer(|outer| !outer.is_empty())
     }
 
     /// Whether the address that an allowed host stands for may be connected to: a public one, or one that a rule says
     /// itself. So a name that was pointed to the inside of a network leads nowhere.
     pub(crate) fn allows_address(&self, address: IpAddr, port: u16) -> bool {
         let address = address.to_canonical();
-        is_public(address) || self.rules.iter().any(|rule| rule.says(address, port))
+        is_public(address)
+            || self.rules.iter().any(|rule| rule.says(address, port))
+                && self.outer(|outer| outer.allows_address(address, port))
     }
 }
 
@@ -241,11 +335,32 @@ mod tests {
             "::1",
             "[::1]:80",
             "localhost",
+            "http://localhost:8080",
+            "https://*.example.com:8443",
+            "https://[::1]:443",
         ] {
             assert_eq!(rule.parse::<HostRule>().unwrap().to_string(), rule);
         }
+        for (rule, full) in [
+            ("https://api.example.com", "https://api.example.com:443"),
+            ("http://*", "http://*:80"),
+            ("http://::1", "http://[::1]:80"),
+            ("https://[::1]", "https://[::1]:443"),
+        ] {
+            assert_eq!(rule.parse::<HostRule>().unwrap().to_string(), full);
+        }
         for rule in [
-            "", ":80", "a:b", "a..b", "http://a", "a/b", "*.", "a*", "a:70000",
+            "",
+            ":80",
+            "a:b",
+            "a..b",
+            "http://",
+            "ftp://a",
+            "https://a/",
+            "a/b",
+            "*.",
+            "a*",
+            "a:70000",
         ] {
             assert!(rule.parse::<HostRule>().is_err(), "{rule}");
         }
@@ -268,6 +383,38 @@ mod tests {
         assert!(!network(&[]).allows_host("example.com", 80));
         assert!(some.allows_name("api.example.com") && !some.allows_name("example.com"));
         assert!(network(&[]).is_empty() && !some.is_empty());
+    }
+
+    #[test]
+    fn a_rule_with_a_scheme_is_for_requests_of_that_kind_only() {
+        let some = network(&["https://api.example.com"]);
+        assert!(some.allows_request(Scheme::Https, "api.example.com", 443));
+        assert!(!some.allows_request(Scheme::Http, "api.example.com", 443));
+        assert!(!some.allows_request(Scheme::Https, "api.example.com", 8443));
+        assert!(!some.allows_host("api.example.com", 443));
+        assert!(!some.allows_name("api.example.com"));
+    }
+
+    #[test]
+    fn a_component_gets_no_more_than_its_server_allows() {
+        let server = Arc::new(network(&["*.example.com", "127.0.0.1:8080"]));
+        let declared = |rules: &[&str]| network(rules).within(Arc::clone(&server));
+        let some = declared(&["a.example.com:443", "evil.example", "127.0.0.1"]);
+        assert!(some.allows_host("a.example.com", 443));
+        assert!(!some.allows_host("b.example.com", 443));
+        assert!(!some.allows_host("evil.example", 443));
+        assert!(some.allows_address("127.0.0.1".parse().unwrap(), 8080));
+        assert!(!some.allows_address("127.0.0.1".parse().unwrap(), 81));
+        // A pattern of the server is no permission to go inside, whatever the component names.
+        let inside = declared(&["10.0.0.1", "*"]);
+        assert!(!inside.allows_address("10.0.0.1".parse().unwrap(), 80));
+        assert!(!inside.listens() && declared(&[]).is_empty());
+        let nothing = network(&["*"]).within(Arc::default());
+        assert!(nothing.is_empty() && !nothing.allows_host("example.com", 80));
+        let listening = Network::new(Vec::new()).listening(vec!["127.0.0.1:*".parse().unwrap()]);
+        let address = "127.0.0.1:9".parse().unwrap();
+        assert!(listening.allows_listening(address));
+        assert!(!listening.within(server.clone()).allows_listening(address));
     }
 
     #[test]

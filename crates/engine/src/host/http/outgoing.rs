@@ -19,7 +19,7 @@ use super::super::recorded::unreadable;
 use super::super::state::{HostState, Linked};
 use super::super::wait::wait_outside;
 use super::arriving::Broken;
-use super::call::{HttpCall, Response, Waiting, subject};
+use super::call::{HttpCall, Response, Waiting, Way, subject};
 use super::client::{Head, Request, Trouble};
 use super::fields::Fields;
 use super::message::{
@@ -226,6 +226,7 @@ impl OutgoingRequest {
             headers: self.fields.entries.clone(),
             body: Vec::new(),
             timeouts: options.0,
+            trace: None,
         })
     }
 }
@@ -234,6 +235,8 @@ impl HostState {
     /// Records a request whose body is finished, and sends it unless it is only repeated.
     fn send_request(&mut self, call: &Arc<HttpCall>, request: Request) -> Result<(), Halt> {
         let number = self.invoking.next_call();
+        let trace = self.call_trace(&format!("{} {number}", self.invoking.key.0));
+        let request = Request { trace, ..request };
         let mut head = Vec::new();
         for (name, value) in &request.headers {
             head.extend_from_slice(name.as_bytes());
@@ -317,7 +320,8 @@ impl outgoing_handler::Host for Linked<'_> {
             Ok(ready) => ready,
             Err(error) => return Ok(Err(error)),
         };
-        let call = Arc::new(HttpCall::new(self.0.rpc.node()));
+        let way = Way::new(self.0.rpc.node(), Arc::clone(&self.0.network));
+        let call = Arc::new(HttpCall::new(way));
         self.0.http_calls.add(Arc::clone(&call));
         match request.body {
             None => self.0.send_request(&call, ready)?,

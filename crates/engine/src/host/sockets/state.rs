@@ -350,7 +350,7 @@ impl HostState {
 
     /// The rules for the network.
     pub(super) fn network(&self) -> Arc<Network> {
-        Arc::clone(&self.rpc.node().outside().network)
+        Arc::clone(&self.network)
     }
 }
 

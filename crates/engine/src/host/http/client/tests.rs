@@ -4,6 +4,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use golem_model::trace::TraceContext;
+
 use super::*;
 
 /// A peer that answers every connection with `answer` and closes it; gives back what it was asked.
@@ -28,8 +30,8 @@ async fn peer(answer: Vec<u8>) -> (SocketAddr, tokio::task::JoinHandle<String>) 
 }
 
 /// The whole response. Errors: that of its head or of any of its pieces.
-async fn whole(client: HttpClient, request: Request) -> Result<HttpResponse, Trouble> {
-    let (head, mut pieces) = client.send(request).await?;
+async fn whole(ruled: Ruled, request: Request) -> Result<HttpResponse, Trouble> {
+    let (head, mut pieces) = ruled.client.send(&ruled.network, request).await?;
     let mut body = Vec::new();
     loop {
         match pieces.next().await? {
@@ -46,8 +48,17 @@ async fn whole(client: HttpClient, request: Request) -> Result<HttpResponse, Tro
     }
 }
 
-fn client(rule: &str) -> HttpClient {
-    HttpClient::new(Network::new(vec![rule.parse().unwrap()]))
+/// A client with one rule.
+struct Ruled {
+    client: HttpClient,
+    network: Network,
+}
+
+fn client(rule: &str) -> Ruled {
+    Ruled {
+        client: HttpClient::new(),
+        network: Network::new(vec![rule.parse().unwrap()]),
+    }
 }
 
 fn request(host: &str, port: u16) -> Request {
@@ -67,6 +78,7 @@ fn request(host: &str, port: u16) -> Request {
             first_byte: Some(Duration::from_secs(5)),
             ..Timeouts::default()
         },
+        trace: None,
     }
 }
 
@@ -125,6 +137,31 @@ async fn what_goes_wrong_has_a_name() {
 }
 
 #[tokio::test]
+async fn a_request_of_a_trace_says_so_unless_the_guest_does() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let context = TraceContext::from_headers(parent, Some("a=1")).unwrap();
+    let trace = CallTrace::new(&context, "the key of the call", 0);
+    let said = format!("traceparent: {}\r\n", trace.context.traceparent().unwrap());
+    for own in [None, Some("00-own")] {
+        let (address, asked) = peer(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        let mut request = request("127.0.0.1", address.port());
+        request.trace = Some(trace.clone());
+        let header = |own: &str| ("traceparent".to_owned(), own.as_bytes().to_vec());
+        request.headers.extend(own.map(header));
+        let kept = request.to_value();
+        whole(client("127.0.0.1"), request.clone()).await.unwrap();
+        let asked = asked.await.unwrap();
+        assert_eq!(asked.contains(&said), own.is_none(), "{asked}");
+        assert_eq!(
+            asked.contains("tracestate: a=1\r\n"),
+            own.is_none(),
+            "{asked}"
+        );
+        assert_eq!(request.to_value(), kept, "the guest has not asked for it");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_sent_where_no_rule_leads() {
     let (address, asked) = peer(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()).await;
     let port = address.port();
@@ -136,6 +173,7 @@ async fn nothing_is_sent_where_no_rule_leads() {
         ("*", "::1", Trouble::Prohibited),
         ("*", "::ffff:127.0.0.1", Trouble::Prohibited),
         ("*", "name.invalid", Trouble::NoName),
+        ("https://127.0.0.1", "127.0.0.1", Trouble::Denied),
     ] {
         let result = whole(client(rule), request(host, port)).await;
         assert_eq!(result.unwrap_err(), trouble, "{rule} {host}");
@@ -145,8 +183,8 @@ async fn nothing_is_sent_where_no_rule_leads() {
 }
 
 /// A client that trusts the authority of the tests.
-fn trusting(rule: &str) -> HttpClient {
-    let client = client(rule);
+fn trusting(rule: &str) -> Ruled {
+    let ruled = client(rule);
     let mut roots = RootCertStore::empty();
     let authority = include_bytes!("tls/authority.der").as_slice();
     roots.add(authority.into()).unwrap();
@@ -156,8 +194,8 @@ fn trusting(rule: &str) -> HttpClient {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    client.tls.set(Some(Arc::new(config))).unwrap();
-    client
+    ruled.client.tls.set(Some(Arc::new(config))).unwrap();
+    ruled
 }
 
 /// A peer that speaks TLS as `localhost` and answers one request.

@@ -1,0 +1,3 @@
+module bench/steps
+
+go 1.24
