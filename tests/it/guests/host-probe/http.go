@@ -59,6 +59,13 @@ func send(name, location, body string) (response, string) {
 	return sent.Unwrap(), ""
 }
 
+// ready waits for a response.
+func ready(future response) {
+	poll := future.Subscribe()
+	poll.Block()
+	poll.Drop()
+}
+
 // begin takes the head of the response of a request that is ready.
 func begin(future response) (incoming probe.WasiHttp0_2_0_TypesIncomingResponse, failure string) {
 	defer future.Drop()
@@ -106,9 +113,7 @@ func relay(i impl, location, to string, first func()) string {
 	if refused != "" {
 		return refused
 	}
-	poll := future.Subscribe()
-	poll.Block()
-	poll.Drop()
+	ready(future)
 	incoming, failure := begin(future)
 	if failure != "" {
 		return failure
@@ -167,9 +172,7 @@ func (impl) HttpTrailers(location string) string {
 	if refused != "" {
 		return refused
 	}
-	poll := future.Subscribe()
-	poll.Block()
-	poll.Drop()
+	ready(future)
 	incoming, failure := begin(future)
 	if failure != "" {
 		return failure
@@ -210,9 +213,7 @@ func (impl) Http(name, location, body string) string {
 	if refused != "" {
 		return refused
 	}
-	poll := future.Subscribe()
-	poll.Block()
-	poll.Drop()
+	ready(future)
 	return receive(future)
 }
 
