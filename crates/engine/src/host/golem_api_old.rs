@@ -8,7 +8,7 @@ use wasmtime::component::{
     ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType,
 };
 
-use super::golem_api::listing::GetWorkers;
+use super::golem_workers::listing::GetWorkers;
 use super::state::{HostState, Linked};
 use crate::rpc::bindings::golem::api::host::{
     self, ComponentId, Host, HostGetWorkers, PersistenceLevel, PromiseId, UpdateMode, Uuid,

@@ -16,6 +16,7 @@ pub(crate) mod golem_api;
 mod golem_api_old;
 pub(crate) mod golem_oplog;
 mod golem_worker;
+pub(crate) mod golem_workers;
 mod held;
 mod http;
 mod keyed;

@@ -52,7 +52,7 @@ pub(crate) mod bindings {
             "golem:rpc/types.wasm-rpc": super::handles::RpcClient,
             "golem:rpc/types.future-invoke-result": super::handles::RpcFuture,
             "wasi:clocks/wall-clock": wasmtime_wasi::p2::bindings::clocks::wall_clock,
-            "golem:api/host.get-workers": crate::host::golem_api::listing::GetWorkers,
+            "golem:api/host.get-workers": crate::host::golem_workers::listing::GetWorkers,
             "golem:api/oplog.get-oplog": crate::host::golem_oplog::listing::GetOplog,
             "golem:api/oplog.search-oplog": crate::host::golem_oplog::listing::SearchOplog,
         },
