@@ -49,7 +49,8 @@ pub use component::files::{Declared, INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX,
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use host::{
-    BadListenRule, BadRule, HostRule, HttpRequest, HttpResponse, ListenRule, Network, NetworkDouble,
+    BadListenRule, BadRule, HostRule, HttpRequest, HttpResponse, ListenRule, Network,
+    NetworkDouble, web_tls,
 };
 pub use limits::LimitPolicy;
 pub use metrics::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};

@@ -22,7 +22,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::error::ServeError;
 
@@ -108,7 +107,7 @@ impl Exporter {
         spans: mpsc::Receiver<Span>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let tls = collector.https.then(client_config).flatten();
+        let tls = collector.https.then(golem_engine::web_tls).flatten();
         let export = Export {
             collector,
             tls: tls.map(TlsConnector::from),
@@ -235,19 +234,6 @@ impl Export {
         connection.abort();
         Ok(head.status)
     }
-}
-
-fn client_config() -> Option<Arc<ClientConfig>> {
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let provider = Arc::new(crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .ok()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Some(Arc::new(config))
 }
 
 /// Spans as OTLP has them.

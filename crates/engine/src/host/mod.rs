@@ -39,7 +39,7 @@ pub(crate) use golem_api::link_golem_api;
 pub(crate) use golem_api_old::link_golem_api_old;
 pub(crate) use golem_oplog::link_golem_oplog;
 pub(crate) use golem_worker::link_golem_worker;
-pub use http::{BadRule, HostRule, HttpRequest, HttpResponse, Network, NetworkDouble};
+pub use http::{BadRule, HostRule, HttpRequest, HttpResponse, Network, NetworkDouble, web_tls};
 pub(crate) use http::{Serving, handler_of, is_handler, request_hash};
 pub(crate) use linker::link_wasi;
 pub(crate) use outside::Outside;

@@ -330,7 +330,7 @@ impl HttpClient {
         if !request.https {
             return exchange(stream, request, connection).await;
         }
-        let tls = self.tls.get_or_init(client_config);
+        let tls = self.tls.get_or_init(web_tls);
         let tls = TlsConnector::from(Arc::clone(tls.as_ref().ok_or(Trouble::Tls)?));
         let name = ServerName::try_from(request.host.clone()).map_err(|_| Trouble::BadUrl)?;
         let stream = timeout(connect, tls.connect(name, stream))
@@ -367,7 +367,10 @@ impl HttpClient {
     }
 }
 
-fn client_config() -> Option<Arc<ClientConfig>> {
+/// TLS as a client of the web: rustls with ring and the roots that browsers trust. Parses some hundred certificates, so make it once.
+/// `None`: the library refuses its own defaults.
+#[must_use]
+pub fn web_tls() -> Option<Arc<ClientConfig>> {
     let roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };

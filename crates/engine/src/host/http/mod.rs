@@ -14,8 +14,8 @@ mod types;
 
 pub(crate) use arriving::{Arriving, Broken};
 pub(crate) use call::HttpCalls;
-pub use client::NetworkDouble;
 pub(crate) use client::{HttpClient, Trouble};
+pub use client::{NetworkDouble, web_tls};
 pub(crate) use incoming::{Serving, handler_of, is_handler, request_hash};
 pub use message::{HttpRequest, HttpResponse};
 pub use network::{BadRule, HostRule, Network};
