@@ -132,7 +132,7 @@ pub struct Figures {
     pub commits: u64,
     /// Batches that those writes made durable.
     pub commit_batches: u64,
-    /// Bytes that those writes made durable, before merging.
+    /// Bytes of entries, rows, keys and values that those writes made durable, without what the store puts around them.
     pub commit_bytes: u64,
     /// Bytes that wait for the disk now.
     pub commit_queued_bytes: u64,

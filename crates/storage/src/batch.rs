@@ -9,26 +9,33 @@ use golem_model::{LogId, OplogIndex, ShardId};
 use crate::store::{COMMIT_BYTES_MAX, COMMIT_OPS_MAX, CommitError, KEY_BYTES_MAX, Op, Token};
 
 impl Op {
-    /// Bytes that the operation carries: what counts against the limits of a batch and of the committer's queue.
+    /// What the operation weighs in memory: what counts against the limits of a batch and of the committer's queue.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        /// What any operation costs in memory and on disk beside its content.
+        /// What any operation costs beside its content.
         const OVERHEAD: usize = 48;
-        OVERHEAD
-            + match self {
-                Self::Append { entries, .. } => {
-                    entries.iter().map(|e| e.len() + size_of::<Vec<u8>>()).sum()
-                }
-                Self::PutWorker { worker, row, .. } => worker.worker_name.len() + row.len(),
-                Self::DropWorker { worker, .. } | Self::SetRunning { worker, .. } => {
-                    worker.worker_name.len()
-                }
-                Self::PutResult { key, .. } | Self::DelResult { key, .. } => key.0.len(),
-                Self::AddTimer { timer } => timer.worker.worker_name.len() + timer.payload.len(),
-                Self::PutKv { key, value, .. } => key.len() + value.len(),
-                Self::DelKv { key, .. } => key.len(),
-                Self::ClearRunning { .. } | Self::DelTimer { .. } => 0,
+        let vectors = match self {
+            Self::Append { entries, .. } => entries.len() * size_of::<Vec<u8>>(),
+            _ => 0,
+        };
+        OVERHEAD + vectors + self.content()
+    }
+
+    /// Bytes of what the operation says: entries, names, keys and values, without what a layout puts around them.
+    #[must_use]
+    pub fn content(&self) -> usize {
+        match self {
+            Self::Append { entries, .. } => entries.iter().map(Vec::len).sum(),
+            Self::PutWorker { worker, row, .. } => worker.worker_name.len() + row.len(),
+            Self::DropWorker { worker, .. } | Self::SetRunning { worker, .. } => {
+                worker.worker_name.len()
             }
+            Self::PutResult { key, .. } | Self::DelResult { key, .. } => key.0.len(),
+            Self::AddTimer { timer } => timer.worker.worker_name.len() + timer.payload.len(),
+            Self::PutKv { key, value, .. } => key.len() + value.len(),
+            Self::DelKv { key, .. } => key.len(),
+            Self::ClearRunning { .. } | Self::DelTimer { .. } => 0,
+        }
     }
 
     /// The log that the operation names.

@@ -4,8 +4,9 @@
 //! Read next: `merge.rs` (what a batch leaves out), `store.rs`. Source: storage design §3 (group commit), D4 of the
 //! architecture.
 //!
-//! One thread takes everything that is queued, writes it as one batch, tells the waiters, and starts again. There is no
-//! timer: under load a batch grows by itself, because more is queued while the last one is being synced.
+//! One thread takes everything that is queued, writes it as one batch, tells the waiters, and starts again. It begins when
+//! somebody waits, so that all that leads to an answer is one commit, and otherwise within [`LINGER`]. Under load a batch grows by
+//! itself, because more is queued while the last one is being synced.
 //!
 //! A store that met a full disk in the middle of a write is of no use any more, so the committer never lets it come to that:
 //! below [`RESERVE_BYTES`] of free space it waits. Nothing fails, nothing is lost, and it goes on by itself.
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use crate::merge::Marks;
@@ -33,6 +34,13 @@ pub const RESERVE_BYTES: u64 = 32 << 20;
 
 /// Free bytes below which nothing new should be begun: above the reserve by the largest upload and what is running already.
 pub const LOW_BYTES: u64 = 128 << 20;
+
+/// Longest time that something is queued for which nobody waits: entries of a guest that goes on computing.
+pub const LINGER: Duration = Duration::from_millis(2);
+
+/// Lingering times with nothing to write after which the thread sleeps until it is woken: an idle server costs nothing, and one that
+/// answers one request after the other does not wake a thread for each entry.
+const IDLE_LINGERS: u32 = 50;
 
 /// How often a committer that waits for space looks again: soon enough for a person, and it costs a microsecond.
 const SPACE_LOOK: Duration = Duration::from_millis(100);
@@ -53,7 +61,7 @@ pub struct CommitterStats {
     pub commits: u64,
     /// Submits that are durable.
     pub submits: u64,
-    /// Bytes of the operations that are durable, before merging.
+    /// Bytes of what the durable operations say, after merging: see [`Op::content`].
     pub bytes: u64,
     /// Bytes that wait or are being written.
     pub queued_bytes: u64,
@@ -107,7 +115,7 @@ struct Shared {
     /// Set at most once, by tests.
     crash: Mutex<Option<CrashPoint>>,
     queue: Mutex<Queue>,
-    /// Signalled when the queue gets its first submit, or is closed.
+    /// Signalled when the thread has something to do: somebody waits, much is queued, or it is to end; if it sleeps, for anything.
     filled: Condvar,
     durable: AtomicU64,
     waiters: Mutex<Waiters>,
@@ -123,10 +131,32 @@ struct Queue {
     ops: Vec<Op>,
     /// One per submit that is queued, in order.
     submits: Vec<Submit>,
+    /// Bytes of all that is queued.
+    bytes: usize,
     /// Number of the last submit.
     last: u64,
+    /// The highest number that somebody has waited for.
+    wanted: u64,
+    /// The thread sleeps until it is woken.
+    sleeps: bool,
     /// Nothing is queued any more.
     closed: bool,
+}
+
+impl Queue {
+    /// Whether the next commit should begin at once, when so much is durable.
+    fn is_urgent(&self, durable: u64) -> bool {
+        self.closed || self.wanted > durable || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    /// Empties it.
+    fn take(&mut self) -> (Vec<Op>, Vec<Submit>) {
+        self.bytes = 0;
+        (
+            std::mem::take(&mut self.ops),
+            std::mem::take(&mut self.submits),
+        )
+    }
 }
 
 /// Where a submit ends in the queue.
@@ -208,7 +238,8 @@ impl Committer {
         *self.shared.crash.lock() = Some(point);
     }
 
-    /// Queues `ops`, all in the same batch and after everything that was submitted before. Never blocks on the disk.
+    /// Queues `ops`, all in the same batch and after everything that was submitted before. Never blocks on the disk. They are
+    /// written when somebody waits for them or for what comes later, or within [`LINGER`].
     /// After the end the operations are dropped and waiting for the number says [`Stopped`].
     ///
     /// Call [`Committer::room`] before work that submits much: this function itself does not hold back.
@@ -229,8 +260,9 @@ impl Committer {
         self.shared
             .queued_bytes
             .fetch_add(submit.bytes, Ordering::Relaxed);
+        queue.bytes += submit.bytes;
         queue.submits.push(submit);
-        if queue.submits.len() == 1 {
+        if queue.sleeps || queue.bytes >= BATCH_BYTES_MAX {
             self.shared.filled.notify_one();
         }
         seq
@@ -254,6 +286,7 @@ impl Committer {
         if self.durable() >= seq {
             return Ok(());
         }
+        self.shared.want(seq);
         let receiver = {
             let mut waiters = self.shared.waiters.lock();
             // Again, now that the thread cannot pass between the question and the entry below.
@@ -329,9 +362,17 @@ impl Drop for Committer {
 }
 
 impl Shared {
+    /// Somebody waits for `seq`.
+    fn want(&self, seq: Seq) {
+        let mut queue = self.queue.lock();
+        if queue.wanted < seq.0 {
+            queue.wanted = seq.0;
+            self.filled.notify_one();
+        }
+    }
+
     /// Moves the watermark and wakes those who waited for it.
     fn advance(&self, durable: u64, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let before = self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
         let ready = {
             let mut waiters = self.waiters.lock();
@@ -353,8 +394,7 @@ impl Shared {
         {
             let mut queue = self.queue.lock();
             queue.closed = true;
-            queue.ops.clear();
-            queue.submits.clear();
+            drop(queue.take());
         }
         let mut waiters = self.waiters.lock();
         waiters.stopped = true;
@@ -413,19 +453,31 @@ impl Lane {
     /// Waits for submits and takes all of them, with the number of the first; `None` at the end.
     fn take(&self) -> Option<(u64, Vec<Op>, Vec<Submit>)> {
         let mut queue = self.shared.queue.lock();
-        while queue.submits.is_empty() {
+        // When closed, later submits were counted but not kept: numbers end at the last one kept.
+        let durable = self.shared.durable.load(Ordering::Relaxed);
+        let mut lingers = 0;
+        while queue.submits.is_empty() || !queue.is_urgent(durable) {
             if queue.closed {
                 return None;
             }
-            self.shared.filled.wait(&mut queue);
+            if lingers < IDLE_LINGERS {
+                let rest = self.shared.filled.wait_for(&mut queue, LINGER);
+                if rest.timed_out() && !queue.submits.is_empty() {
+                    break;
+                }
+                lingers += 1;
+            } else {
+                queue.sleeps = true;
+                self.shared.filled.wait(&mut queue);
+                queue.sleeps = false;
+                lingers = 0;
+            }
         }
-        let (ops, submits) = (
-            std::mem::take(&mut queue.ops),
-            std::mem::take(&mut queue.submits),
-        );
-        // When closed, later submits were counted but not kept: numbers end at the last one kept.
-        let first = self.shared.durable.load(Ordering::Relaxed) + 1;
-        Some((first, ops, submits))
+        // Where all processors are busy, who has been woken takes the place of somebody who was about to submit: letting those go
+        // first makes one commit of many. Where one is free, this costs nothing.
+        MutexGuard::unlocked(&mut queue, std::thread::yield_now);
+        let (ops, submits) = queue.take();
+        Some((durable + 1, ops, submits))
     }
 
     /// Takes the oldest submit, with its number, if there is one.
@@ -435,6 +487,7 @@ impl Lane {
             return None;
         }
         let submit = queue.submits.remove(0);
+        queue.bytes -= submit.bytes;
         let ops = queue.ops.drain(..submit.ops).collect();
         let first = self.shared.durable.load(Ordering::Relaxed) + 1;
         Some((first, ops, submit))
@@ -472,6 +525,9 @@ impl Lane {
             self.shared.store.commit(&self.tokens, &batch)?;
             self.shared.crash_if(true);
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
+            let content: usize = batch.iter().map(Op::content).sum();
+            let content = content as u64;
+            self.shared.bytes.fetch_add(content, Ordering::Relaxed);
         }
         self.shared.advance(seq, bytes);
         Ok(())

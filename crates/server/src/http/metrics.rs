@@ -167,7 +167,7 @@ fn families(seen: Figures, requests: Vec<(Option<u16>, DurationsSeen)>) -> Vec<F
         ),
         Family(
             "golem_commit_bytes_total",
-            "Bytes that those writes made durable, before merging",
+            "Bytes of entries, rows, keys and values that those writes made durable, without what the store puts around them",
             Counter(seen.commit_bytes),
         ),
         Family(
