@@ -157,6 +157,7 @@ impl Instance {
             return self.serve(func, input).await;
         }
         let params = self.params(function, input)?;
+        self.begin_turn();
         let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
         let meter = self.store.data().meter.clone();
         let called = func.call_async(&mut self.store, &params, &mut results);
@@ -196,6 +197,12 @@ impl Instance {
         lacking
     }
 
+    /// Gives the guest a whole tick. Without it the deadline of its last invocation has passed long ago, and the first thing that
+    /// it does is to give way.
+    fn begin_turn(&mut self) {
+        self.store.set_epoch_deadline(1);
+    }
+
     /// What an invocation leaves when its function has returned.
     async fn end(&mut self) -> Result<(), Stopped> {
         let state = self.store.data_mut();
@@ -222,6 +229,7 @@ impl Instance {
         let begun = Serving::begin(self.store.data_mut(), request);
         let (incoming, outparam, serving) =
             begun.map_err(|error| stopped(&mut self.store, error))?;
+        self.begin_turn();
         let meter = self.store.data().meter.clone();
         let called = async {
             let params = [

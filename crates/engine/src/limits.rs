@@ -34,9 +34,9 @@ pub(crate) const RESULT_STEP: u64 = 512;
 /// Instances that stay in memory when nobody asks for more: about 7 memory maps each, of 65,530 that Linux allows a
 /// process by default, with half of them left for running ones. Source: host design §7.
 pub const RESIDENT_MAX: usize = 4096;
-/// Entries after which a worker's next checkpoint is due: a replay of so many takes a few milliseconds, and taking a
-/// checkpoint about as long. Source: host design §8.3.
-pub(crate) const CHECKPOINT_ENTRIES: u64 = 1024;
+/// Entries after which a worker's next checkpoint is due. A replay of so many takes a few milliseconds, as long as a restore; taking
+/// one takes about ten, in which the worker does nothing else, so that it may not be more often. Source: docs/adr/0016-cpu.md.
+pub(crate) const CHECKPOINT_ENTRIES: u64 = 8192;
 /// Entries since the last checkpoint from which on one is worth taking before an instance leaves memory.
 pub(crate) const CHECKPOINT_LEAVING: u64 = 128;
 /// Bytes of memory per entry that the next checkpoint waits for: a large memory costs more to keep than a short log to repeat.

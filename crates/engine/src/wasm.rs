@@ -30,8 +30,11 @@ pub(crate) fn engine() -> Result<Engine> {
     Engine::new(&config)
 }
 
-/// The thread that moves the tick while guests run; with none it sleeps, so that an idle server costs nothing. It ends when
-/// dropped.
+/// Ticks without a guest after which the ticker sleeps: a server that answers one request after the other does not pay for waking it
+/// each time, and one that has nothing to do costs nothing.
+const IDLE_TICKS: u32 = 10;
+
+/// The thread that moves the tick while guests run, and sleeps when there have been none for a while. It ends when dropped.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -41,6 +44,8 @@ pub(crate) struct Ticker {
 struct Shared {
     stop: AtomicBool,
     running: AtomicUsize,
+    /// The thread sleeps, or is about to: whoever begins to run has to wake it.
+    sleeps: AtomicBool,
 }
 
 /// A guest that may run. It ends when dropped.
@@ -52,6 +57,18 @@ impl Drop for Running {
     }
 }
 
+impl Shared {
+    /// Returns when a guest begins to run, or when the ticker is to end.
+    fn sleep(&self) {
+        self.sleeps.store(true, Ordering::SeqCst);
+        // Whoever begins to run counts first and looks whether to wake then, so one of the two sees the other.
+        while self.running.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
+            std::thread::park();
+        }
+        self.sleeps.store(false, Ordering::SeqCst);
+    }
+}
+
 impl Ticker {
     /// Starts ticking `engine`.
     pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
@@ -60,14 +77,17 @@ impl Ticker {
         let thread = std::thread::Builder::new()
             .name("golem-ticker".into())
             .spawn(move || {
-                while !seen.stop.load(Ordering::Relaxed) {
-                    if seen.running.load(Ordering::SeqCst) == 0 {
-                        // Whoever begins to run counts first and wakes then, so a wake between the two lines is not lost.
-                        std::thread::park();
-                    } else {
-                        std::thread::park_timeout(TICK);
+                let mut idle = IDLE_TICKS;
+                while !seen.stop.load(Ordering::SeqCst) {
+                    if idle >= IDLE_TICKS {
+                        seen.sleep();
                     }
+                    std::thread::park_timeout(TICK);
                     engine.increment_epoch();
+                    idle = match seen.running.load(Ordering::Relaxed) {
+                        0 => idle.saturating_add(1),
+                        _ => 0,
+                    };
                 }
             })?;
         Ok(Self {
@@ -78,7 +98,8 @@ impl Ticker {
 
     /// A guest begins to run.
     pub(crate) fn run(&self) -> Running {
-        if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        if self.shared.sleeps.load(Ordering::SeqCst)
             && let Some(thread) = &self.thread
         {
             thread.thread().unpark();
@@ -89,7 +110,7 @@ impl Ticker {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             // The thread cannot panic; there is nothing to learn from its result.
