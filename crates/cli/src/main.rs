@@ -34,6 +34,10 @@ use crate::{
     output::Out,
 };
 
+/// The server makes and frees thousands of instances from many threads; glibc's heap is slow at that, and keeps what was freed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
