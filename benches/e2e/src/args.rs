@@ -125,9 +125,12 @@ pub(crate) struct Run {
     /// First calls on new workers in one round of cold
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) cold: u64,
-    /// Workers of each kind in density
+    /// Workers of each kind that stay in memory in density
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) density: u64,
+    /// Evicted workers in density, after half as many that do not count
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2..))]
+    pub(crate) evicted: u64,
     /// Workers in the store of known, and at most in grow
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) known: u64,

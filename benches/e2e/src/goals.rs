@@ -143,6 +143,7 @@ const TABLE: &[(&str, &[Target], &[Target])] = &[
         &[AtMost(KIB)],
     ),
     ("density-suspended", &[AtMost(512.0)], &[AtMost(KIB)]),
+    ("flat", &[AtMost(1.0)], &[]),
     ("known", &[AtMost(512.0)], &[]),
     ("known-touched", &[AtMost(512.0)], &[]),
     (
@@ -170,6 +171,7 @@ const TABLE: &[(&str, &[Target], &[Target])] = &[
     // 2 MB and one segment of a journal.
     ("idle-disk", &[AtMost(66.0), TimesPeer(3.0)], &[]),
     ("idle-ready", &[AtMost(100.0), TimesPeer(5.0)], &[]),
+    ("binary-size", &[AtMost(40.0)], &[AtMost(60.0)]),
     ("bytes-per-step", &[AtMost(48.0)], &[AtMost(96.0)]),
     ("bytes-per-add", &[AtMost(160.0)], &[AtMost(320.0)]),
     ("suspend-p50", &[AtMost(5.0)], &[AtMost(20.0)]),

@@ -75,7 +75,7 @@ impl Connection {
             _ => format!("content-type: {kind}\r\n"),
         };
         let mut out = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{kind}content-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n{kind}content-length: {length}\r\n\r\n"
         )
         .into_bytes();
         out.extend_from_slice(body);

@@ -11,17 +11,18 @@ use crate::rows::{Bench, MANY_CONNECTIONS, latency, throughput};
 use crate::subject::{Op, Subject};
 use crate::{millions, report, rest};
 
-/// Times as many workers as have instances are looked at without one: what one costs is far smaller, and the store fills
-/// buffers of a fixed size meanwhile.
-const EVICTED_TIMES: u64 = 20;
-/// Times as many are suspended.
-const SUSPENDED_TIMES: u64 = 4;
+/// Part of the evicted workers that come before those that count: enough to fill the write buffers of the store.
+const EVICTED_BEFORE: u64 = 2;
+/// Times as many as have instances are suspended.
+const SUSPENDED_TIMES: u64 = 40;
 /// How long suspended workers sleep: longer than anybody measures.
 const REST_MS: u64 = 3_600_000;
 /// Longest wait until all of them are noted as suspended.
 const SUSPENDED_MAX: Duration = Duration::from_secs(120);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(200);
+/// Invocations between two looks at the memory of a server that has had as many already.
+const FLAT: u64 = 10_000;
 /// Workers that are called out of a million.
 const SAMPLE: u64 = 200;
 /// Numbers of existing workers that are compared.
@@ -98,7 +99,7 @@ impl Bench<'_> {
         drop(ours);
 
         // What the process needs for any number of workers is there after the first ones, in both of the next.
-        let workers = resident * EVICTED_TIMES;
+        let workers = self.args.evicted;
         let what = format!("the same of each of {workers} more Go workers that have left memory");
         let mut row = Row::new("density-evicted", &what, "B", Better::Low);
         let mut subjects = vec![
@@ -107,7 +108,8 @@ impl Bench<'_> {
         ];
         subjects.extend(self.peers("density-evicted", &[]).await?);
         for subject in subjects {
-            Self::grown(&subject, Op::Add, "first", workers).await?;
+            let before = workers / EVICTED_BEFORE;
+            Self::grown(&subject, Op::Add, "first", before).await?;
             let each = Self::grown(&subject, Op::Add, "w", workers).await?;
             row.put(0, subject.who, Side::of(each, workers));
         }
@@ -123,6 +125,27 @@ impl Bench<'_> {
         let (_, suspended) = Self::suspended(&ours, "w", workers).await?;
         let what = format!("the same of each of {workers} more that sleep for an hour");
         self.fact("density-suspended", &what, "B", suspended)
+    }
+
+    /// What a server's memory grows by with invocations, when it has had enough of them to have filled what has a fixed size.
+    pub(crate) async fn flat(&mut self) -> anyhow::Result<()> {
+        let ours = self.warm("flat", &[]).await?;
+        let what = format!("growth of the server's memory over {FLAT} invocations, after as many");
+        let mut row = Row::new("flat", &what, "MiB", Better::Low);
+        let name = |_| "flat".to_owned();
+        ours.each_once(Op::Add, MANY_CONNECTIONS, FLAT, name)
+            .await?;
+        let mut before = ours.server().resident_bytes()?;
+        for round in 0..self.args.rounds as usize {
+            ours.each_once(Op::Add, MANY_CONNECTIONS, FLAT, name)
+                .await?;
+            let after = ours.server().resident_bytes()?;
+            row.put(round, Who::Ours, Side::of(mib(after - before), FLAT));
+            before = after;
+            report::round(&row)?;
+        }
+        self.rows.push(row);
+        Ok(())
     }
 
     /// Stops the server and writes copies of its worker `first` with these numbers into its store.

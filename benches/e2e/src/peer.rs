@@ -92,12 +92,12 @@ pub(crate) fn install(debug: bool) -> anyhow::Result<()> {
     told(cargo, "cargo")?;
     let installed = find()?;
     crate::report::say(&format!(
-        "peer installed: restate {}, service {}",
+        "peer installed: restate {}, its service built {}",
         installed.version,
         if installed.release {
-            "release"
+            "for speed"
         } else {
-            "debug"
+            "without optimisation"
         }
     ))
 }

@@ -23,6 +23,8 @@ use crate::rest;
 use crate::rows;
 use crate::subject::{Api, Components, Op};
 
+/// Instances that the profiled server keeps.
+const RESIDENT_MAX: &str = "8";
 /// Calls before counting: code is loaded, buffers have their size.
 const WARM_CALLS: u64 = 50;
 
@@ -111,7 +113,8 @@ pub(crate) async fn run(args: &Profile) -> anyhow::Result<()> {
             .join("profile-run"),
     };
     let (golem_cli, dir) = rows::prepare(args.golem_cli.as_deref(), Some(&dir))?;
-    let mut server = Program::server(&golem_cli, &dir)?;
+    // Valgrind has room for about thirty reservations of 4 GiB.
+    let mut server = Program::server(&golem_cli, &dir)?.with(&["--resident-max", RESIDENT_MAX]);
     if let Tool::Callgrind = tool {
         let options = [
             "launch".to_owned(),

@@ -67,6 +67,8 @@ pub(crate) enum RowId {
     Idle,
     /// memory of a worker: with an instance, without one, suspended
     Density,
+    /// memory before and after 10,000 invocations
+    Flat,
     /// memory of a server that knows a million workers
     Known,
     /// latency and rate beside 1k, 100k, 1M existing workers
@@ -97,6 +99,7 @@ const ALL: &[RowId] = &[
     RowId::Recover,
     RowId::Idle,
     RowId::Density,
+    RowId::Flat,
     RowId::Known,
     RowId::Grow,
     RowId::Replay,
@@ -209,6 +212,7 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<Outcome> {
             RowId::Recover => bench.recover().await,
             RowId::Idle => bench.idle().await,
             RowId::Density => bench.density().await,
+            RowId::Flat => bench.flat().await,
             RowId::Known => bench.known().await,
             RowId::Grow => bench.grow().await,
             RowId::Replay => bench.replay().await,

@@ -63,7 +63,8 @@ impl Bench<'_> {
             }
         }
         self.rows.extend(rows);
-        Ok(())
+        let size = std::fs::metadata(&self.golem_cli)?.len() as f64 / 1e6;
+        self.fact("binary-size", "golem-cli as a file", "MB", size)
     }
 
     /// From the upload of a component that the server does not know to the first answer of a worker.
