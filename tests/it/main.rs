@@ -10,6 +10,7 @@
 
 mod backup;
 mod bad_inputs;
+mod call_trees;
 mod capabilities;
 mod cli;
 mod clock;

@@ -96,22 +96,28 @@ fn post(probe: &Probe, worker: &str, function: &str, params: &[Value], key: &str
     let function = name(function).replace('{', "%7B").replace('}', "%7D");
     let params: Vec<Value> = params.iter().map(|value| json!({"value": value})).collect();
     let body = json!({ "params": params }).to_string();
+    let line = format!("POST {}/invoke?function={function}", probe.worker(worker));
+    let headers = format!("idempotency-key: {key}\r\ncontent-type: application/json\r\n");
+    match send(probe, &line, &headers, &body)? {
+        (200, _) => Ok(()),
+        (_, answer) => bail!("{answer}"),
+    }
+}
+
+/// Sends a request that is a part of [`TRACE`]; the status and the whole answer.
+fn send(probe: &Probe, line: &str, headers: &str, body: &str) -> Result<(u16, String)> {
     let address = probe.server.url().trim_start_matches("http://").to_owned();
     let request = format!(
-        "POST {}/invoke?function={function} HTTP/1.1\r\nhost: {address}\r\nidempotency-key: {key}\r\n\
-         traceparent: 00-{TRACE}-{PARENT}-01\r\ntracestate: shop=7\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        probe.worker(worker),
+        "{line} HTTP/1.1\r\nhost: {address}\r\n{headers}traceparent: 00-{TRACE}-{PARENT}-01\r\n\
+         tracestate: shop=7\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut stream = TcpStream::connect(&address)?;
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    if !answer.starts_with("HTTP/1.1 200") {
-        bail!("{answer}");
-    }
-    Ok(())
+    let status = answer.split(' ').nth(1).context("no status")?.parse()?;
+    Ok((status, answer))
 }
 
 fn one<'a>(spans: &'a BTreeMap<String, Vec<Value>>, name: &str) -> Result<&'a Value> {
@@ -136,6 +142,13 @@ fn one_trace_spans_workers_that_call_each_other_and_a_kill() -> Result<()> {
     // `a` calls `b`, which sleeps long enough to be killed meanwhile.
     let params = [json!("b"), json!(3_000), json!(60_000)];
     post(&probe, "a", "race", &params, "the-key")?;
+    // The request has its span, which has to be out before the kill.
+    let asked = "POST /v1/components/{component}/workers/{worker}/invoke";
+    let asked = one(&collector.spans(&[asked])?, asked)?.clone();
+    assert_eq!(
+        (&asked["parentSpanId"], &asked["kind"]),
+        (&json!(PARENT), &json!(2))
+    );
     let started = std::time::Instant::now();
     loop {
         let (_, body) = probe
@@ -165,7 +178,7 @@ fn one_trace_spans_workers_that_call_each_other_and_a_kill() -> Result<()> {
     );
     assert_eq!(
         (&race["parentSpanId"], &race["kind"]),
-        (&json!(PARENT), &json!(2))
+        (&asked["spanId"], &json!(2))
     );
     assert_eq!(race["traceState"], "shop=7");
     assert!(nanos(race, "startTimeUnixNano")? < killed && killed < nanos(race, "endTimeUnixNano")?);
@@ -192,5 +205,71 @@ fn one_trace_spans_workers_that_call_each_other_and_a_kill() -> Result<()> {
     }
     let (_, metrics) = (0, probe.rest().get("/healthcheck")?);
     assert_eq!(metrics.0, 200);
+    Ok(())
+}
+
+/// The value of an attribute of a span, as text.
+fn attribute(span: &Value, key: &str) -> String {
+    let all = span["attributes"].as_array();
+    let found = all.into_iter().flatten().find(|pair| pair["key"] == key);
+    found.map_or_else(String::new, |pair| {
+        let value = pair["value"].as_object();
+        let value = value.and_then(|value| value.values().next());
+        value.map_or_else(String::new, |value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
+    })
+}
+
+#[test]
+fn every_request_has_a_span_but_those_of_supervisors() -> Result<()> {
+    if needs_go("every_request_has_a_span_but_those_of_supervisors") {
+        return Ok(());
+    }
+    let collector = Collector::start()?;
+    let probe = Probe::start_with(&["--otlp-endpoint", collector.url.as_str()])?;
+    for probed in ["/healthcheck", "/readyz", "/metrics"] {
+        let (status, answer) = send(&probe, &format!("GET {probed}"), "", "")?;
+        assert_eq!(status, 200, "{answer}");
+    }
+    let worker = probe.worker("w");
+    for (line, status) in [
+        (format!("GET {worker}"), 404),
+        ("GET /v1/nowhere/secret".to_owned(), 404),
+        (format!("PUT {worker}"), 405),
+    ] {
+        assert_eq!(send(&probe, &line, "", "")?.0, status, "{line}");
+    }
+    let fail = name("fail").replace('{', "%7B").replace('}', "%7D");
+    let line = format!("POST {worker}/invoke-and-await?function={fail}");
+    let body = json!({"params": ["no"]}).to_string();
+    let headers = "content-type: application/json\r\n";
+    assert_eq!(send(&probe, &line, headers, &body)?.0, 500);
+
+    const WORKER: &str = "/v1/components/{component}/workers/{worker}";
+    let shown = format!("GET {WORKER}");
+    let put = format!("PUT {WORKER}");
+    let called = format!("POST {WORKER}/invoke-and-await");
+    let spans = collector.spans(&[&shown, &put, "GET", &called])?;
+    // They come in order, so those of the supervisors would be among them.
+    assert!(
+        !spans.keys().any(|name| name.contains("/readyz")),
+        "{spans:#?}"
+    );
+    for (name, status, route, failed) in [
+        (shown.as_str(), "404", WORKER, false),
+        (put.as_str(), "405", WORKER, false),
+        ("GET", "404", "", false),
+        (&called, "500", &called[5..], true),
+    ] {
+        let span = one(&spans, name)?;
+        assert_eq!(span["parentSpanId"], PARENT);
+        assert_eq!(attribute(span, "http.response.status_code"), status);
+        assert_eq!(attribute(span, "http.route"), route);
+        assert_eq!(span["status"]["code"] == json!(2), failed, "{span:#}");
+        assert!(!span.to_string().contains("secret"), "{span:#}");
+    }
     Ok(())
 }

@@ -175,6 +175,8 @@ pub(crate) enum Command {
     Logs(cmd::logs::Args),
     /// Print what a worker of this project has done, entry by entry
     Oplog(cmd::oplog::Args),
+    /// Print the calls that an invocation has made, across workers, with their times
+    Trace(cmd::trace::Args),
     /// Generate guest-language bindings from WIT
     Bindings(cmd::bindings::Args),
     /// Put the Go SDK into a project, or refresh it

@@ -30,6 +30,7 @@ use self::error::ClientError;
 use self::multipart::Form;
 pub(crate) use self::transport::{DEFAULT_URL, Seen, Unanswered};
 use self::transport::{Request, Transport};
+pub(crate) use self::travel::CallsOf;
 use crate::args::Global;
 use crate::error::Failure;
 

@@ -70,6 +70,7 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
         Command::Logs(a) => cmd::logs::run(a, &global, out),
         Command::Repl(a) => cmd::repl::run(a, &global, out),
         Command::Oplog(a) => cmd::oplog::run(a, &global, out),
+        Command::Trace(a) => cmd::trace::run(&a, &global, out),
         Command::Dev(a) => cmd::dev::run(a, &global, out),
         Command::Invoke(a) => cmd::invoke::run(a, &global, out),
         Command::ListExamples(a) => cmd::list_examples::run(&a, out),

@@ -2,6 +2,8 @@
 //! THE DESK / view: components, workers and results as people and scripts see them. In bodies of the API, out serde views
 //! (JSON and YAML keys of client spec §6.2, §6.3) and text. Never prints. Read next: `output.rs`.
 
+mod calls;
+mod checkpoints;
 mod component;
 mod event;
 mod oplog;
@@ -10,6 +12,8 @@ mod result;
 mod travel;
 mod worker;
 
+pub(crate) use self::calls::{calls_text, tree_text};
+pub(crate) use self::checkpoints::{checkpoints_text, dropped_text};
 pub(crate) use self::component::{ComponentView, component_table};
 pub(crate) use self::event::{EventLine, Parts};
 pub(crate) use self::oplog::oplog_text;

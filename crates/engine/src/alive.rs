@@ -637,6 +637,16 @@ pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, origin: Option<Origin>) -
     }
 }
 
+/// What whoever waits for a key hears of its failure.
+pub(crate) fn failed_error(id: &WorkerId, key: &str, failure: Failure) -> WorkerError {
+    let (worker, key) = (id.clone(), key.to_owned());
+    match failure.kind {
+        FailureKind::Timeout => WorkerError::Timeout { worker, key },
+        FailureKind::Cancelled => WorkerError::Cancelled { worker, key },
+        _ => failure.into(),
+    }
+}
+
 /// Reads the outcome of a finished key back from the log.
 fn read_outcome(
     node: &Node,
@@ -681,13 +691,7 @@ fn read_outcome(
                 trace: failed.trace,
                 path: failed.path,
             };
-            let (worker, key) = (id.clone(), key.0);
-            let error = match failure.kind {
-                FailureKind::Timeout => WorkerError::Timeout { worker, key },
-                FailureKind::Cancelled => WorkerError::Cancelled { worker, key },
-                _ => failure.into(),
-            };
-            Ok((Err(error), call))
+            Ok((Err(failed_error(id, &key.0, failure)), call))
         }
         Event::Cancelled(_) => {
             let (worker, key) = (id.clone(), key.0);

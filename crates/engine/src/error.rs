@@ -246,6 +246,14 @@ pub enum WorkerError {
         /// The index at which it would have been created.
         index: u64,
     },
+    /// The worker has not been asked for that.
+    #[error("worker {worker} has {what}")]
+    NoInvocation {
+        /// The worker.
+        worker: WorkerId,
+        /// Which one it does not have: `no invocation …`.
+        what: String,
+    },
     /// There is nothing at a path of the worker's files.
     #[error("worker {worker} has no file `{}`", path.escape_debug())]
     FileNotFound {
@@ -356,6 +364,7 @@ impl Coded for WorkerError {
             Self::BadUpdate { .. } => "WRK-018",
             Self::BadIndex { .. } => "WRK-019",
             Self::PromiseNotFound { .. } => "WRK-020",
+            Self::NoInvocation { .. } => "WRK-034",
             Self::FileNotFound { .. } => "WRK-031",
             Self::FileKind { .. } => "WRK-032",
             Self::FileUnreadable { .. } => "WRK-033",
@@ -376,6 +385,9 @@ impl Coded for WorkerError {
             Self::BadIndex { worker, .. } => format!("see the entries: golem-cli worker oplog -W urn:worker:{worker}"),
             Self::PromiseNotFound { worker, .. } => {
                 format!("see what the worker created: golem-cli worker oplog -W urn:worker:{worker} --query promise")
+            }
+            Self::NoInvocation { worker, .. } => {
+                format!("see what it was asked: golem-cli worker oplog -W urn:worker:{worker} --query exported-function")
             }
             Self::FileNotFound { .. } => "list the directory above it: GET …/workers/{worker}/files/{path}".into(),
             Self::FileKind { .. } => "a directory is listed with …/files/{path}, a file is read with …/file-contents/{path}".into(),

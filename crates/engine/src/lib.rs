@@ -57,8 +57,8 @@ pub use metrics::{BOUNDS_MICROS, Durations, DurationsSeen, Figures};
 pub use namespaces::NamespaceError;
 pub use node::files::{FileKind, FileReader, FileView};
 pub use node::{
-    CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request, SECRET_KEY_FILE,
-    Scheduled, StartError, WorkerView,
+    CallsOf, CreatedWorker, FoundSignature, Node, NodeConfig, OplogPage, Outcome, Request,
+    SECRET_KEY_FILE, Scheduled, StartError, WorkerView,
 };
 pub use queue::Target;
 pub use rehearse::{Rehearsal, RehearsalEnd, RehearsalStep, Verification};

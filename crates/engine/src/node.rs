@@ -2,7 +2,9 @@
 //! THE STAGE / node: the engine of one process, as the server and other workers see it. In: requests. Out: outcomes that
 //! are durable. Finds or starts the task of a worker; knows nothing of its inside. Read next: `worker.rs`, `ephemeral.rs`.
 
+mod call_tree;
 mod calls;
+mod checkpoints;
 mod components;
 pub(crate) mod files;
 mod namespaces;
@@ -31,6 +33,7 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHasher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+pub use self::call_tree::{CALL_DEPTH_MAX, CALL_NODES_MAX, CallsOf};
 pub use self::public::{OplogPage, PAGE_ENTRIES_MAX};
 use crate::capabilities::Policy;
 use crate::chance::Chance;

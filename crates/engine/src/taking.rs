@@ -9,9 +9,11 @@ use golem_model::{LogId, OplogIndex, WorkerId};
 
 use crate::alive::Alive;
 use crate::checkpoint::{Image, Saved, Summary};
+use crate::error::WorkerError;
 use crate::instance::Instance;
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_ENTRIES, CHECKPOINT_LEAVING};
 use crate::node::Node;
+use crate::worker::Worker;
 
 /// The end of taking a checkpoint.
 pub(crate) enum Captured {
@@ -99,6 +101,24 @@ impl Alive {
             }
         };
         instance.filter(|_| !leaving)
+    }
+}
+
+impl Worker {
+    /// Forgets the checkpoints of the worker, which need not be in memory for that. Its next one comes as if it had none.
+    pub(crate) fn drop_checkpoints(&mut self) -> Result<u64, WorkerError> {
+        let log = match &mut self.alive {
+            Some(alive) => {
+                alive.checkpoint = None;
+                LogId(alive.row.log)
+            }
+            None => {
+                let stored = self.node.store().worker(&self.id)?;
+                let stored = stored.ok_or_else(|| WorkerError::NotFound(self.id.clone()))?;
+                stored.log
+            }
+        };
+        Ok(self.node.checkpoints().forget(log))
     }
 }
 

@@ -204,7 +204,86 @@ fn text(text: impl Into<String>) -> Attribute {
     Attribute::Text(text.into())
 }
 
+/// A request to this server while it is answered: it has a span from its beginning to when this is dropped.
+pub struct ServedRequest {
+    tracer: Arc<Tracer>,
+    node: Arc<Node>,
+    span: Span,
+    status: Option<u16>,
+}
+
+impl ServedRequest {
+    /// The context of what the request asks for.
+    #[must_use]
+    pub fn inside(&self) -> TraceContext {
+        self.span.context.below(self.span.id)
+    }
+
+    /// The answer begins, with this status.
+    pub fn answered(mut self, status: u16) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for ServedRequest {
+    fn drop(&mut self) {
+        let mut span = self.span.clone();
+        span.end = self.node.clock().wall_micros().max(span.start);
+        match self.status {
+            Some(status) => {
+                let number = Attribute::Number(status.into());
+                span.attributes.push(("http.response.status_code", number));
+                // As the conventions for servers have it: what the client did wrong is no error here.
+                span.error = (status >= 500).then(|| format!("status {status}"));
+            }
+            None => span.error = Some("the client went away".to_owned()),
+        }
+        self.tracer.take(span);
+    }
+}
+
 impl Node {
+    /// A request to this server begins: with a verb, for a route (`/v1/components/{component}`) if there is one, and maybe in a trace;
+    /// else it begins one. `None` where spans are not wanted.
+    pub fn request_begins(
+        self: &Arc<Self>,
+        context: impl FnOnce() -> Option<TraceContext>,
+        method: &str,
+        route: Option<&str>,
+    ) -> Option<ServedRequest> {
+        let tracer = Arc::clone(self.tracer()?);
+        let (first, second) = uuid::Uuid::new_v4().as_u64_pair();
+        let context = context().unwrap_or_else(|| TraceContext {
+            trace: uuid::Uuid::new_v4().as_bytes().to_vec(),
+            parent: Vec::new(),
+            sampled: true,
+            state: String::new(),
+        });
+        if !context.sampled {
+            return None;
+        }
+        let now = self.clock().wall_micros();
+        let mut attributes = vec![("http.request.method", text(method))];
+        attributes.extend(route.map(|route| ("http.route", text(route))));
+        let span = Span {
+            context,
+            // A request is made once, so its id follows from nothing. Never zero.
+            id: (first ^ second).max(1).to_be_bytes(),
+            name: route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}")),
+            kind: SpanKind::Server,
+            start: now,
+            end: now,
+            attributes,
+            error: None,
+        };
+        Some(ServedRequest {
+            tracer,
+            node: Arc::clone(self),
+            span,
+            status: None,
+        })
+    }
+
     /// The tracer, if spans of this trace are wanted.
     fn tracer_for(&self, context: &TraceContext) -> Option<Arc<Tracer>> {
         self.tracer().filter(|_| context.sampled).cloned()

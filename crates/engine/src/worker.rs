@@ -56,6 +56,8 @@ pub(crate) enum Message {
     Log(Answer<(LogId, OplogIndex)>),
     /// Says what is at a path of the files of its instance, and up to where the stream has to be durable for that.
     Files(Box<str>, Answer<(LiveFiles, Seq)>),
+    /// Drop its checkpoints. Answers how many there were.
+    DropCheckpoints(Answer<u64>),
     /// Delete it.
     Delete(Answer<()>),
     /// Leave memory if nothing runs, or if what runs waits.
@@ -231,6 +233,9 @@ impl Worker {
             Message::Files(path, reply) => {
                 let outcome = self.files(&path);
                 drop(reply.send(outcome));
+            }
+            Message::DropCheckpoints(reply) => {
+                drop(reply.send(self.drop_checkpoints()));
             }
             Message::Delete(reply) => {
                 let outcome = self.delete().await;

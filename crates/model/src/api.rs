@@ -16,6 +16,8 @@ use crate::json::TypeAnnotatedValue;
 use crate::worker::WorkerStatus;
 
 mod access;
+mod calls;
+mod checkpoints;
 mod events;
 mod export;
 mod files;
@@ -24,6 +26,8 @@ mod secrets;
 mod travel;
 
 pub use access::{BadRole, Role, Roles, TokenCreated, TokenId, TokenInfo, TokenRequest, WhoAmI};
+pub use calls::{CallHow, CallLeaf, CallNode, CallOutcome, CallTree};
+pub use checkpoints::{CheckpointInfo, CheckpointsResponse, DroppedCheckpoints};
 pub use events::{InvocationEvent, LogEvent, OutputEvent, WorkerEvent};
 pub use export::{Export, ExportHead, ExportTotals, ImportReadiness};
 pub use files::{FileNode, FileNodeKind, FileNodes};

@@ -813,6 +813,60 @@ func (c *Client) Verify(ctx context.Context, component string, worker string) (*
 	return &answer, nil
 }
 
+// ListCheckpoints: The images on disk that a worker could be brought back from. Answers: the newest
+// first. It is GET /v1/components/{component}/workers/{worker}/checkpoints.
+func (c *Client) ListCheckpoints(ctx context.Context, component string, worker string) (*CheckpointsResponse, error) {
+	query, header := url.Values{}, http.Header{}
+	request := request{verb: "GET", path: "/v1/components/" + segment(component) + "/workers/" + segment(worker) + "/checkpoints", query: query, header: header}
+	var answer CheckpointsResponse
+	if err := c.do(ctx, request, &answer); err != nil {
+		return nil, err
+	}
+	return &answer, nil
+}
+
+// DropCheckpoints: Drops the images of a worker: its history alone brings it back. Answers: how
+// many there were. It is DELETE /v1/components/{component}/workers/{worker}/checkpoints.
+func (c *Client) DropCheckpoints(ctx context.Context, component string, worker string) (*DroppedCheckpoints, error) {
+	query, header := url.Values{}, http.Header{}
+	request := request{verb: "DELETE", path: "/v1/components/" + segment(component) + "/workers/" + segment(worker) + "/checkpoints", query: query, header: header}
+	var answer DroppedCheckpoints
+	if err := c.do(ctx, request, &answer); err != nil {
+		return nil, err
+	}
+	return &answer, nil
+}
+
+// CallsOptions: what Calls may be told beside; all of it may be left out.
+type CallsOptions struct {
+	// Idempotency key of the invocation; not together with `at`.
+	Key string
+
+	// Index of an entry of the invocation; not together with `key`.
+	At *uint64
+}
+
+// Calls: The tree of the calls of one invocation, across workers. Answers: the tree; of the last
+// invocation without `key` and `at`. It is GET /v1/components/{component}/workers/{worker}/calls.
+func (c *Client) Calls(ctx context.Context, component string, worker string, options *CallsOptions) (*CallTree, error) {
+	query, header := url.Values{}, http.Header{}
+	if options == nil {
+		options = &CallsOptions{}
+	}
+	if options.Key != "" {
+		query.Set("key", options.Key)
+	}
+	if options.At != nil {
+		query.Set("at", number(*options.At))
+	}
+	request := request{verb: "GET", path: "/v1/components/" + segment(component) + "/workers/" + segment(worker) + "/calls", query: query, header: header}
+	var answer CallTree
+	if err := c.do(ctx, request, &answer); err != nil {
+		return nil, err
+	}
+	return &answer, nil
+}
+
 // ExportWorker: The whole history as a file. Answers: a recording, docs/formats/recording.md. It is
 // GET /v1/components/{component}/workers/{worker}/export.
 func (c *Client) ExportWorker(ctx context.Context, component string, worker string) ([]byte, error) {

@@ -8,6 +8,143 @@ import (
 	"time"
 )
 
+// CallHow: How a worker calls another one.
+type CallHow string
+
+// The values of CallHow.
+const (
+	// It waits for the result.
+	CallHowAwaited CallHow = "awaited"
+
+	// It goes on, and takes the result later.
+	CallHowAsync CallHow = "async"
+
+	// Nobody waits.
+	CallHowTriggered CallHow = "triggered"
+)
+
+// CallLeaf: Why a call is shown as a leaf.
+type CallLeaf string
+
+// The values of CallLeaf.
+const (
+	// The worker was deleted, or its component: only the caller knows of the call.
+	CallLeafDeleted CallLeaf = "deleted"
+
+	// It belongs to a namespace that whoever asks has no role in: only what the caller has noted is
+	// shown.
+	CallLeafHidden CallLeaf = "hidden"
+
+	// An ephemeral component keeps no oplog.
+	CallLeafEphemeral CallLeaf = "ephemeral"
+
+	// Its oplog cannot be read.
+	CallLeafDamaged CallLeaf = "damaged"
+)
+
+// CallNode: One invocation, and the calls that it has made.
+type CallNode struct {
+	// URN of whoever was called; of an ephemeral component without a name.
+	Target string `json:"target"`
+
+	// Name of its component; absent where that may not be seen or is not there.
+	ComponentName *string `json:"componentName,omitempty"`
+
+	// The version that its worker runs now.
+	ComponentVersion *uint64 `json:"componentVersion,omitempty"`
+
+	// Full name of the function, as far as it is known.
+	Function string `json:"function"`
+
+	// Its idempotency key.
+	IdempotencyKey string `json:"idempotencyKey"`
+
+	// How the caller called it; absent at the root.
+	How *CallHow `json:"how,omitempty"`
+
+	// Where its beginning stands in the oplog of its worker; its acceptance, before it has begun.
+	OplogIndex *uint64 `json:"oplogIndex,omitempty"`
+
+	// Where the call stands in the oplog of the caller.
+	CalledAtIndex *uint64 `json:"calledAtIndex,omitempty"`
+
+	// When it was called.
+	CalledAt *time.Time `json:"calledAt,omitempty"`
+
+	// When its worker accepted it, or will, if it is scheduled.
+	AcceptedAt *time.Time `json:"acceptedAt,omitempty"`
+
+	// When it began.
+	StartedAt *time.Time `json:"startedAt,omitempty"`
+
+	// When it was over.
+	EndedAt *time.Time `json:"endedAt,omitempty"`
+
+	// From its beginning, or from the call where that is not known, to its end, or to now if it runs.
+	DurationMicros *uint64 `json:"durationMicros,omitempty"`
+
+	// What became of it.
+	Outcome CallOutcome `json:"outcome"`
+
+	// Code of the error, as an invocation from outside would have been answered.
+	ErrorCode *string `json:"errorCode,omitempty"`
+
+	// What the error says.
+	Error *string `json:"error,omitempty"`
+
+	// How often it was tried again after a failure.
+	Retries uint32 `json:"retries"`
+
+	// Why there is nothing below it and less about it than about others.
+	Leaf *CallLeaf `json:"leaf,omitempty"`
+
+	// The part of a history that has it was undone: that of its caller, or that of its own worker.
+	// What it has done to others stays.
+	Undone *bool `json:"undone,omitempty"`
+
+	// Calls of it were left out, because there are too many, too deep, or too far apart in its oplog.
+	Truncated *bool `json:"truncated,omitempty"`
+
+	// The calls that it has made, in order.
+	Calls []CallNode `json:"calls,omitempty"`
+}
+
+// CallOutcome: What became of an invocation.
+type CallOutcome string
+
+// The values of CallOutcome.
+const (
+	// It has a result.
+	CallOutcomeOk CallOutcome = "ok"
+
+	// It has failed, was cancelled or ran out of time.
+	CallOutcomeError CallOutcome = "error"
+
+	// It has begun, and runs, waits or is to be tried again.
+	CallOutcomeRunning CallOutcome = "running"
+
+	// It is accepted, or on its way, and has not begun.
+	CallOutcomePending CallOutcome = "pending"
+
+	// It is in the calendar.
+	CallOutcomeScheduled CallOutcome = "scheduled"
+
+	// Nothing that may be read says so.
+	CallOutcomeUnknown CallOutcome = "unknown"
+)
+
+// CallTree: Answer of `GET …/workers/{w}/calls`.
+type CallTree struct {
+	// The moment that it shows.
+	At time.Time `json:"at"`
+
+	// Whether something was left out: see `CallNode::truncated`.
+	Truncated bool `json:"truncated"`
+
+	// The invocation that was asked for.
+	Root CallNode `json:"root"`
+}
+
 // CancelResponse: Answer of `DELETE …/workers/{w}/invocations/{key}` and of `DELETE
 // …/workers/{w}/schedule/{id}`.
 type CancelResponse struct {
@@ -26,6 +163,33 @@ type Capabilities struct {
 
 	// How much a worker may use. What is absent is the default of the server.
 	Limits map[string]json.RawMessage `json:"limits,omitempty"`
+}
+
+// CheckpointInfo: An image of a worker on disk.
+type CheckpointInfo struct {
+	// The last entry of the oplog that it has seen.
+	OplogIndex uint64 `json:"oplogIndex"`
+
+	// The version that the worker ran; absent where it cannot be read.
+	ComponentVersion *uint64 `json:"componentVersion,omitempty"`
+
+	// Bytes on disk.
+	SizeBytes uint64 `json:"sizeBytes"`
+
+	// When it was taken, as the file system has it; absent where that keeps no times.
+	TakenAt *time.Time `json:"takenAt,omitempty"`
+
+	// Whether the worker would be brought back from it, if it were to be brought back now.
+	Used bool `json:"used"`
+
+	// Why not.
+	UnusedBecause *string `json:"unusedBecause,omitempty"`
+}
+
+// CheckpointsResponse: Answer of `GET …/workers/{w}/checkpoints`.
+type CheckpointsResponse struct {
+	// The newest first.
+	Checkpoints []CheckpointInfo `json:"checkpoints"`
 }
 
 // CompleteRequest: Body of `POST …/workers/{w}/complete`.
@@ -103,6 +267,12 @@ const (
 	// A fresh instance for every invocation.
 	ComponentTypeEphemeral ComponentType = "Ephemeral"
 )
+
+// DroppedCheckpoints: Answer of `DELETE …/workers/{w}/checkpoints`.
+type DroppedCheckpoints struct {
+	// How many there were.
+	Dropped uint64 `json:"dropped"`
+}
 
 // DryRunRequest: Body of `POST /v1/components/{cid}/update-dry-run` and `POST
 // …/workers/{w}/update-dry-run`.

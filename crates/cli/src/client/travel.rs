@@ -3,9 +3,10 @@
 //! API. Never prints. Read next: `transport.rs`, `cmd/worker/travel.rs`. Source: client spec §6.6, §6.8.
 
 use golem_model::api::{
-    CancelResponse, CompleteRequest, DryRunRequest, DryRunResponse, Empty, ForkRequest,
-    ForkResponse, InvokeParameters, OplogCursor, OplogPage, Replay, RevertRequest, ScheduleId,
-    ScheduleResponse, UpdateMode, UpdateWorkerRequest, VerifyResponse, WorkerMetadata,
+    CallTree, CancelResponse, CheckpointsResponse, CompleteRequest, DroppedCheckpoints,
+    DryRunRequest, DryRunResponse, Empty, ForkRequest, ForkResponse, InvokeParameters, OplogCursor,
+    OplogPage, Replay, RevertRequest, ScheduleId, ScheduleResponse, UpdateMode,
+    UpdateWorkerRequest, VerifyResponse, WorkerMetadata,
 };
 use golem_model::urn::percent_encode;
 use golem_model::{ComponentId, ComponentVersion, OplogIndex, WorkerId};
@@ -17,7 +18,44 @@ use crate::error::Failure;
 /// Workers that are asked for at a time when all are wanted, as the original does.
 const PAGE: u64 = 50;
 
+/// Which invocation of a worker is meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CallsOf<'a> {
+    /// The one that began last.
+    Last,
+    /// The one with this key.
+    Key(&'a str),
+    /// The one that this entry belongs to.
+    Entry(u64),
+}
+
 impl Client {
+    /// The tree of the calls of one invocation.
+    pub(crate) fn calls(&self, worker: &WorkerId, of: CallsOf<'_>) -> Result<CallTree, Failure> {
+        let of = match of {
+            CallsOf::Last => None,
+            CallsOf::Key(key) => Some(("key", key.to_owned())),
+            CallsOf::Entry(index) => Some(("at", index.to_string())),
+        };
+        let request = Request::get(format!("{}/calls", worker_path(worker))).query(of);
+        self.transport.json(request)
+    }
+
+    /// The checkpoints of a worker, the newest first.
+    pub(crate) fn checkpoints(&self, worker: &WorkerId) -> Result<CheckpointsResponse, Failure> {
+        let path = format!("{}/checkpoints", worker_path(worker));
+        self.transport.json(Request::get(path))
+    }
+
+    /// Drops them.
+    pub(crate) fn drop_checkpoints(
+        &self,
+        worker: &WorkerId,
+    ) -> Result<DroppedCheckpoints, Failure> {
+        let path = format!("{}/checkpoints", worker_path(worker));
+        self.transport.json(Request::delete(path))
+    }
+
     /// One page of an oplog; `query` finds entries, else `from` says where the first page begins.
     pub(crate) fn oplog(
         &self,

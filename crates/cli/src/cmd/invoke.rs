@@ -6,19 +6,23 @@ use std::path::Path;
 
 use golem_model::duration::parse_duration;
 use golem_model::urn::ComponentRef;
-use golem_model::{Coded, WorkerId, component::ComponentType};
+use golem_model::{
+    Coded, IdempotencyKey, WorkerId, api::CallTree, component::ComponentType,
+    json::TypeAnnotatedValue,
+};
 
 use super::worker::{
-    invoke::{await_call, prepare_for},
+    invoke::{Call, await_call, prepare_for, print},
     params::ParamArgs,
 };
 use crate::args::Global;
 use crate::build;
-use crate::client::{Client, Target};
+use crate::client::{CallsOf, Client, Target};
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::manifest::Manifest;
 use crate::output::Out;
+use crate::view::tree_text;
 
 /// The worker that is called when nobody names one.
 pub(super) const DEFAULT_WORKER: &str = "main";
@@ -29,6 +33,7 @@ pub(super) const DEFAULT_WORKER: &str = "main";
   golem-cli invoke add 3
   golem-cli invoke --worker-name cart-1 put '{id: 7, title: \"tea\"}'
   golem-cli invoke --component-name stock take '\"tea\"' 2
+  golem-cli invoke --trace checkout
 
 Parameters are WAVE, as for `worker invoke-and-await`: texts in double quotes, records in braces. The worker is made by the
 call if it is not there.")]
@@ -45,6 +50,9 @@ pub(crate) struct Args {
     /// How long the call and the calls that it makes may take, such as 500ms or 30s [default: no limit]
     #[arg(long, value_name = "DURATION")]
     timeout: Option<String>,
+    /// Print the calls that it has made as well, with their times: on standard error, or as `trace` of the document in the other formats
+    #[arg(long)]
+    trace: bool,
     /// All parameters as a JSON array
     #[arg(short = 'j', long, value_name = "JSON", conflicts_with = "args")]
     parameters: Option<String>,
@@ -104,13 +112,50 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     };
     let params = ParamArgs::new(args.args, args.parameters);
     let call = prepare_for(target, &args.function, &params, &client)?;
-    await_call(
-        &call,
-        args.idempotency_key.as_deref(),
-        args.timeout.as_deref(),
-        &client,
-        out,
-    )
+    let (key, timeout) = (args.idempotency_key, args.timeout.as_deref());
+    if args.trace {
+        // The tree is asked for by the key, so there has to be one.
+        let key = key.unwrap_or_else(|| IdempotencyKey::random().0);
+        return traced_call(&call, &key, timeout, &client, out);
+    }
+    await_call(&call, key.as_deref(), timeout, &client, out)
+}
+
+/// Calls, waits, and prints the result and the tree of the calls.
+fn traced_call(
+    call: &Call,
+    key: &str,
+    timeout: Option<&str>,
+    client: &Client,
+    out: &Out,
+) -> Outcome {
+    let result = client.call(call, Some(key), timeout);
+    let tree = match &call.target {
+        Target::Worker(worker) => client
+            .calls(worker, CallsOf::Key(key))
+            .map_err(|failure| failure.problem.message),
+        Target::Unnamed(_) => Err("an ephemeral component keeps no oplog".to_owned()),
+    };
+    // What matters is what was called: without a tree that is told all the same.
+    match (&tree, out.is_text()) {
+        (Ok(tree), true) => out.note(&tree_text(tree)),
+        (Err(why), _) if result.is_ok() => out.warn(&format!("there is no tree of calls: {why}")),
+        _ => {}
+    }
+    let result = result?;
+    match tree {
+        Ok(trace) if !out.is_text() => out.view(&Traced { result, trace }, |_| String::new()),
+        _ => print(&result, out),
+    }
+    Ok(())
+}
+
+/// A result with the tree of its calls.
+#[derive(Debug, serde::Serialize)]
+struct Traced {
+    #[serde(flatten)]
+    result: TypeAnnotatedValue,
+    trace: CallTree,
 }
 
 /// The name of the component that is meant when nobody names one.

@@ -40,4 +40,5 @@ pub(crate) mod stubgen;
 #[cfg(feature = "server")]
 pub(crate) mod test;
 pub(crate) mod token;
+pub(crate) mod trace;
 pub(crate) mod worker;

@@ -2,6 +2,7 @@
 //! THE DESK / worker: creates, calls, watches and ends workers. In options, out views. Never knows what a worker does.
 //! Read next: `worker/invoke.rs`, `client.rs`, `view/worker.rs`. Source: client spec §6.3, §6.4.
 
+mod checkpoints;
 pub(super) mod connect;
 mod export;
 pub(super) mod invoke;
@@ -158,6 +159,13 @@ A query has words, \"phrases\", /regular expressions/, field:word, AND, OR, NOT 
     #[command(after_help = "Example:
   golem-cli worker verify --component-name counter --worker-name w1")]
     Verify(WorkerArgs),
+    /// List the checkpoints of a worker, from which it comes back faster, or drop them
+    #[command(after_help = "Examples:
+  golem-cli worker checkpoints --component-name counter --worker-name w1
+  golem-cli worker checkpoints --component-name counter --worker-name w1 --drop
+
+A checkpoint is a cache: without one the history brings the worker back, which takes longer")]
+    Checkpoints(checkpoints::Args),
     /// Delete a worker, with all that it did
     #[command(
         visible_alias = "rm",
@@ -296,6 +304,7 @@ fn with_client(verb: Verb, client: &Client, out: &Out) -> Outcome {
         Verb::Replay(args) => travel::replay(&args, client, out),
         Verb::Export(args) => export::export(&args, client, out),
         Verb::Verify(args) => travel::verify(&args, client, out),
+        Verb::Checkpoints(args) => checkpoints::checkpoints(&args, client, out),
         Verb::Delete(args) => done(client.delete_worker(&args.worker(client)?), "Deleted", out),
     }
 }

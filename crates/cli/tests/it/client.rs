@@ -117,6 +117,8 @@ fn a_server_that_is_down_is_named_with_the_way_to_start_one() {
         "worker schedule -c counter -w w -f add -a 3 --in 1h",
         "worker replay -c counter -w w --at 3",
         "worker verify -c counter -w w",
+        "worker checkpoints -c counter -w w",
+        "worker checkpoints -c counter -w w --drop",
         "promise complete -c counter -w w --oplog-idx 3 --data x",
         "component try-update-workers -c counter",
         "get component:///counter",

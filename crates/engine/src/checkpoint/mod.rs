@@ -24,4 +24,4 @@ pub(crate) use handles::{HandleMirror, Held};
 pub(crate) use image::{HostImage, Image};
 pub(crate) use instrument::{INSTRUMENTATION, InstrumentError, Obstacle, instrument};
 pub use saved::CheckpointStats;
-pub(crate) use saved::{Saved, Shelf, Summary};
+pub(crate) use saved::{Kept, Saved, Shelf, Summary};

@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use golem_model::oplog::{RetryPolicy, SecretPin};
 use golem_model::{LogId, OplogIndex};
@@ -117,6 +118,18 @@ pub(crate) struct Saved {
     pub(crate) image: Image,
 }
 
+/// A checkpoint as a file, for whoever wants to know what is there.
+pub(crate) struct Kept {
+    /// Entry of the log that it stands for.
+    pub(crate) index: OplogIndex,
+    /// Bytes on disk.
+    pub(crate) bytes: u64,
+    /// When it was written, if the file system knows.
+    pub(crate) taken_at: Option<SystemTime>,
+    /// The component that it is of and what it says of the log, or why it cannot be read.
+    pub(crate) read: Result<([u8; 32], Summary), String>,
+}
+
 /// The checkpoints of a node.
 #[derive(Debug)]
 pub(crate) struct Shelf {
@@ -202,6 +215,12 @@ impl Shelf {
         })
     }
 
+    /// The same, and nothing is removed: for whoever only looks.
+    pub(crate) fn peek(&self, log: LogId) -> Option<Summary> {
+        let mut all = self.indexes(log).into_iter();
+        all.find_map(|index| read_summary(&self.path(log, index)))
+    }
+
     /// The checkpoint of a log at an entry. One that cannot be read is removed.
     pub(crate) fn load(&self, log: LogId, index: OplogIndex) -> Option<Saved> {
         let bytes = std::fs::read(self.path(log, index)).ok()?;
@@ -212,6 +231,26 @@ impl Shelf {
                 None
             }
         }
+    }
+
+    /// All checkpoints of a log, the newest first, read to their ends. None is removed. Blocks.
+    pub(crate) fn list(&self, log: LogId) -> Vec<Kept> {
+        let kept = self.indexes(log).into_iter().filter_map(|index| {
+            let path = self.path(log, index);
+            // One that has gone since is no longer kept.
+            let about = std::fs::metadata(&path).ok()?;
+            let bytes = std::fs::read(&path).ok()?;
+            let read = read(&bytes, &self.secrets);
+            Some(Kept {
+                index,
+                bytes: bytes.len() as u64,
+                taken_at: about.modified().ok(),
+                read: read
+                    .map(|saved| (saved.image.component, saved.summary))
+                    .map_err(|error| error.to_string()),
+            })
+        });
+        kept.collect()
     }
 
     /// Keeps a checkpoint, and forgets older ones. Its entries must be durable. Errors: of the machine; nothing is lost by
@@ -248,9 +287,11 @@ impl Shelf {
         }
     }
 
-    /// Removes all checkpoints of a log.
-    pub(crate) fn forget(&self, log: LogId) {
+    /// Removes all checkpoints of a log. Returns how many there were.
+    pub(crate) fn forget(&self, log: LogId) -> u64 {
+        let count = self.indexes(log).len() as u64;
         drop(std::fs::remove_dir_all(self.of(log)));
+        count
     }
 }
 
@@ -397,6 +438,39 @@ mod tests {
         assert_eq!(shelf.newest(log).unwrap().index, 9);
         shelf.forget(log);
         assert_eq!(shelf.newest(log), None);
+    }
+
+    #[test]
+    fn what_is_listed_stays_and_says_why_it_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(
+            directory.path().join("checkpoints"),
+            secrets(directory.path()),
+        );
+        let log = LogId(7);
+        assert_eq!(shelf.list(log).len(), 0);
+        for index in [9, 20] {
+            let mut saved = saved();
+            saved.summary.index = index;
+            shelf.keep(log, &saved).unwrap();
+        }
+        let newest = shelf.path(log, OplogIndex(20));
+        let mut bytes = std::fs::read(&newest).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&newest, &bytes).unwrap();
+        let kept = shelf.list(log);
+        let [damaged, good] = kept.as_slice() else {
+            panic!("two are kept")
+        };
+        assert_eq!((damaged.index.0, good.index.0), (20, 9));
+        assert_eq!(damaged.bytes, bytes.len() as u64);
+        assert!(damaged.read.is_err() && damaged.taken_at.is_some());
+        let (component, summary) = good.read.as_ref().unwrap();
+        assert_eq!((component, summary.version), (&[5; 32], 3));
+        assert_eq!(shelf.list(log).len(), 2, "none is removed");
+        assert_eq!(shelf.forget(log), 2);
+        assert_eq!((shelf.list(log).len(), shelf.forget(log)), (0, 0));
     }
 
     #[test]

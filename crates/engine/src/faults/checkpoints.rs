@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use golem_model::Value;
+use golem_model::{Coded as _, Value};
 use golem_testkit::Random;
 
 use super::gym::Gym;
@@ -140,6 +140,67 @@ async fn damaged_and_foreign_checkpoints_are_not_used() {
         0,
         "that of another worker does not"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checkpoints_are_listed_and_dropped_without_waking_anybody() {
+    let mut gym = Gym::new(1, 1).await;
+    let w = gym.worker("w");
+    let absent = gym.node.list_checkpoints(&w).await.unwrap_err();
+    assert_eq!(absent.code(), "WRK-001");
+    let absent = gym.node.drop_checkpoints(&w).await.unwrap_err();
+    assert_eq!(absent.code(), "WRK-001");
+    gym.number("w", "work", vec![Value::U32(400)]).await;
+    gym.number("w", "add", vec![Value::U64(9)]).await;
+    assert_eq!(gym.node.list_checkpoints(&w).await.unwrap(), []);
+    evict(&gym, "neighbour").await;
+    gym.number("w", "work", vec![Value::U32(400)]).await;
+    let two = gym.until("a second checkpoint", async || {
+        gym.number("neighbour", "add", vec![Value::U64(1)]).await;
+        (files(&gym).len() == 2).then_some(())
+    });
+    two.await.unwrap();
+    gym.crash().await;
+
+    let listed = gym.node.list_checkpoints(&w).await.unwrap();
+    let [newest, older] = listed.as_slice() else {
+        panic!("{listed:?}")
+    };
+    assert!(newest.oplog_index > older.oplog_index && newest.used && !older.used);
+    assert_eq!(newest.unused_because, None);
+    assert_eq!(older.unused_because.as_deref(), Some("a newer one is used"));
+    let sizes: u64 = files(&gym)
+        .iter()
+        .map(|file| file.metadata().unwrap().len())
+        .sum();
+    assert_eq!(newest.size_bytes + older.size_bytes, sizes);
+    assert!(newest.taken_at >= older.taken_at && older.taken_at.is_some());
+    assert_eq!(newest.component_version, Some(0));
+
+    // A damaged one is told, and stays for whoever looks into it; the one before is used then.
+    let mut by_age = files(&gym);
+    by_age.sort();
+    let file = by_age.pop().unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let listed = gym.node.list_checkpoints(&w).await.unwrap();
+    let used: Vec<bool> = listed.iter().map(|one| one.used).collect();
+    assert_eq!((used, files(&gym).len()), (vec![false, true], 2));
+    assert_eq!(gym.node.active_workers(), 0, "somebody was woken");
+
+    assert_eq!(gym.node.drop_checkpoints(&w).await.unwrap(), 2);
+    assert_eq!(gym.node.list_checkpoints(&w).await.unwrap(), []);
+    assert_eq!(gym.node.drop_checkpoints(&w).await.unwrap(), 0);
+    assert_eq!(gym.number("w", "get", vec![]).await, 9, "the log is enough");
+    // One that is in memory forgets that it had one: the next comes in time.
+    evict(&gym, "neighbour").await;
+    same(&gym, "after one was dropped").await;
+    gym.number("w", "get", vec![]).await;
+    assert_eq!(gym.node.drop_checkpoints(&w).await.unwrap(), 1);
+    evict(&gym, "neighbour").await;
+    assert!(gym.node.list_checkpoints(&w).await.unwrap()[0].used);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

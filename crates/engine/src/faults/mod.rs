@@ -4,6 +4,7 @@
 //! workers, hostile guests, limits, secrets, timers, checkpoints. In process, with small guests.
 //! A failing case prints its seed and the command that repeats it. Read next: `gym.rs`. Source: reliability spec §2.
 
+mod call_tree;
 mod calls;
 mod checkpoints;
 mod crash;

@@ -23,7 +23,8 @@ fn trace_of(request: &HttpRequest) -> Option<TraceContext> {
 }
 
 impl Node {
-    /// Lets a worker answer a request; the same key gets the same response. Errors: as for an invocation, and
+    /// Lets a worker answer a request; the same key gets the same response. It belongs to `trace`, else to the one that its headers name.
+    /// Errors: as for an invocation, and
     /// `UnknownFunction` when the component exports no handler.
     pub async fn serve_http(
         self: &Arc<Self>,
@@ -31,6 +32,7 @@ impl Node {
         key: IdempotencyKey,
         key_is_new: bool,
         request: &HttpRequest,
+        trace: Option<TraceContext>,
     ) -> Result<HttpResponse, WorkerError> {
         let target = self.addressed(target);
         let component = self.component(target.component(), None)?;
@@ -52,7 +54,7 @@ impl Node {
                 key,
                 !key_is_new,
                 input,
-                (None, trace_of(request)),
+                (None, trace.or_else(|| trace_of(request))),
             )
             .await?;
         let response = match value {

@@ -3,6 +3,7 @@
 
 pub(crate) mod fork;
 pub(crate) mod ledger;
+pub(crate) mod past;
 mod payload;
 pub(crate) mod reader;
 pub(crate) mod regions;

@@ -16,8 +16,8 @@ use super::metrics::{self, Requests};
 use super::routes::Routes;
 use super::transfer::Transfer;
 use super::{
-    absent, component, connect, files, health, namespace, openapi, oplog, secrets, serve, token,
-    transfer, travel, worker,
+    absent, calls, checkpoints, component, connect, files, health, namespace, openapi, oplog,
+    secrets, serve, token, transfer, travel, worker,
 };
 use crate::access::Access;
 use crate::audit::Audit;
@@ -118,6 +118,8 @@ pub(super) fn all_routes() -> Routes {
         .merge(serve::routes())
         .merge(oplog::routes())
         .merge(travel::routes())
+        .merge(checkpoints::routes())
+        .merge(calls::routes())
         .merge(token::routes())
         .merge(transfer::routes())
         .merge(secrets::routes())

@@ -631,9 +631,9 @@ impl From<WorkerError> for ApiError {
             WorkerError::BadUpdate { .. } | WorkerError::BadIndex { .. } => {
                 plain(StatusCode::BAD_REQUEST)
             }
-            WorkerError::PromiseNotFound { .. } | WorkerError::FileNotFound { .. } => {
-                plain(StatusCode::NOT_FOUND)
-            }
+            WorkerError::PromiseNotFound { .. }
+            | WorkerError::NoInvocation { .. }
+            | WorkerError::FileNotFound { .. } => plain(StatusCode::NOT_FOUND),
             WorkerError::FileKind { .. } => plain(StatusCode::BAD_REQUEST),
             WorkerError::FileUnreadable { path, detail, .. } => {
                 worker(GolemError::FileSystemError {
@@ -819,6 +819,8 @@ mod tests {
             404,
             "error",
         );
+        let (worker, what) = (id(), "no invocation".to_owned());
+        check(WorkerError::NoInvocation { worker, what }, 404, "error");
         let (worker, path) = (id(), "a".to_owned());
         check(WorkerError::FileNotFound { worker, path }, 404, "error");
         let (worker, path, found) = (id(), "a".to_owned(), "a directory");

@@ -42,17 +42,31 @@ pub(crate) struct ExportAt(pub(crate) String);
 #[derive(Debug, Clone)]
 pub(crate) struct Traced(pub(crate) Option<TraceContext>);
 
-impl<S: Send + Sync> FromRequestParts<S> for Traced {
-    type Rejection = Infallible;
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+/// The span of the request itself, where it has one: what the request asks for is a part of it.
+#[derive(Debug, Clone)]
+pub(super) struct Inside(pub(super) TraceContext);
+
+impl Traced {
+    /// What the headers say.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let text = |name: &str| {
-            let values = parts.headers.get_all(name).iter();
+            let values = headers.get_all(name).iter();
             let texts: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
             (!texts.is_empty()).then(|| texts.join(","))
         };
         let context = text("traceparent")
             .and_then(|parent| TraceContext::from_headers(&parent, text("tracestate").as_deref()));
-        Ok(Self(context))
+        Self(context)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Traced {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(match parts.extensions.get::<Inside>() {
+            Some(Inside(context)) => Self(Some(context.clone())),
+            None => Self::of(&parts.headers),
+        })
     }
 }
 

@@ -15,13 +15,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use golem_engine::trace::ServedRequest;
 use golem_engine::{ComponentError, NamespaceError, WorkerError};
 use golem_model::api::{NAMESPACE_HEADER, Role, Roles};
 use golem_model::{ComponentId, Namespace, WorkerId};
 
 use super::Door;
 use super::error::{ApiError, RequestError};
-use super::extract::short;
+use super::extract::{Inside, Traced, short};
 use super::routes::{Needs, Route, WORKER};
 use crate::access::{Caller, Stranger};
 use crate::audit::{Asked, Audit};
@@ -54,6 +55,9 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The verbs of a path.
 type Verbs = Vec<(Option<Method>, Needs)>;
+
+/// Routes whose requests have no spans: those of supervisors, which ask all the time.
+const UNTRACED: [&str; 3] = ["/metrics", "/healthcheck", "/readyz"];
 
 /// What every request passes.
 #[derive(Clone)]
@@ -225,6 +229,23 @@ impl Gate {
         Err(NamespaceError::NotFound(namespace.clone()).into())
     }
 
+    /// The span of a request, if there is to be one.
+    fn span(&self, request: &Request) -> Option<ServedRequest> {
+        let route = request.extensions().get::<MatchedPath>();
+        let route = route.map(MatchedPath::as_str);
+        if route.is_some_and(|route| UNTRACED.contains(&route)) {
+            return None;
+        }
+        let context = || Traced::of(request.headers()).0;
+        // Names of spans are few: a verb that nobody knows is not among them.
+        let method = match request.method().as_str() {
+            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE"
+            | "CONNECT") => known,
+            _ => "_OTHER",
+        };
+        self.door.node.request_begins(context, method, route)
+    }
+
     /// Lets in whom the route names, and notes who was refused and who changed what.
     async fn checked(&self, request: Request, next: Next) -> Response {
         let needs = self.needs(&request);
@@ -324,10 +345,17 @@ impl Needs {
 }
 
 /// Lets a request in, or answers it, and counts it when its answer begins.
-pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let begin = Instant::now();
+    let span = gate.span(&request);
+    if let Some(span) = &span {
+        request.extensions_mut().insert(Inside(span.inside()));
+    }
     let answer = gate.checked(request, next).await;
     gate.door.requests.add(answer.status(), begin.elapsed());
+    if let Some(span) = span {
+        span.answered(answer.status().as_u16());
+    }
     answer
 }
 

@@ -6,6 +6,8 @@ mod absent;
 #[cfg(test)]
 mod access_tests;
 mod archive;
+mod calls;
+mod checkpoints;
 mod component;
 mod connect;
 mod cursor;

@@ -306,7 +306,7 @@ const FAILURES: [(u16, &str, &str, &str); 14] = [
         404,
         "NotFound",
         "error",
-        "no such component, version, worker, file, promise, token. Codes: CMP-001, CMP-003, CMP-022, WRK-001, WRK-010, WRK-020, WRK-031, API-001, API-035",
+        "no such component, version, worker, file, promise, token. Codes: CMP-001, CMP-003, CMP-022, WRK-001, WRK-010, WRK-020, WRK-031, WRK-034, API-001, API-035",
     ),
     (
         405,

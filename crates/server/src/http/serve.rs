@@ -14,7 +14,7 @@ use golem_engine::{HttpRequest, HttpResponse, Target};
 
 use super::Door;
 use super::error::ApiError;
-use super::extract::{Key, WorkerAt};
+use super::extract::{Key, Traced, WorkerAt};
 use super::routes::{INVOKE, Routes, WORKER};
 use super::worker::with_key;
 
@@ -32,6 +32,7 @@ async fn serve(
     State(door): State<Arc<Door>>,
     WorkerAt(worker): WorkerAt,
     given: Key,
+    Traced(trace): Traced,
     request: Request,
 ) -> Response {
     let (key, is_new) = given.or_new();
@@ -60,7 +61,7 @@ async fn serve(
         let target = Target::Worker(worker);
         let response = door
             .node
-            .serve_http(target, key.clone(), is_new, &request)
+            .serve_http(target, key.clone(), is_new, &request, trace)
             .await?;
         Ok::<_, ApiError>(response)
     };

@@ -283,3 +283,44 @@ async fn a_history_is_repeated_and_a_promise_that_is_none_is_not_found() {
         Some(true)
     );
 }
+
+#[tokio::test]
+async fn a_call_tree_is_of_the_last_call_of_a_key_or_of_an_entry() {
+    let (gym, path) = gym().await;
+    let last = gym.get(&format!("{path}/calls")).await.ok();
+    let root = &last["root"];
+    assert_eq!(
+        (&root["outcome"], &root["function"], &root["oplogIndex"]),
+        (&json!("ok"), &json!("add"), &json!(6)),
+        "{last}"
+    );
+    let key = root["idempotencyKey"].as_str().unwrap();
+    let by_key = gym.get(&format!("{path}/calls?key={key}")).await.ok();
+    assert_eq!(&by_key["root"], root);
+    let first = gym.get(&format!("{path}/calls?at=4")).await.ok();
+    assert_eq!(first["root"]["oplogIndex"], json!(3), "{first}");
+    for (query, status, shape, code) in [
+        ("key=k&at=3", 400, "errors", "API-019"),
+        ("at=x", 400, "errors", "API-004"),
+        ("at=99", 400, "errors", "WRK-019"),
+        ("key=none", 404, "error", "WRK-034"),
+    ] {
+        let answer = gym.get(&format!("{path}/calls?{query}")).await;
+        answer.is(status, shape, code);
+    }
+    let absent = path.replace("/workers/w", "/workers/absent");
+    let answer = gym.get(&format!("{absent}/calls")).await;
+    answer.is(404, "error", "WRK-001");
+}
+
+#[tokio::test]
+async fn checkpoints_of_a_worker_are_a_list_that_can_be_dropped() {
+    let (gym, path) = gym().await;
+    let checkpoints = format!("{path}/checkpoints");
+    let none = gym.get(&checkpoints).await.ok();
+    assert_eq!(none, json!({"checkpoints": []}));
+    let dropped = gym.ask(Method::DELETE, &checkpoints, Body::empty()).await;
+    assert_eq!(dropped.ok(), json!({"dropped": 0}));
+    let absent = checkpoints.replace("/workers/w", "/workers/absent");
+    gym.get(&absent).await.is(404, "error", "WRK-001");
+}

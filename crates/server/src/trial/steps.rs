@@ -397,7 +397,9 @@ impl Running<'_> {
         let name = format!("{} {}", request.method, request.path_with_query);
         let ask = || {
             let key = IdempotencyKey(key.to_owned());
-            process.node.serve_http(target.clone(), key, false, request)
+            process
+                .node
+                .serve_http(target.clone(), key, false, request, None)
         };
         let ended = |ended| Self::ended(ended, || format!("the response to `{name}`"));
         let answered = |answer: Result<HttpResponse, WorkerError>| {

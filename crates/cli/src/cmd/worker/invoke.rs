@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 /// A call that is ready to be sent.
 pub(crate) struct Call {
-    pub(super) target: Target,
+    pub(crate) target: Target,
     pub(super) function: String,
     pub(super) parameters: InvokeParameters,
 }

@@ -6,10 +6,11 @@
 mod server;
 
 use golem_model::api::{
-    CancelResponse, CompleteRequest, DryRunRequest, DryRunResponse, Empty, FileNodes, ForkRequest,
-    ForkResponse, InvokeParameters, InvokeResult, OplogPage, Replay, RevertRequest,
-    ScheduleResponse, UpdateWorkerRequest, VerifyResponse, WorkerCreationRequest,
-    WorkerCreationResponse, WorkerEvent, WorkerMetadata, WorkersFind, WorkersMetadataResponse,
+    CallTree, CancelResponse, CheckpointsResponse, CompleteRequest, DroppedCheckpoints,
+    DryRunRequest, DryRunResponse, Empty, FileNodes, ForkRequest, ForkResponse, InvokeParameters,
+    InvokeResult, OplogPage, Replay, RevertRequest, ScheduleResponse, UpdateWorkerRequest,
+    VerifyResponse, WorkerCreationRequest, WorkerCreationResponse, WorkerEvent, WorkerMetadata,
+    WorkersFind, WorkersMetadataResponse,
 };
 use golem_model::capabilities::Capabilities;
 use golem_model::component::{Component, ComponentType, FilesPermissions, Uploaded};
@@ -640,6 +641,40 @@ fn oplogs() -> Vec<Operation> {
             tag,
             "Whether the newest checkpoint is what a replay gives",
             json_of::<VerifyResponse>("what was found"),
+        ),
+        op(
+            "get",
+            "/v1/components/{component}/workers/{worker}/checkpoints",
+            "listCheckpoints",
+            tag,
+            "The images on disk that a worker could be brought back from",
+            json_of::<CheckpointsResponse>("the newest first"),
+        ),
+        op(
+            "delete",
+            "/v1/components/{component}/workers/{worker}/checkpoints",
+            "dropCheckpoints",
+            tag,
+            "Drops the images of a worker: its history alone brings it back",
+            json_of::<DroppedCheckpoints>("how many there were"),
+        ),
+        op(
+            "get",
+            "/v1/components/{component}/workers/{worker}/calls",
+            "calls",
+            tag,
+            "The tree of the calls of one invocation, across workers",
+            json_of::<CallTree>("the tree; of the last invocation without `key` and `at`"),
+        )
+        .query(
+            "key",
+            json!({"type": "string"}),
+            "idempotency key of the invocation; not together with `at`",
+        )
+        .query(
+            "at",
+            json!({"type": "integer", "format": "uint64", "minimum": 1}),
+            "index of an entry of the invocation; not together with `key`",
         ),
         op(
             "get",
