@@ -8,6 +8,8 @@ mod access_tests;
 mod archive;
 mod component;
 mod connect;
+#[cfg(test)]
+mod connect_tests;
 mod cursor;
 mod door;
 mod error;
