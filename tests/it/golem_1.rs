@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE EXAM / golem_1: requests as the command line of Golem 1.1.0 sends them, byte by byte as they were recorded, against the real
-//! server: paths of its REST API, and each of the things that a server has to take as they come. The numbers are those of the list.
+//! THE EXAM / golem_1: requests as the command line of Golem 1.1.0 sends them, in the shapes that the specification has measured, against the
+//! real server: paths of its REST API, and each of the things that a server has to take as they come. The numbers are those of the list.
 //! Never uses a client of ours. Read next: `golem_1/wire.rs`. Source: client spec §6.6 to §6.8, §8.2.
 
 mod tolerances;
