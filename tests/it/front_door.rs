@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE EXAM / front_door: tokens and TLS of the real server, asked by the real command line. Source: reliability spec §5.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -348,5 +349,191 @@ fn tokens_of_an_issuer_in_a_file_hold_and_a_wrong_file_ends_the_start() -> Resul
         !refused.status.success() && said.contains("SRV-010") && said.contains("HS256"),
         "{said}"
     );
+    Ok(())
+}
+
+/// What a server answers to `GET path` with more lines in the head, all of it.
+fn ask(server: &Server, path: &str, lines: &str) -> Result<String> {
+    let host = server.url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host)?;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{lines}\r\n");
+    stream.write_all(head.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn whom_a_trusted_proxy_names_is_the_one_who_is_locked_out_and_noted() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("behind");
+    let options = [
+        "--trusted-proxy",
+        "127.0.0.1,10.0.0.0/8",
+        "--auth-failures",
+        "3",
+    ];
+    let server = Server::start_with(&data, &options)?;
+    // Who is behind a proxy is not on this machine, so they are asked who they are.
+    assert!(ask(&server, "/v1/whoami", "")?.contains("API-030"));
+    let owner = std::fs::read_to_string(data.join("owner-token"))?;
+    let guess = |server: &Server, from: &str| {
+        let lines = format!("authorization: Bearer golem_guess\r\nx-forwarded-for: {from}\r\n");
+        ask(server, "/v1/whoami", &lines)
+    };
+    let known = |from: &str| {
+        let token = owner.trim();
+        let lines = format!(
+            "authorization: Bearer {token}\r\nx-forwarded-for: {from}\r\nx-forwarded-proto: https\r\n"
+        );
+        ask(&server, "/v1/tokens", &lines)
+    };
+    for _ in 0..4 {
+        assert!(guess(&server, "198.51.100.7")?.contains("API-031"));
+    }
+    assert!(guess(&server, "198.51.100.7")?.contains("API-045"));
+    // What stands before the address that the proxy wrote is the client's own.
+    assert!(guess(&server, "198.51.100.8, 198.51.100.7, 10.1.1.1")?.contains("API-045"));
+    let other = known("198.51.100.8")?;
+    assert!(other.starts_with("HTTP/1.1 200"), "{other}");
+    assert!(
+        other.to_lowercase().contains("strict-transport-security"),
+        "{other}"
+    );
+    assert!(
+        !guess(&server, "198.51.100.9")?
+            .to_lowercase()
+            .contains("strict-transport")
+    );
+    let noted = std::fs::read_to_string(data.join("audit.jsonl"))?;
+    let line: serde_json::Value = serde_json::from_str(noted.lines().nth(1).context("no line")?)?;
+    assert_eq!(line["peer"], "198.51.100.7", "{noted}");
+    let via = line["via"].as_str().context("no proxy")?;
+    assert!(via.starts_with("127.0.0.1:"), "{noted}");
+
+    // A server without such a proxy believes nobody: whoever says to be somebody else is locked out as the one that they are.
+    let server = Server::start_with(
+        &dir.path().join("open"),
+        &["--auth", "--auth-failures", "3"],
+    )?;
+    for n in 0..4 {
+        assert!(guess(&server, &format!("198.51.100.{n}"))?.contains("API-031"));
+    }
+    assert!(guess(&server, "198.51.100.9")?.contains("API-045"));
+    for bad in ["0.0.0.0/0", "proxy.example", "10.0.0.0/33"] {
+        let refused = Command::new(golem_cli()?)
+            .args(["server", "run", "--port", "0", "--trusted-proxy", bad])
+            .output()?;
+        assert_eq!(refused.status.code(), Some(2), "{bad}");
+    }
+    Ok(())
+}
+
+/// An archive with one file, as it is.
+fn zip(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut crc = u32::MAX;
+    for byte in content {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1));
+        }
+    }
+    let size = u32::try_from(content.len()).unwrap_or_default();
+    let length = u16::try_from(name.len()).unwrap_or_default();
+    // Version, flags, method, time and date, sum, sizes, lengths of name and extras: the same in both places.
+    let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0];
+    common.extend((!crc).to_le_bytes());
+    common.extend(size.to_le_bytes());
+    common.extend(size.to_le_bytes());
+    common.extend(length.to_le_bytes());
+    common.extend([0, 0]);
+    let local = [b"PK\x03\x04".as_slice(), &common, name.as_bytes(), content].concat();
+    let central = [
+        b"PK\x01\x02\x14\x00".as_slice(),
+        &common,
+        &[0; 14],
+        name.as_bytes(),
+    ]
+    .concat();
+    let (at, long) = (local.len() as u32, central.len() as u32);
+    let mut end = b"PK\x05\x06\0\0\0\0\x01\0\x01\0".to_vec();
+    end.extend(long.to_le_bytes());
+    end.extend(at.to_le_bytes());
+    end.extend([0, 0]);
+    [local, central, end].concat()
+}
+
+#[test]
+fn the_keys_of_an_issuer_may_lie_behind_a_certificate_of_ones_own() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    certificate(dir.path())?;
+    let (cert, tls_key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let (cert, tls_key) = (cert.display().to_string(), tls_key.display().to_string());
+    // The keys are an initial file of a component, so that a server with this certificate hands them out.
+    let data = dir.path().join("issuer");
+    let component = {
+        let plain = Server::start(&data)?;
+        let key = json!({"kid": "k1", "kty": "OKP", "crv": "Ed25519", "x": ISSUER_KEY});
+        let archive = zip("keys.json", json!({ "keys": [key] }).to_string().as_bytes());
+        let wasm = wat::parse_str(SPEAKER)?;
+        let parts = [
+            ("name", b"issuer".as_slice()),
+            ("component", &wasm),
+            ("files", &archive),
+        ];
+        let mut form = Vec::new();
+        for (name, bytes) in parts {
+            let head = format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
+            form.extend([head.as_bytes(), bytes, b"\r\n"].concat());
+        }
+        form.extend(b"--edge--\r\n");
+        let host = plain.url().trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host)?;
+        let head = format!(
+            "POST /v1/components HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\ncontent-type: multipart/form-data; boundary=edge\r\n\r\n",
+            form.len()
+        );
+        stream.write_all(&[head.as_bytes(), &form].concat())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+        let body: serde_json::Value = serde_json::from_str(body)?;
+        let id = body["versionedComponentId"]["componentId"].as_str();
+        id.with_context(|| body.to_string())?.to_owned()
+    };
+    let issuer = Server::start_with(&data, &["--tls-cert", &cert, "--tls-key", &tls_key])?;
+    let keys = format!(
+        "{}/v1/components/{component}/versions/0/file-contents/keys.json",
+        issuer.url()
+    );
+    let start = |name: &str, ca_file: &str| -> Result<Server> {
+        let lines = format!(
+            "issuers:\n  - issuer: https://issuer.test/\n    audience: [golem]\n    jwks: {keys}\n{ca_file}    algorithms: [EdDSA]\n    rules:\n      - {{claim: groups, value: eyes, role: viewer}}\n"
+        );
+        let file = dir.path().join(format!("{name}.yaml"));
+        std::fs::write(&file, lines)?;
+        let file = file.display().to_string();
+        Server::start_with(&dir.path().join(name), &["--jwt", &file])
+    };
+    let desk = |server: &Server| -> Result<Output> {
+        let url = server.url();
+        let desk = Desk {
+            url,
+            ca_file: None,
+            token: Some(ISSUER_TOKEN),
+        };
+        desk.run(&["token", "who"])
+    };
+    // Nobody of the web has made the certificate, so the keys cannot be had.
+    let away = desk(&start("web", "")?)?;
+    let said = String::from_utf8_lossy(&away.stderr).into_owned();
+    assert!(!away.status.success() && said.contains("API-043"), "{said}");
+    let own = desk(&start("own", &format!("    caFile: {cert}\n"))?)?;
+    let said = String::from_utf8_lossy(&own.stderr).into_owned();
+    assert!(own.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&own.stdout).contains("rita"));
+    // A file that has none ends the start.
+    let none = start("none", &format!("    caFile: {tls_key}\n"));
+    assert!(none.is_err());
     Ok(())
 }

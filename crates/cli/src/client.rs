@@ -7,6 +7,7 @@ mod error;
 mod multipart;
 mod namespace;
 mod published;
+mod site;
 mod socket;
 #[cfg(feature = "server")]
 mod transfer;
@@ -28,7 +29,8 @@ use golem_model::{ComponentId, ComponentVersion, WorkerId, suggest};
 pub(crate) use self::connect::Begin;
 use self::error::ClientError;
 use self::multipart::Form;
-pub(crate) use self::transport::{DEFAULT_URL, Seen, Unanswered};
+use self::site::{Site, Trust};
+pub(crate) use self::transport::{DEFAULT_URL, Insecure, Seen, Unanswered};
 use self::transport::{Request, Transport};
 pub(crate) use self::travel::CallsOf;
 use crate::args::Global;
@@ -42,7 +44,7 @@ pub(crate) struct Client {
 
 /// Checks the address of a server, without talking to it; `origin` says in errors where it comes from.
 pub(crate) fn check_url(url: &str, origin: &str) -> Result<(), Failure> {
-    Transport::at(url, origin, None).map(drop)
+    Site::at(url, origin, Trust::Web).map(drop)
 }
 
 fn secret_path(name: &str) -> String {
@@ -156,22 +158,27 @@ impl Client {
 
     /// Whether the server is talked to over TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
-        self.transport.is_encrypted()
+        self.transport.main().is_encrypted()
+    }
+
+    /// Whether it is talked to over TLS with whoever answers, because a profile says so.
+    pub(crate) fn is_anybody(&self) -> bool {
+        self.transport.main().is_anybody()
     }
 
     /// The address of the server.
     pub(crate) fn url(&self) -> &str {
-        self.transport.url()
+        &self.transport.main().base
     }
 
     /// `host:port` of the server, and what stands before every path.
     pub(crate) fn address(&self) -> (String, String) {
-        self.transport.address()
+        self.transport.main().address()
     }
 
     /// The port of the server, when its address is of this machine and has no path.
     pub(crate) fn local_port(&self) -> Option<u16> {
-        let (authority, prefix) = self.transport.address();
+        let (authority, prefix) = self.transport.main().address();
         let (host, port) = authority.rsplit_once(':')?;
         let local = matches!(host, "localhost" | "127.0.0.1");
         (local && prefix.is_empty()).then(|| port.parse().ok())?

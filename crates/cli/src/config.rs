@@ -39,10 +39,10 @@ pub(crate) enum Profile {
 pub(crate) struct Server {
     /// Its URL.
     pub(crate) url: String,
-    /// Kept for programs that talk to two addresses; this one uses `url` for everything.
+    /// Where requests about workers go, if not to `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) worker_url: Option<String>,
-    /// Whether certificates are not checked.
+    /// Whether any certificate is believed at both addresses; `--ca-file` is stronger.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) allow_insecure: bool,
     /// The namespace to act in there. An addition to the file of 1.1.

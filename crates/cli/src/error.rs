@@ -41,10 +41,10 @@ pub(crate) enum CliError {
     /// The words of the command line make no command.
     #[error("{message}")]
     Usage {
-        /// First line of the explanation.
+        /// What is wrong, with the word that is.
         message: String,
-        /// The rest of it.
-        more: Option<String>,
+        /// A line to write instead.
+        paste: Option<String>,
     },
 }
 
@@ -67,8 +67,9 @@ impl Coded for CliError {
             Self::Bug => {
                 Some("please report it with the lines above and the command line".to_owned())
             }
-            Self::Usage { more, .. } => Some(
-                more.clone()
+            Self::Usage { paste, .. } => Some(
+                paste
+                    .clone()
                     .unwrap_or_else(|| "see what there is: golem-cli --help".to_owned()),
             ),
             Self::Unwell { .. } => {

@@ -12,6 +12,8 @@ mod error;
 mod exit;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod golem_1;
 mod manifest;
 mod output;
 #[cfg(test)]
@@ -22,11 +24,12 @@ mod scenario;
 mod schemas;
 mod sdk;
 mod template;
+mod usage;
 mod view;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     args::{Args, Command},
@@ -41,7 +44,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return usage(&error),
+        Err(error) => return wrong(&error),
     };
     args.start_log();
     let out = args.global.out();
@@ -111,20 +114,18 @@ fn dispatch(args: Args, out: &Out) -> Outcome {
     }
 }
 
-/// Shows clap's own text for help, version and usage errors; in JSON mode a usage error is a JSON object too.
-fn usage(error: &clap::Error) -> ExitCode {
+/// Shows clap's own text for help, version and usage errors; in JSON mode a usage error is a JSON object of one sentence.
+fn wrong(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // Help and version are data; a closed pipe is no failure.
         let _ = error.print();
         return ExitCode::from(exit::OK);
     }
     if let Some(format) = args::json_format(std::env::args_os()) {
-        let text = error.render().to_string();
-        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        let usage = CliError::Usage {
-            message: first.trim_start_matches("error: ").to_owned(),
-            more: Some(rest.trim().to_owned()).filter(|more| !more.is_empty()),
-        };
+        let words: Vec<String> = std::env::args_os()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let usage = usage::explain(error, &words, &Args::command());
         Out::new(format, false, true).failure(&Failure::from(usage).with_exit(exit::USAGE));
     } else {
         let _ = error.print();

@@ -78,7 +78,7 @@ pub struct Uploaded {
 pub struct ComponentMetadata {
     /// Exported interfaces and functions.
     pub exports: Vec<Export>,
-    /// Tools named in the producers section.
+    /// The producers sections of its modules: the tools that made them.
     #[serde(default)]
     pub producers: Vec<serde_json::Value>,
     /// Linear memories.
@@ -95,9 +95,9 @@ pub struct ComponentMetadata {
 /// Size of a linear memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryLimits {
-    /// Pages of 64 KiB at the start.
+    /// Bytes at the start.
     pub initial: u64,
-    /// Most pages, if the module says so.
+    /// Most bytes, if the module says so.
     pub maximum: Option<u64>,
 }
 

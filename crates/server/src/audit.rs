@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::access::{Caller, now};
+use crate::http::Peer;
 
 /// The file.
 const AUDIT_FILE: &str = "audit.jsonl";
@@ -37,7 +38,9 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a Namespace>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<SocketAddr>,
+    peer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<SocketAddr>,
     method: &'a str,
     path: String,
     status: u16,
@@ -51,8 +54,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) caller: Option<&'a Caller>,
     /// Where it acted, if it came so far.
     pub(crate) namespace: Option<&'a Namespace>,
-    /// The other end of the connection.
-    pub(crate) peer: Option<SocketAddr>,
+    /// Whose request it was.
+    pub(crate) peer: Option<Peer>,
     /// The verb.
     pub(crate) method: &'a Method,
     /// The path, without the query.
@@ -98,7 +101,8 @@ impl Audit {
             token: asked.caller.and_then(|caller| Some(caller.id?.to_string())),
             name: asked.caller.map(|caller| caller.name.as_str()),
             namespace: asked.namespace,
-            peer: asked.peer,
+            peer: asked.peer.map(|peer| shown(peer.address)),
+            via: asked.peer.and_then(|peer| peer.via),
             method: asked.method.as_str(),
             path: asked.path.chars().take(PATH_CHARS_MAX).collect(),
             status: status.as_u16(),
@@ -110,6 +114,14 @@ impl Audit {
         if let Err(error) = written {
             tracing::error!(%error, "the audit log cannot be written");
         }
+    }
+}
+
+/// An address with its port, where somebody has said one.
+fn shown(address: SocketAddr) -> String {
+    match address.port() {
+        0 => address.ip().to_string(),
+        _ => address.to_string(),
     }
 }
 

@@ -103,7 +103,7 @@ impl Jwt {
         verify::install();
         let mut issuers = Vec::new();
         for issuer in read(file)? {
-            let keys = Keys::new(issuer.jwks.clone());
+            let keys = Keys::new(issuer.jwks.clone(), issuer.ca_file.clone());
             match keys.fetch_now() {
                 Ok(()) => {}
                 // It may come later.

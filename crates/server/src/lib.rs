@@ -14,6 +14,7 @@ pub mod limits;
 mod listen;
 mod offline;
 mod otlp;
+mod proxies;
 mod rates;
 mod serve;
 mod tls;
@@ -24,6 +25,7 @@ pub use error::ServeError;
 pub use golem_storage::export::ExportError;
 pub use offline::{check_export, export_dir, import_dir, save_export};
 pub use otlp::Collector;
+pub use proxies::{BadProxy, ProxyNetwork};
 pub use rates::RateChanges;
 pub use serve::{
     CrashPoint, HostRule, LimitPolicy, ListenRule, Options, Started, run_until_signal,

@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::http::{ApiError, Guard, Peer};
 use crate::limits;
+use crate::proxies::{Origin, Proxies};
 use crate::tls::HANDSHAKE_TIMEOUT;
 
 /// The routes behind the guard.
@@ -37,6 +38,7 @@ pub(crate) struct Front {
     guard: Guard,
     /// Whether answers tell browsers to come by TLS only.
     encrypted: bool,
+    proxies: Arc<Proxies>,
     peer: Option<SocketAddr>,
     routes: TowerToHyperService<Router>,
 }
@@ -47,9 +49,16 @@ impl Front {
         Self {
             guard,
             encrypted,
+            proxies: Arc::default(),
             peer: None,
             routes: TowerToHyperService::new(routes),
         }
+    }
+
+    /// The same behind proxies, whose word counts of who asks and how they came.
+    pub(crate) fn behind(mut self, proxies: Proxies) -> Self {
+        self.proxies = Arc::new(proxies);
+        self
     }
 
     /// The same for a connection with `peer`.
@@ -70,18 +79,21 @@ impl Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (mut head, body) = request.into_parts();
+        let mut encrypted = self.encrypted;
         if let Some(peer) = self.peer {
-            head.extensions.insert(Peer(peer));
+            let Origin {
+                address,
+                via,
+                encrypted: before,
+            } = self.proxies.origin(peer, &head.headers);
+            encrypted |= before;
+            head.extensions.insert(Peer { address, via });
         }
         let answer = match self.guard.check(&head) {
             Ok(()) => Either::Right(self.routes.call(Request::from_parts(head, Body::new(body)))),
             Err(refused) => Either::Left(ready(Ok(ApiError::from(refused).into_response()))),
         };
-        answer.map(if self.encrypted {
-            by_tls_only
-        } else {
-            as_it_is
-        })
+        answer.map(if encrypted { by_tls_only } else { as_it_is })
     }
 }
 
@@ -234,6 +246,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::Extension;
     use axum::routing::post;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -246,14 +259,25 @@ mod tests {
         head_timeout: Duration,
         encrypted: bool,
     ) -> (Arc<Connections>, SocketAddr) {
+        start_behind(Proxies::default(), most, head_timeout, encrypted).await
+    }
+
+    /// The same behind proxies. It answers with the address that it takes for that of the client.
+    async fn start_behind(
+        proxies: Proxies,
+        most: u32,
+        head_timeout: Duration,
+        encrypted: bool,
+    ) -> (Arc<Connections>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(Connections::new(most, head_timeout));
         let guard = Guard {
             local_names_only: true,
         };
-        let routes = Router::new().route("/", post(|| async { "done" }));
-        let front = Front::new(guard, encrypted, routes);
+        let who = |Extension(peer): Extension<Peer>| async move { peer.address.ip().to_string() };
+        let routes = Router::new().route("/", post(who));
+        let front = Front::new(guard, encrypted, routes).behind(proxies);
         let accepting = Arc::clone(&connections);
         tokio::spawn(async move { accepting.accept(listener, None, front).await });
         (connections, address)
@@ -337,6 +361,24 @@ mod tests {
                 let told = heard.contains("strict-transport-security: max-age=31536000");
                 assert_eq!(told, encrypted, "{heard}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_says_who_asks_and_that_they_came_by_tls() {
+        let said = "x-forwarded-for: 198.51.100.7\r\nx-forwarded-proto: https\r\n\r\n";
+        let request = REQUEST.replace("\r\n\r\n", "\r\n") + said;
+        for (trusted, client, told) in [
+            ("127.0.0.0/8", "198.51.100.7", true),
+            ("10.0.0.0/8", "127.0.0.1", false),
+        ] {
+            let proxies = Proxies::new(vec![trusted.parse().unwrap()]);
+            let (_, address) = start_behind(proxies, 8, PATIENCE, false).await;
+            let heard = hear(say(address, &request).await)
+                .await
+                .to_ascii_lowercase();
+            assert!(heard.ends_with(client), "{heard}");
+            assert_eq!(heard.contains("strict-transport-security"), told, "{heard}");
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::jwt::Jwt;
 use crate::limits;
 use crate::listen::{Connections, Front};
 use crate::otlp::{Collector, Exporter};
+use crate::proxies::{Proxies, ProxyNetwork};
 use crate::rates::{RateChanges, Rates};
 use crate::tls::{Tls, TlsFiles};
 
@@ -48,6 +49,9 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// The file with issuers whose JSON web tokens hold as well; then requests need a token on loopback, too.
     pub jwt: Option<PathBuf>,
+    /// Proxies that others come through, whose word counts of who they are; then requests need a token on loopback, too, unless
+    /// [`Self::insecure_bind`].
+    pub proxies: Vec<ProxyNetwork>,
     /// How often one may ask, where it is not as usual.
     pub rates: RateChanges,
     /// Idle instances that stay in memory; the engine's default when absent.
@@ -84,6 +88,7 @@ impl Options {
             insecure_bind: false,
             tls: None,
             jwt: None,
+            proxies: Vec::new(),
             rates: RateChanges::default(),
             resident_max: None,
             memory_bytes: None,
@@ -247,7 +252,9 @@ async fn live(
         Exporter::start(collector, tracer, spans)
     });
     config.resident_max = options.resident_max.unwrap_or(config.resident_max);
-    let open = options.insecure_bind || options.host.is_loopback();
+    let proxies = Proxies::new(options.proxies.clone());
+    // Who is behind a proxy is not on this machine, wherever the proxy is.
+    let open = options.insecure_bind || (options.host.is_loopback() && proxies.is_empty());
     let asks = options.auth || options.jwt.is_some() || !open;
     let issuers = issuers(options.jwt.clone()).await?;
     let access = Access::open(Arc::clone(&store), asks)?.trusting(issuers);
@@ -270,7 +277,7 @@ async fn live(
     let guard = Guard {
         local_names_only: options.host.is_loopback(),
     };
-    let front = Front::new(guard, tls.is_some(), router(Arc::clone(&door)));
+    let front = Front::new(guard, tls.is_some(), router(Arc::clone(&door))).behind(proxies);
     let connections = Connections::new(limits::CONNECTIONS_MAX, limits::HEAD_TIMEOUT);
     let address = listener.local_addr().map_err(cannot)?;
     tracing::info!(%address, data_dir = %options.data_dir.display(), "taking requests");

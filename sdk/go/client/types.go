@@ -243,7 +243,7 @@ type ComponentMetadata struct {
 	// Exported interfaces and functions.
 	Exports []Export2 `json:"exports"`
 
-	// Tools named in the producers section.
+	// The producers sections of its modules: the tools that made them.
 	Producers []json.RawMessage `json:"producers"`
 
 	// Linear memories.
@@ -655,10 +655,10 @@ type InvokeResult struct {
 
 // MemoryLimits: Size of a linear memory.
 type MemoryLimits struct {
-	// Pages of 64 KiB at the start.
+	// Bytes at the start.
 	Initial uint64 `json:"initial"`
 
-	// Most pages, if the module says so.
+	// Most bytes, if the module says so.
 	Maximum *uint64 `json:"maximum"`
 }
 

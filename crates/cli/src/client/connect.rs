@@ -105,9 +105,10 @@ impl Client {
             Begin::At(index) => index.to_string(),
             Begin::Latest => "latest".to_owned(),
         };
-        let unreachable = |reason: String| self.transport.unreachable(reason);
         let path = format!("{}/connect?from={from}", worker_path(worker));
-        let (authority, prefix) = self.transport.address();
+        let site = self.transport.site(&path);
+        let unreachable = |reason: String| site.unreachable(reason);
+        let (authority, prefix) = site.address();
         let key = client_key(uuid::Uuid::new_v4().into_bytes());
         let mut head = format!(
             "GET {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -117,7 +118,7 @@ impl Client {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let mut socket = self.transport.socket()?;
+        let mut socket = site.socket()?;
         let answer = socket
             .write_all(head.as_bytes())
             .and_then(|()| socket.flush())
@@ -127,7 +128,7 @@ impl Client {
         if status != 101 || answer.accept.as_deref() != Some(accept(&key).as_str()) {
             let unclear = || {
                 ClientError::Answer {
-                    url: format!("{}{path}", self.transport.url()),
+                    url: format!("{}{path}", site.base),
                     status,
                     reason: "no WebSocket".to_owned(),
                 }

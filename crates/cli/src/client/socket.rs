@@ -8,13 +8,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::ring;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    StreamOwned,
+};
 use ureq::http;
 
-use super::transport::{CONNECT_TIMEOUT, Transport, unusable};
+use super::site::{CONNECT_TIMEOUT, Site, Trust, unusable};
 use crate::error::Failure;
 
 /// A connection.
@@ -26,11 +30,11 @@ pub(super) enum Socket {
     Encrypted(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
-impl Transport {
-    /// A new connection to the server. Errors: nobody is there, certificates that are none.
+impl Site {
+    /// A new connection to it. Errors: nobody is there, certificates that are none.
     pub(super) fn socket(&self) -> Result<Socket, Failure> {
         let unreachable = |reason: &dyn std::fmt::Display| self.unreachable(reason.to_string());
-        let uri: http::Uri = self.url().parse().map_err(|error| unreachable(&error))?;
+        let uri: http::Uri = self.base.parse().map_err(|error| unreachable(&error))?;
         let encrypted = uri.scheme_str() == Some("https");
         // An address in brackets is one without them.
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -40,11 +44,17 @@ impl Transport {
             return Ok(Socket::Plain(stream));
         }
         let provider = Arc::new(ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| unreachable(&error))?
-            .with_root_certificates(roots(self.ca_file())?)
-            .with_no_client_auth();
+            .map_err(|error| unreachable(&error))?;
+        let config = match &self.trust {
+            Trust::Web => config.with_root_certificates(roots_of_the_web()),
+            Trust::File(file) => config.with_root_certificates(roots(file)?),
+            Trust::Anything => config
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+        };
+        let config = config.with_no_client_auth();
         let name = ServerName::try_from(host.to_owned()).map_err(|error| unreachable(&error))?;
         let tls = ClientConnection::new(Arc::new(config), name);
         let tls = tls.map_err(|error| unreachable(&error))?;
@@ -102,19 +112,63 @@ fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The certificates in a file and no others, else those of the web.
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
-    let mut roots = RootCertStore::empty();
-    let Some(file) = ca_file else {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        return Ok(roots);
-    };
+/// Those that browsers trust.
+fn roots_of_the_web() -> RootCertStore {
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }
+}
+
+/// The certificates in a file and no others.
+fn roots(file: &Path) -> Result<RootCertStore, Failure> {
     let path = file.display().to_string();
     let bad = |reason: String| unusable("the certificates", &path, &reason);
+    let mut roots = RootCertStore::empty();
     let certs = CertificateDer::pem_file_iter(file).map_err(|error| bad(error.to_string()))?;
     for cert in certs {
         let cert = cert.map_err(|error| bad(error.to_string()))?;
         roots.add(cert).map_err(|error| bad(error.to_string()))?;
     }
     Ok(roots)
+}
+
+/// Believes whatever certificate comes, as a profile may ask for. That the other end has its key is checked all the same.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, signed, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, signed, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

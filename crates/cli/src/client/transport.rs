@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / client/transport: one request, one answer. In a method, a path and a body; out the JSON of the answer, or a
-//! failure with its exit code. Bounds: [`CONNECT_TIMEOUT`], [`ANSWER_BYTES_MAX`]. Never retries: the caller may not want
-//! to call twice. Read next: `error.rs`. Source: client spec §1.1.
+//! failure with its exit code. Bound: [`ANSWER_BYTES_MAX`]. Never retries: the caller may not want to call twice.
+//! Read next: `site.rs` (the address), `error.rs`. Source: client spec §1.1, §1.3.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use golem_model::Namespace;
 use golem_model::api::NAMESPACE_HEADER;
 use golem_model::urn::percent_encode;
+use rustls::CertificateError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::AsSendBody;
 use ureq::http;
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
 use super::error::{ClientError, refusal};
 use super::multipart::Form;
+use super::site::{Site, Trust, unusable};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::Failure;
 
-/// A server that does not take a connection within this time is down; one on the same machine needs microseconds.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer that is read: a listing of 10 000 workers has about 8 MB.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// The variable with a token.
@@ -48,39 +47,73 @@ pub(crate) struct Seen {
 /// Why it said nothing.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
-    /// Whether the secure connection did not come about.
-    pub(crate) tls: bool,
+    /// What is wrong with the secure connection, if that did not come about.
+    pub(crate) tls: Option<Insecure>,
     /// A sentence.
     pub(crate) reason: String,
+}
+
+/// Why a secure connection did not come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Insecure {
+    /// The time of the certificate is over.
+    Expired,
+    /// Its time has not come.
+    Early,
+    /// Nobody who is trusted has made it.
+    Unknown,
+    /// It is for another name.
+    Name,
+    /// The other end speaks no TLS, or another one.
+    Other,
 }
 
 impl Unanswered {
     fn of(error: &ureq::Error) -> Self {
         let reason = error.to_string();
         // What goes wrong in a handshake comes as an error of the stream that is encrypted.
-        let lower = reason.to_lowercase();
-        let tls = matches!(
-            error,
-            ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_)
-        ) || lower.contains("certificate")
-            || lower.contains("tls")
-            || lower.contains("corrupt message");
+        let inner = match error {
+            ureq::Error::Rustls(error) => Some(error),
+            ureq::Error::Io(error) => error.get_ref().and_then(|error| error.downcast_ref()),
+            _ => None,
+        };
+        let tls = match inner {
+            Some(rustls::Error::InvalidCertificate(error)) => Some(Insecure::of(error)),
+            Some(_) => Some(Insecure::Other),
+            None => matches!(error, ureq::Error::Tls(_) | ureq::Error::Pem(_))
+                .then_some(Insecure::Other),
+        };
         Self { tls, reason }
     }
 }
 
-/// A server's address and the connections to it.
+impl Insecure {
+    fn of(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::Early
+            }
+            CertificateError::UnknownIssuer => Self::Unknown,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::Name
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A server's addresses and the connections to them.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    agent: ureq::Agent,
-    base: String,
-    origin: String,
+    /// Where all requests go but those of `workers`.
+    main: Site,
+    /// Where requests about workers go, if a profile says that it is somewhere else.
+    workers: Option<Site>,
     /// `Bearer` and the token.
     authorization: Option<String>,
     /// The namespace to act in, if one was named.
     namespace: Option<Namespace>,
-    /// Certificates to trust instead of those of the web.
-    ca_file: Option<PathBuf>,
 }
 
 /// A request under construction.
@@ -162,85 +195,111 @@ impl Request {
 }
 
 impl Transport {
-    /// The server that the options, the environment or the active profile name; else [`DEFAULT_URL`].
+    /// The server that the options, the environment or the active profile name; else [`DEFAULT_URL`]. Warns, once, when nobody
+    /// will know who answers.
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
-        let (url, origin, namespace) = match &global.url {
-            Some(url) => (url.clone(), "from --url or GOLEM_URL".to_owned(), None),
-            None => match Config::load()?.server() {
-                Some((server, origin)) => (server.url.clone(), origin, server.namespace.clone()),
-                None => (DEFAULT_URL.to_owned(), "the default".to_owned(), None),
-            },
+        let config = match global.url {
+            Some(_) => Config::default(),
+            None => Config::load()?,
         };
-        let mut transport = Self::at(&url, &origin, global.ca_file.as_deref())?;
+        let named = global.ca_file.clone().map(Trust::File);
+        let mut transport = match (&global.url, config.server()) {
+            (Some(url), _) => {
+                let origin = "from --url or GOLEM_URL";
+                Self::at(Site::at(url, origin, named.unwrap_or(Trust::Web))?)
+            }
+            (None, Some((server, origin))) => {
+                let of_profile = if server.allow_insecure {
+                    Trust::Anything
+                } else {
+                    Trust::Web
+                };
+                // Certificates that were named are more than none.
+                let trust = named.unwrap_or(of_profile);
+                let mut transport = Self::at(Site::at(&server.url, &origin, trust.clone())?);
+                if let Some(url) = &server.worker_url {
+                    let origin = format!("{origin}, for workers");
+                    transport.workers = Some(Site::at(url, &origin, trust)?);
+                }
+                transport.namespace.clone_from(&server.namespace);
+                transport
+            }
+            (None, None) => {
+                let trust = named.unwrap_or(Trust::Web);
+                Self::at(Site::at(DEFAULT_URL, "the default", trust)?)
+            }
+        };
         // That of a profile is one of its server.
-        transport.namespace = global.namespace.clone().or(namespace);
+        if let Some(namespace) = &global.namespace {
+            transport.namespace = Some(namespace.clone());
+        }
         transport.authorization = token(global)?.map(|token| format!("Bearer {token}"));
+        transport.warn(global);
         Ok(transport)
     }
 
-    /// The server at `url`, without a token; `origin` says in errors where that comes from. `ca_file` replaces the roots of the
-    /// web. Errors: an address that is none, a file that has no certificates.
-    pub(super) fn at(url: &str, origin: &str, ca_file: Option<&Path>) -> Result<Self, Failure> {
-        let address = || {
-            ClientError::Address {
-                url: url.to_owned(),
-                origin: origin.to_owned(),
-            }
-            .failure()
-        };
-        let uri: http::Uri = url.parse().map_err(|_| address())?;
-        let host = uri.host().unwrap_or_default();
-        if !matches!(uri.scheme_str(), Some("http" | "https"))
-            || host.is_empty()
-            || uri.query().is_some()
-        {
-            return Err(address());
-        }
-        let mut config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("golem-cli/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT_TIMEOUT));
-        if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
-            // A proxy of the environment cannot reach this machine.
-            config = config.proxy(None);
-        }
-        if let Some(file) = ca_file {
-            config = config.tls_config(trusting(file)?);
-        }
-        let base = url.trim_end_matches('/').to_owned();
-        Ok(Self {
-            agent: config.build().new_agent(),
-            base,
-            origin: origin.to_owned(),
+    /// The server at `main`, without a token.
+    fn at(main: Site) -> Self {
+        Self {
+            main,
+            workers: None,
             authorization: None,
             namespace: None,
-            ca_file: ca_file.map(Path::to_owned),
-        })
+        }
+    }
+
+    fn warn(&self, global: &Global) {
+        static WARNED: Once = Once::new();
+        let mut sites = [Some(&self.main), self.workers.as_ref()]
+            .into_iter()
+            .flatten();
+        if let Some(site) = sites.find(|site| site.is_anybody()) {
+            WARNED.call_once(|| {
+                global.out().warn(&format!(
+                    "nobody checks who answers at {} ({}, which allows insecure connections): the token and all data may go to \
+                     anybody in between; name the certificates to trust instead: --ca-file FILE",
+                    site.base, site.origin
+                ));
+            });
+        }
+    }
+
+    /// Where a path is asked for.
+    pub(super) fn site(&self, path: &str) -> &Site {
+        match &self.workers {
+            Some(workers) if is_of_workers(path) => workers,
+            _ => &self.main,
+        }
+    }
+
+    /// The site and the whole URL of a request.
+    fn place(&self, request: &Request) -> (&Site, String) {
+        let site = self.site(&request.path);
+        (site, format!("{}{}", site.base, request.path))
     }
 
     /// Sends a request and reads the answer as JSON.
     ///
     /// Errors: every variant of [`ClientError`] of the network, and the problem of a server that refuses.
     pub(crate) fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
-        let url = format!("{}{}", self.base, request.path);
-        let (status, body) = self.answer(&url, request)?;
+        let (site, url) = self.place(&request);
+        let (status, body) = self.answer(site, &url, request)?;
         serde_json::from_slice(&body)
             .map_err(|error| unclear(&url, status, &error.to_string(), &body))
     }
 
     /// Sends a request and reads the answer as it is. Errors: as [`Self::json`].
     pub(crate) fn bytes(&self, request: Request) -> Result<Vec<u8>, Failure> {
-        let url = format!("{}{}", self.base, request.path);
-        self.answer(&url, request).map(|(_, body)| body)
+        let (site, url) = self.place(&request);
+        self.answer(site, &url, request).map(|(_, body)| body)
     }
 
     /// Sends a request and gives the body of the answer as it arrives, without a bound. Errors: as [`Self::json`].
     #[cfg(feature = "server")]
     pub(crate) fn read(&self, request: Request) -> Result<impl std::io::Read + use<>, Failure> {
-        let url = format!("{}{}", self.base, request.path);
+        let (site, url) = self.place(&request);
         let body = Vec::new();
-        let response = self.accepted(&url, request, body)?;
+        let response = self.accepted(site, &url, request, body)?;
         Ok(response.into_body().into_reader())
     }
 
@@ -251,21 +310,26 @@ impl Transport {
         request: Request,
         file: std::fs::File,
     ) -> Result<T, Failure> {
-        let url = format!("{}{}", self.base, request.path);
+        let (site, url) = self.place(&request);
         let request = request.header([("content-type", "application/octet-stream".to_owned())]);
-        let mut response = self.accepted(&url, request, file)?;
+        let mut response = self.accepted(site, &url, request, file)?;
         let status = response.status().as_u16();
-        let body = self.whole(&mut response)?;
+        let body = whole(site, &mut response)?;
         serde_json::from_slice(&body)
             .map_err(|error| unclear(&url, status, &error.to_string(), &body))
     }
 
     /// Status and body of a request that was not refused.
-    fn answer(&self, url: &str, mut request: Request) -> Result<(u16, Vec<u8>), Failure> {
+    fn answer(
+        &self,
+        site: &Site,
+        url: &str,
+        mut request: Request,
+    ) -> Result<(u16, Vec<u8>), Failure> {
         let body = std::mem::take(&mut request.body);
         tracing::debug!(bytes = body.len(), "body");
-        let mut response = self.accepted(url, request, body)?;
-        let body = self.whole(&mut response)?;
+        let mut response = self.accepted(site, url, request, body)?;
+        let body = whole(site, &mut response)?;
         tracing::debug!(bytes = body.len(), "answer");
         Ok((response.status().as_u16(), body))
     }
@@ -273,6 +337,7 @@ impl Transport {
     /// The answer to a request that was not refused, its body not read yet.
     fn accepted(
         &self,
+        site: &Site,
         url: &str,
         request: Request,
         body: impl AsSendBody,
@@ -294,34 +359,23 @@ impl Transport {
             .failure()
         };
         let request = builder.body(body).map_err(|error| bad(error.to_string()))?;
-        let mut response = self
-            .agent
-            .run(request)
-            .map_err(|error| self.failed(&error))?;
+        let ran = site.agent.run(request);
+        let mut response = ran.map_err(|error| site.failed(&error))?;
         let status = response.status().as_u16();
         tracing::debug!(status, "answer");
         if !(200..300).contains(&status) {
-            let body = self.whole(&mut response)?;
+            let body = whole(site, &mut response)?;
             let none = || unclear(url, status, "no error of the API", &body);
             return Err(refusal(status, &body).unwrap_or_else(none));
         }
         Ok(response)
     }
 
-    /// The body of an answer, at most [`ANSWER_BYTES_MAX`].
-    fn whole(&self, response: &mut http::Response<ureq::Body>) -> Result<Vec<u8>, Failure> {
-        response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec()
-            .map_err(|error| self.failed(&error))
-    }
-
     /// One `GET path` with a bound of time, for who looks why a server does not answer.
     pub(super) fn look(&self, path: &str, timeout: Duration) -> Result<Seen, Unanswered> {
-        let url = format!("{}{path}", self.base);
-        let answer = self
+        let site = self.site(path);
+        let url = format!("{}{path}", site.base);
+        let answer = site
             .agent
             .get(&url)
             .config()
@@ -340,19 +394,9 @@ impl Transport {
         })
     }
 
-    /// Whether the server is talked to over TLS.
-    pub(super) fn is_encrypted(&self) -> bool {
-        self.base.starts_with("https://")
-    }
-
-    /// The address, as it was given.
-    pub(super) fn url(&self) -> &str {
-        &self.base
-    }
-
-    /// The file with certificates to trust instead of those of the web.
-    pub(super) fn ca_file(&self) -> Option<&Path> {
-        self.ca_file.as_deref()
+    /// Where all that is not about a worker goes.
+    pub(super) fn main(&self) -> &Site {
+        &self.main
     }
 
     /// The headers that say who asks, and where.
@@ -363,63 +407,30 @@ impl Transport {
         let namespace = namespace.map(|namespace| (NAMESPACE_HEADER, namespace.as_str()));
         token.into_iter().chain(namespace)
     }
+}
 
-    /// `host:port`, and what stands before every path.
-    pub(super) fn address(&self) -> (String, String) {
-        let (rest, port) = match self.base.strip_prefix("https://") {
-            Some(rest) => (rest, 443),
-            None => (self.base.trim_start_matches("http://"), 80),
-        };
-        let (authority, prefix) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, ""),
-        };
-        // The last colon of `[::1]` belongs to the address.
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.chars().all(|c| c.is_ascii_digit()));
-        let authority = if has_port {
-            authority.to_owned()
-        } else {
-            format!("{authority}:{port}")
-        };
-        (authority, prefix.to_owned())
-    }
+/// Whether a path is one of the worker service of Golem 1.1, which may be another program than the one that keeps components: workers,
+/// calls of unnamed ones, and APIs.
+fn is_of_workers(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let Some(rest) = path.strip_prefix("/v1/components/") else {
+        return path.starts_with("/v1/api/");
+    };
+    let verb = rest.split('/').nth(1).unwrap_or_default();
+    matches!(
+        verb,
+        "workers" | "invoke" | "invoke-and-await" | "update-dry-run"
+    )
+}
 
-    /// The failure of a connection that the system refused.
-    pub(super) fn unreachable(&self, reason: String) -> Failure {
-        ClientError::Unreachable {
-            url: self.base.clone(),
-            origin: self.origin.clone(),
-            reason,
-        }
-        .failure()
-    }
-
-    fn failed(&self, error: &ureq::Error) -> Failure {
-        let (url, reason) = (self.base.clone(), error.to_string());
-        match error {
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                ClientError::Unreachable {
-                    url,
-                    origin: self.origin.clone(),
-                    reason,
-                }
-            }
-            ureq::Error::Timeout(_) => ClientError::Timeout { url, reason },
-            ureq::Error::Protocol(_) => ClientError::Answer {
-                url,
-                status: 0,
-                reason,
-            },
-            _ => ClientError::Unreachable {
-                url,
-                origin: self.origin.clone(),
-                reason,
-            },
-        }
-        .failure()
-    }
+/// The body of an answer, at most [`ANSWER_BYTES_MAX`].
+fn whole(site: &Site, response: &mut http::Response<ureq::Body>) -> Result<Vec<u8>, Failure> {
+    response
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .read_to_vec()
+        .map_err(|error| site.failed(&error))
 }
 
 /// The token to show: of `--token-file`, else of `GOLEM_TOKEN`. It is never an argument: others see those.
@@ -449,36 +460,6 @@ fn token(global: &Global) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Trusts the certificates in a file and no others.
-fn trusting(file: &Path) -> Result<TlsConfig, Failure> {
-    let path = file.display().to_string();
-    let bad = |reason: &str| unusable("the certificates", &path, reason);
-    let text = std::fs::read(file).map_err(|error| bad(&error.to_string()))?;
-    let mut certs = Vec::new();
-    for item in ureq::tls::parse_pem(&text) {
-        match item {
-            Ok(PemItem::Certificate(cert)) => certs.push(cert),
-            Ok(_) => {}
-            Err(error) => return Err(bad(&error.to_string())),
-        }
-    }
-    if certs.is_empty() {
-        return Err(bad("there is no certificate in it"));
-    }
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&certs))
-        .build())
-}
-
-pub(super) fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
-    ClientError::Secret {
-        what,
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    }
-    .failure()
-}
-
 /// An answer that says something else than it should.
 fn unclear(url: &str, status: u16, reason: &str, body: &[u8]) -> Failure {
     let start: String = String::from_utf8_lossy(body).chars().take(120).collect();
@@ -506,27 +487,37 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_checked() {
-        for url in [
-            "localhost:9881",
-            "ftp://x",
-            "http://",
-            "http://a b",
-            "http://x?y",
+    fn paths_of_workers_go_to_their_address_and_all_others_to_the_first() {
+        let site = |url: &str| Site::at(url, "x", Trust::Web).unwrap();
+        let mut transport = Transport::at(site("http://components"));
+        let at = |transport: &Transport, path: &str| transport.site(path).base.clone();
+        let worker = "/v1/components/c/workers/w?x=/v1";
+        assert_eq!(at(&transport, worker), "http://components");
+        transport.workers = Some(site("http://workers"));
+        for path in [
+            worker,
+            "/v1/components/c/workers",
+            "/v1/components/c/workers/w/connect?from=1",
+            "/v1/components/c/invoke?function=f",
+            "/v1/components/c/invoke-and-await?function=f",
+            "/v1/components/c/update-dry-run",
+            "/v1/api/definitions",
         ] {
-            let failure = Transport::at(url, "from --url", None).unwrap_err();
-            assert_eq!(
-                (failure.problem.code.as_str(), failure.exit),
-                ("NET-002", exit::USAGE),
-                "{url}"
-            );
+            assert_eq!(at(&transport, path), "http://workers", "{path}");
         }
-        assert_eq!(
-            Transport::at("http://localhost:9881/", "x", None)
-                .unwrap()
-                .base,
-            "http://localhost:9881"
-        );
+        for path in [
+            "/version",
+            "/v1/components",
+            "/v1/components?component-name=workers",
+            "/v1/components/c/latest",
+            "/v1/components/workers/download",
+            "/v1/components/c/latest/plugins/installs",
+            "/v1/plugins",
+            "/v1/tokens",
+            "/v1/secrets/workers",
+        ] {
+            assert_eq!(at(&transport, path), "http://components", "{path}");
+        }
     }
 
     #[test]
@@ -537,8 +528,8 @@ mod tests {
             .local_addr()
             .unwrap()
             .port();
-        let transport =
-            Transport::at(&format!("http://127.0.0.1:{port}"), "from --url", None).unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        let transport = Transport::at(Site::at(&url, "from --url", Trust::Web).unwrap());
         let failure = transport
             .json::<serde_json::Value>(Request::get("/version"))
             .unwrap_err();

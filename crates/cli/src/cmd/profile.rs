@@ -70,13 +70,13 @@ struct Add {
     /// The server's address
     #[arg(short, long, value_name = "URL")]
     component_url: String,
-    /// Kept in the file; everything goes to the address above
+    /// Where requests about workers go [default: to the server's address]
     #[arg(short, long, value_name = "URL")]
     worker_url: Option<String>,
     /// The namespace to act in there [default: none is named]
     #[arg(long, value_name = "NAMESPACE")]
     in_namespace: Option<Namespace>,
-    /// Kept in the file: do not check certificates
+    /// Believe any certificate there, and warn of it at each command; --ca-file FILE is better
     #[arg(short, long)]
     allow_insecure: bool,
     /// How data is printed by default
@@ -233,6 +233,9 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
     match verb {
         Verb::Add(add) => {
             check_url(&add.component_url, "from --component-url")?;
+            if let Some(url) = &add.worker_url {
+                check_url(url, "from --worker-url")?;
+            }
             let server = Server {
                 url: add.component_url,
                 worker_url: add.worker_url,

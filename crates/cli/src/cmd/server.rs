@@ -59,6 +59,15 @@ struct Run {
     /// Take JSON web tokens of the issuers in this file (YAML) as well; then requests need a token on this machine, too
     #[arg(long, value_name = "FILE", conflicts_with = "insecure_bind")]
     jwt: Option<PathBuf>,
+    /// A proxy that others come through, by its address or network (`10.0.0.0/8`); may be given several times. Whom it names in
+    /// `Forwarded` or `X-Forwarded-For` counts for rates and in the log of changes. Then requests need a token on this machine, too
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "GOLEM_TRUSTED_PROXY",
+        value_delimiter = ','
+    )]
+    trusted_proxy: Vec<golem_server::ProxyNetwork>,
     /// Requests of one identity in a second; 0: any number [default: 1000 where requests need a token, else any number]
     #[arg(long, value_name = "N")]
     rate_limit: Option<u32>,
@@ -156,6 +165,7 @@ pub(crate) fn run(args: Args, out: &Out) -> Outcome {
             .zip(run.tls_key)
             .map(|(cert, key)| golem_server::TlsFiles { cert, key }),
         jwt: run.jwt,
+        proxies: run.trusted_proxy,
         rates: golem_server::RateChanges {
             identity_per_second: run.rate_limit,
             address_per_second: run.rate_limit_address,

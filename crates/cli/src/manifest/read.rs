@@ -612,6 +612,48 @@ dependencies:
     }
 
     #[test]
+    fn every_key_of_golem_1_is_read_or_told_what_to_write_instead() {
+        let inside = |key: &str, more: &str| {
+            format!("components:\n  a:\n    sourceWit: w\n    {key}\n{more}")
+        };
+        let call = "dependencies:\n  a:\n  - { type: wasm-rpc, target: a }\n";
+        for text in [
+            "tempDir: tmp\n".to_owned(),
+            inside("componentWasm: a.wasm", ""),
+            inside("componentType: ephemeral", ""),
+            inside("compose: true\n    linkedWasm: b.wasm", ""),
+            inside("build: [{ command: make, dir: d, mkdirs: [m] }]", ""),
+        ] {
+            assert!(read(&text).is_ok(), "{text}");
+        }
+        // Known, and refused for what it says: nobody calls itself.
+        assert_eq!(
+            read(&inside("world: w", call)).unwrap_err().code(),
+            "MAN-008"
+        );
+        for text in [
+            "includes: ['*/golem.yaml']\n".to_owned(),
+            "witDeps: [deps]\n".to_owned(),
+            "templates: { t: {} }\n".to_owned(),
+            inside("template: t", ""),
+            inside("generatedWit: g", ""),
+            inside("profiles: {}", ""),
+            inside("defaultProfile: p", ""),
+            inside("customCommands: {}", ""),
+            inside("clean: [x]", ""),
+            inside("files: []", ""),
+            inside("build: [{ command: make, sources: [a] }]", ""),
+            inside("build: [{ command: make, targets: [a] }]", ""),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert_eq!(error.code(), "MAN-004", "{text}: {error}");
+            let hint = error.hint().unwrap();
+            let mut known = FOREIGN_KEYS.iter();
+            assert!(known.any(|(_, what)| hint.contains(what)), "{text}: {hint}");
+        }
+    }
+
+    #[test]
     fn commands_are_split_like_a_shell_does() {
         let words = |text: &str| split(text).unwrap().join("|");
         assert_eq!(words("a  'b c' \"d\\\"e\" f\\ g ''"), "a|b c|d\"e|f g|");

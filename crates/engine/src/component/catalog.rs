@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::contents::contents;
 use super::files::{self, Declared, NewFile, Upload};
 use super::loaded::{Loaded, stubs, unknown_imports};
 use super::reflect;
@@ -297,6 +298,7 @@ impl Catalog {
         check_is_component(&wasm)?;
         let wasm_hash = self.blobs.put(&wasm)?;
         let size = wasm.len() as u64;
+        let contents = contents(&wasm);
         let component = self
             .code
             .load(&self.engine, &wasm_hash, || Ok(wasm))
@@ -318,7 +320,8 @@ impl Catalog {
                 exports: reflect::exports(&self.engine, &component),
                 imports: reflect::imports(&self.engine, &component),
                 stubs: stubs(&self.engine, &component),
-                ..ComponentMetadata::default()
+                producers: contents.producers,
+                memories: contents.memories,
             },
             created_at: Timestamp(self.clock.wall_micros()),
             component_type: kind,

@@ -131,7 +131,7 @@ async fn listen(door: &Door, worker: &WorkerId, from: OplogIndex, socket: &mut S
         next: from,
         version: None,
     };
-    let mut ping = Instant::now() + limits::PING_EVERY;
+    let mut ping = Instant::now() + door.ping_every;
     let ended = loop {
         let events = match tail.read(door, worker).await {
             Ok(events) => events,
@@ -143,7 +143,7 @@ async fn listen(door: &Door, worker: &WorkerId, from: OplogIndex, socket: &mut S
         let idle = events.is_empty();
         let mut messages: Vec<Message> = events.iter().map(said).collect();
         if Instant::now() >= ping {
-            ping = Instant::now() + limits::PING_EVERY;
+            ping = Instant::now() + door.ping_every;
             messages.push(Message::Ping(Bytes::new()));
         }
         if !send(socket, messages).await {
@@ -224,7 +224,7 @@ impl Tail {
 }
 
 /// What a listener hears of an entry, if anything.
-fn event(index: OplogIndex, entry: PublicOplogEntry) -> Option<WorkerEvent> {
+pub(super) fn event(index: OplogIndex, entry: PublicOplogEntry) -> Option<WorkerEvent> {
     let oplog_index = Some(index);
     Some(match entry {
         PublicOplogEntry::Log {

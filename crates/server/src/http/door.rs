@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use golem_engine::Node;
@@ -42,6 +43,8 @@ pub(crate) struct Door {
     pub(super) audit: Audit,
     /// Places for those who listen to workers.
     pub(super) listeners: Arc<Semaphore>,
+    /// How often they get a ping.
+    pub(super) ping_every: Duration,
     /// How long requests took.
     pub(super) requests: Requests,
     /// What exports and imports need; none without a data directory.
@@ -61,6 +64,7 @@ impl Door {
             rates,
             audit,
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
+            ping_every: limits::PING_EVERY,
             requests: Requests::default(),
             transfer: None,
             stopping: AtomicBool::new(false),
@@ -70,6 +74,13 @@ impl Door {
     /// With exports and imports.
     pub(crate) fn with_transfer(mut self, transfer: Transfer) -> Self {
         self.transfer = Some(transfer);
+        self
+    }
+
+    /// With pings of listeners so often: for tests, which do not wait for [`limits::PING_EVERY`].
+    #[cfg(test)]
+    pub(super) fn pinging(mut self, every: Duration) -> Self {
+        self.ping_every = every;
         self
     }
 

@@ -378,7 +378,7 @@ impl Coded for RequestError {
             Self::KeysAway { .. } => "try again in a moment; the log of the server says why".into(),
             Self::TooOften { seconds, .. } => format!("come again in {seconds} s, or raise the limit: golem-cli server run --rate-limit N"),
             Self::LockedOut { seconds, .. } => {
-                format!("come again in {seconds} s with a token that holds; behind a proxy raise the limit: golem-cli server run --auth-failures N")
+                format!("come again in {seconds} s with a token that holds; behind a proxy name it: golem-cli server run --trusted-proxy ADDRESS")
             }
             Self::NoRoles => "say what it may: golem-cli token add --name NAME --role invoker, or --role NAMESPACE=invoker".into(),
             Self::BadTokenName { .. } => "say who or what it is for: golem-cli token add --name ci --role deployer".into(),

@@ -49,9 +49,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Acting {
 #[derive(Debug, Clone)]
 pub(super) struct Detail(pub(super) String);
 
-/// The address of who asks, as the connection says.
+/// Who asks: as the connection says, or a proxy whose word counts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    /// The address; port 0 where a proxy has not said it.
+    pub(crate) address: SocketAddr,
+    /// That proxy.
+    pub(crate) via: Option<SocketAddr>,
+}
 
 /// The verbs of a path.
 type Verbs = Vec<(Option<Method>, Needs)>;
@@ -249,7 +254,7 @@ impl Gate {
     /// Lets in whom the route names, and notes who was refused and who changed what.
     async fn checked(&self, request: Request, next: Next) -> Response {
         let needs = self.needs(&request);
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        let peer = request.extensions().get::<Peer>().copied();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let (mut head, body) = request.into_parts();
         let named = named(&mut head).await;
@@ -261,7 +266,10 @@ impl Gate {
         };
         let caller = match needs {
             Needs::Nothing => Ok(None),
-            _ => self.caller(&head.headers, peer.map(|peer| peer.ip())).await,
+            _ => {
+                let address = peer.map(|peer| peer.address.ip());
+                self.caller(&head.headers, address).await
+            }
         };
         let caller = match caller {
             Ok(caller) => caller,
@@ -313,7 +321,7 @@ impl Gate {
 /// A line of the log of changes, as far as it is known when a request comes.
 struct Line<'a> {
     audit: &'a Audit,
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
     method: &'a Method,
     path: &'a str,
 }

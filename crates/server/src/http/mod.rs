@@ -10,6 +10,8 @@ mod calls;
 mod checkpoints;
 mod component;
 mod connect;
+#[cfg(test)]
+mod connect_tests;
 mod cursor;
 mod door;
 mod error;

@@ -3,15 +3,19 @@
 //! Never opens a socket (tests/it does). Read next: `door.rs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use golem_engine::{Node, NodeConfig};
 use golem_model::api::{Role, Roles};
 use golem_storage::{Blobs, MemStore};
+use hyper::server::conn::http1;
 use hyper::service::Service as _;
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
+use tokio::io::DuplexStream;
 
 use super::archive::tests::zipped;
 use super::gate::Peer;
@@ -20,6 +24,7 @@ use super::{Door, router};
 use crate::access::Access;
 use crate::audit::Audit;
 use crate::jwt::Jwt;
+use crate::limits::PING_EVERY;
 use crate::rates::{RateLimits, Rates};
 
 /// Exports `add: func(a: u64, b: u64) -> u64` and `boom: func()`, which traps.
@@ -30,6 +35,9 @@ const GUEST: &str = r#"(component
   (core instance $i (instantiate $m))
   (func (export "add") (param "a" u64) (param "b" u64) (result u64) (canon lift (core func $i "add")))
   (func (export "boom") (canon lift (core func $i "boom"))))"#;
+
+/// What a connection of a test holds on its way.
+const WIRE_BYTES: usize = 64 << 10;
 
 /// The door of a fresh node.
 pub(super) struct Gym {
@@ -98,8 +106,17 @@ impl Gym {
         Self::limited(required, RateLimits::OPEN, None)
     }
 
+    /// Of a server that asks nobody, and pings listeners so often.
+    pub(super) fn pinging(every: Duration) -> Self {
+        Self::made(false, RateLimits::OPEN, None, every)
+    }
+
     /// With limits, and for those as well for whom other issuers vouch.
     pub(super) fn limited(required: bool, limits: RateLimits, issuers: Option<Jwt>) -> Self {
+        Self::made(required, limits, issuers, PING_EVERY)
+    }
+
+    fn made(required: bool, rates: RateLimits, issuers: Option<Jwt>, ping_every: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(Blobs::open(dir.path().join("blobs")).unwrap());
         let config = NodeConfig::new(dir.path().join("code"));
@@ -112,7 +129,8 @@ impl Gym {
         } else {
             Audit::none()
         };
-        let door = Arc::new(Door::new(node, access, Rates::new(limits), audit));
+        let door = Door::new(node, access, Rates::new(rates), audit).pinging(ping_every);
+        let door = Arc::new(door);
         let routes = TowerToHyperService::new(router(Arc::clone(&door)));
         Self { door, routes, dir }
     }
@@ -157,7 +175,10 @@ impl Gym {
 
     /// `GET path` from an address.
     pub(super) async fn call_from(&self, peer: &str, path: &str, token: Option<&str>) -> Answer {
-        let mut request = Request::get(path).extension(Peer(peer.parse().unwrap()));
+        let mut request = Request::get(path).extension(Peer {
+            address: peer.parse().unwrap(),
+            via: None,
+        });
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -171,6 +192,16 @@ impl Gym {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// One end of a connection, at whose other end requests are answered until it ends.
+    pub(super) fn connection(&self) -> DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(WIRE_BYTES);
+        let connection = http1::Builder::new()
+            .serve_connection(TokioIo::new(theirs), self.routes.clone())
+            .with_upgrades();
+        tokio::spawn(connection);
+        ours
     }
 
     /// `GET path` of `routes` instead of the server's, by somebody of that role.

@@ -53,6 +53,9 @@ pub(super) struct Issuer {
     pub(super) audience: Vec<String>,
     /// A URL or a file with their keys (a JWK set).
     pub(super) jwks: String,
+    /// A file with certificates (PEM) to trust for that URL instead of those of the web.
+    #[serde(default)]
+    pub(super) ca_file: Option<PathBuf>,
     /// What they sign with, and nothing else.
     pub(super) algorithms: Vec<Signs>,
     /// The claim with the name of the caller.
@@ -128,6 +131,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Issuer>, String> {
         if issuer.algorithms.is_empty() {
             return Err(format!(
                 "the issuer `{name}` has no `algorithms`: write RS256, ES256 or EdDSA"
+            ));
+        }
+        if issuer.ca_file.is_some() && !issuer.jwks.starts_with("https://") {
+            return Err(format!(
+                "the issuer `{name}` has a `caFile`, and its `jwks` is no https address"
             ));
         }
         if issuers

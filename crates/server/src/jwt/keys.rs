@@ -2,6 +2,7 @@
 //! THE DOOR / jwt/keys: the public keys of an issuer. In: a URL or a file. Out: the key for a token. Bounds: [`SET_BYTES_MAX`],
 //! [`KEYS_MAX`], [`FETCH_TIMEOUT`], one question at a time. Never follows a redirect. Read next: `../jwt.rs`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicK
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 use ureq::http::Uri;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Longest set of keys: those of large providers have some KiB.
 const SET_BYTES_MAX: u64 = 1 << 20;
@@ -43,6 +45,14 @@ pub(super) enum KeysError {
         /// Why.
         detail: String,
     },
+    /// A file to trust has no certificates.
+    #[error("there are no certificates in `{}`: {detail}", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
     /// The address is one of plain HTTP on another machine: whoever is in between could put in keys.
     #[error("`{url}` is no https address")]
     Plain {
@@ -71,16 +81,19 @@ pub(super) struct Keys(Arc<Source>);
 
 struct Source {
     from: String,
+    /// Certificates to trust instead of those of the web.
+    ca_file: Option<PathBuf>,
     got: RwLock<Option<Got>>,
     /// When somebody last asked. Held while asking.
     asked: Mutex<Option<Instant>>,
 }
 
 impl Keys {
-    /// None yet: of a URL, or of a file.
-    pub(super) fn new(from: String) -> Self {
+    /// None yet: of a URL, or of a file. `ca_file` replaces the roots of the web for a URL.
+    pub(super) fn new(from: String, ca_file: Option<PathBuf>) -> Self {
         Self(Arc::new(Source {
             from,
+            ca_file,
             got: RwLock::default(),
             asked: Mutex::default(),
         }))
@@ -155,7 +168,7 @@ impl Source {
 
     fn fetch(&self) -> Result<(), KeysError> {
         let text = if self.is_remote() {
-            get(&self.from)?
+            get(&self.from, self.ca_file.as_deref())?
         } else {
             std::fs::read(&self.from).map_err(|error| KeysError::File {
                 path: self.from.clone(),
@@ -179,8 +192,8 @@ impl Source {
     }
 }
 
-/// The text behind a URL. Errors: `Fetch`, `Plain`.
-fn get(url: &str) -> Result<Vec<u8>, KeysError> {
+/// The text behind a URL. Errors: `Fetch`, `Plain`, `Trust`.
+fn get(url: &str, ca_file: Option<&Path>) -> Result<Vec<u8>, KeysError> {
     let failed = |detail: String| KeysError::Fetch {
         url: url.to_owned(),
         detail,
@@ -201,6 +214,10 @@ fn get(url: &str) -> Result<Vec<u8>, KeysError> {
         // A proxy of the environment cannot reach this machine.
         config = config.proxy(None);
     }
+    if let Some(file) = ca_file {
+        // Read each time, so that a renewed file is taken.
+        config = config.tls_config(trusting(file)?);
+    }
     let agent = config.build().new_agent();
     let mut answer = agent
         .get(url)
@@ -212,6 +229,26 @@ fn get(url: &str) -> Result<Vec<u8>, KeysError> {
     let body = answer.body_mut().with_config().limit(SET_BYTES_MAX);
     body.read_to_vec()
         .map_err(|error| failed(error.to_string()))
+}
+
+/// Trusts the certificates in a file and no others. Errors: `Trust`.
+fn trusting(file: &Path) -> Result<TlsConfig, KeysError> {
+    let bad = |detail: String| KeysError::Trust {
+        path: file.to_owned(),
+        detail,
+    };
+    let text = std::fs::read(file).map_err(|error| bad(error.to_string()))?;
+    let mut certs = Vec::new();
+    for item in parse_pem(&text) {
+        if let PemItem::Certificate(cert) = item.map_err(|error| bad(error.to_string()))? {
+            certs.push(cert);
+        }
+    }
+    if certs.is_empty() {
+        return Err(bad("none of its parts is one".to_owned()));
+    }
+    let roots = RootCerts::new_with_certs(&certs);
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 /// The key of a set that a token means: the one with its id, or the only one of its kind.

@@ -248,7 +248,7 @@ async fn keys_that_cannot_be_had_are_told_from_tokens_that_do_not_hold() {
         jwt.subject(&token).await,
         Err(JwtError::KeysAway { issuer })
     );
-    let plain = keys::Keys::new("http://192.0.2.1/keys".to_owned());
+    let plain = keys::Keys::new("http://192.0.2.1/keys".to_owned(), None);
     assert!(matches!(
         plain.fetch_now(),
         Err(keys::KeysError::Plain { .. })

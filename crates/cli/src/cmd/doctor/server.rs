@@ -10,7 +10,7 @@ use golem_model::api::{COMPATIBLE_VERSION, VersionInfo};
 
 use super::{Check, State};
 use crate::args::Global;
-use crate::client::{Client, Unanswered};
+use crate::client::{Client, Insecure, Unanswered};
 use crate::exit;
 
 /// Longest wait for a connection, and for an answer: a healthy server needs milliseconds.
@@ -88,16 +88,7 @@ fn steps(global: &Global, checks: &mut Vec<Check>) -> Result<(), Check> {
     drop(stream);
     let before = SystemTime::now();
     let answered = client.look("/version", STEP_TIMEOUT);
-    let tls = client.is_encrypted();
-    if let (true, Err(Unanswered { tls: true, reason })) = (tls, &answered) {
-        return Err(Check::failed("server tls", format!("no secure connection: {reason}"))
-            .hint("name the certificates to trust: --ca-file FILE; or the name that the certificate has: --url https://NAME"));
-    }
-    checks.push(if tls {
-        Check::ok("server tls", "the certificate is trusted")
-    } else {
-        Check::new("server tls", State::Skipped, "plain HTTP")
-    });
+    checks.push(tls(&client, answered.as_ref().err())?);
     let no_http = |found: String| {
         Check::failed("server http", found)
             .hint("another program may listen there: choose another port, or pass --url")
@@ -129,6 +120,49 @@ fn steps(global: &Global, checks: &mut Vec<Check>) -> Result<(), Check> {
     checks.push(auth(&client)?);
     checks.push(clock(before, answer.date.as_deref().and_then(http_date)));
     Ok(())
+}
+
+/// Whether the connection is secure: the certificate is one of a server that this one is meant to be.
+fn tls(client: &Client, error: Option<&Unanswered>) -> Result<Check, Check> {
+    let name = "server tls";
+    if !client.is_encrypted() {
+        return Ok(Check::new(name, State::Skipped, "plain HTTP"));
+    }
+    if let Some((why, reason)) = error.and_then(|error| Some((error.tls?, &error.reason))) {
+        let (what, hint) = match why {
+            Insecure::Expired => (
+                "the certificate has expired",
+                "renew it: a running server takes new files by itself; or look at the clock of this machine: date",
+            ),
+            Insecure::Early => (
+                "the certificate does not hold yet",
+                "look at the clock of this machine: date",
+            ),
+            Insecure::Unknown => (
+                "the certificate was made by nobody who is trusted",
+                "name the certificates to trust: --ca-file FILE",
+            ),
+            Insecure::Name => (
+                "the certificate is for another name",
+                "use the name that it has: --url https://NAME",
+            ),
+            Insecure::Other => (
+                "no secure connection",
+                "if the server speaks plain HTTP, write so: --url http://HOST:PORT",
+            ),
+        };
+        return Err(Check::failed(name, format!("{what}: {reason}")).hint(hint));
+    }
+    Ok(if client.is_anybody() {
+        Check::new(
+            name,
+            State::Warning,
+            "encrypted, and nobody checks with whom",
+        )
+        .hint("name the certificates to trust: --ca-file FILE")
+    } else {
+        Check::ok(name, "the certificate is trusted")
+    })
 }
 
 /// Whom the server sees. A server of another make may not say.
