@@ -10,8 +10,10 @@ mod cmd;
 mod config;
 mod error;
 mod exit;
+mod files;
 #[cfg(test)]
 mod fuzz;
+mod hash;
 mod manifest;
 mod output;
 #[cfg(test)]
