@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use golem_testkit::{Guest, cache_dir, golem_cli};
+use golem_testkit::{Guest, Server, cache_dir, golem_cli, run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{guests, needs_go};
+use crate::support::{guests, name, needs_go, probe};
 use crate::traveller::{Traveller, Version, guest};
 
 /// A project of one component that is built already.
@@ -38,6 +38,24 @@ impl Project {
         project.file("golem.yaml", manifest.as_bytes())?;
         project.file(&format!("{component}.wasm"), wasm)?;
         Ok(project)
+    }
+
+    /// The same, whose component declares `capabilities`.
+    fn declaring(component: &str, wasm: &[u8], capabilities: &Value) -> Result<Self> {
+        let project = Self::new(component, wasm)?;
+        project.declare(component, capabilities)?;
+        Ok(project)
+    }
+
+    fn declare(&self, component: &str, capabilities: &Value) -> Result<()> {
+        // JSON is YAML.
+        let manifest = json!({"components": {component: {
+            "sourceWit": "wit",
+            "componentWasm": format!("{component}.wasm"),
+            "capabilities": capabilities,
+        }}});
+        self.file("golem.yaml", manifest.to_string().as_bytes())
+            .map(drop)
     }
 
     fn dir(&self) -> &Path {
@@ -282,5 +300,155 @@ fn a_history_from_a_server_is_repeated_by_code_that_fits_and_by_no_other() -> Re
     let broken = project.test(&["test", "--replay", "w.rec"])?;
     assert_eq!(broken.code, Some(1));
     assert!(broken.err.contains("error[TST-003]"), "{}", broken.err);
+    Ok(())
+}
+
+#[test]
+fn a_scenario_meets_the_same_denial_as_on_a_server() -> Result<()> {
+    if needs_go("a_scenario_meets_the_same_denial_as_on_a_server") {
+        return Ok(());
+    }
+    let wasm = Guest::build(&guests().join("host-probe"), "host_probe.wasm")?.wasm;
+    let allow = json!({"network": {"allow": ["http://bank.example", "*:8080"]}});
+    let project = Project::declaring("host-probe", &wasm, &allow)?;
+    let data = tempfile::tempdir()?;
+    let server = Server::start_with(data.path(), &["--allow-network", "*"])?;
+    run(project.dir(), &["--url", server.url(), "deploy"])?;
+    let (_, listed) = server.rest().get("/v1/components")?;
+    let component = listed[0]["versionedComponentId"]["componentId"]
+        .as_str()
+        .context("no component")?;
+    let denied = |url: &str| -> Result<String> {
+        let params = [json!("POST"), json!(url), json!("ten")];
+        let said = server
+            .rest()
+            .call(component, "w", "it:host-probe/host-api.{http}", &params)?;
+        Ok(said.as_str().context("no text")?.to_owned())
+    };
+    let other = denied("http://shop.example/charge")?;
+    assert!(other.starts_with("error: "), "{other}");
+    let mut steps = String::new();
+    // Another host, another kind of request, an address inside.
+    for url in [
+        "http://shop.example/charge",
+        "https://bank.example/charge",
+        "http://10.0.0.7:8080/charge",
+    ] {
+        let said = denied(url)?;
+        steps.push_str(&format!(
+            "  - {{ invoke: http, args: [POST, '{url}', ten], expect: '{said}' }}\n"
+        ));
+    }
+    let text = format!(
+        "scenarios:
+- name: only what is declared
+  workers: {{ w: {{}} }}
+  http:
+  - {{ request: POST http://*, status: 201, body: paid, repeatable: true }}
+  - {{ request: POST https://*, status: 201, body: paid, repeatable: true }}
+  steps:
+{steps}  - {{ invoke: http, args: [POST, 'http://bank.example/charge', ten], expect: 201 paid }}
+"
+    );
+    project.file("tests/denied.yaml", text.as_bytes())?;
+    let said = project.test(&["test"])?;
+    ensure!(said.code == Some(0), "{}{}", said.out, said.err);
+    // What was sent nowhere is told with the reason.
+    let sent = "  - { sent: POST http://shop.example/charge }\n";
+    project.file("tests/denied.yaml", format!("{text}{sent}").as_bytes())?;
+    let said = project.test(&["test", "--quick"])?;
+    assert_eq!(said.code, Some(4), "{}{}", said.out, said.err);
+    assert!(
+        said.out.contains("error[TST-019]")
+            && said
+                .out
+                .contains("does not allow POST http://10.0.0.7:8080/charge"),
+        "{}",
+        said.out
+    );
+    server.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_scenario_has_limits_and_secrets_that_are_none() -> Result<()> {
+    if needs_go("a_scenario_has_limits_and_secrets_that_are_none") {
+        return Ok(());
+    }
+    let declared = json!({
+        "env": {"API_KEY": {"secret": "api-key"}, "MODE": "test"},
+        "limits": {"memory": "48MiB"},
+    });
+    let project = Project::declaring("probe", &probe()?.wasm, &declared)?;
+    let text = "scenarios:
+- name: it has what it declares and no more
+  secrets: { api-key: not-a-real-key }
+  workers: { w: {}, eats: {} }
+  steps:
+  - { invoke: env, worker: w, args: [API_KEY], expect: not-a-real-key }
+  - { invoke: env, worker: w, args: [MODE], expect: test }
+  - { invoke: allocate, worker: eats, expect-error: WRK-021 }
+  - { crash: true }
+  - { invoke: env, worker: w, args: [API_KEY], expect: not-a-real-key }
+";
+    project.file("tests/secrets.yaml", text.as_bytes())?;
+    let said = project.test(&["test"])?;
+    ensure!(said.code == Some(0), "{}{}", said.out, said.err);
+    let without = text.replace("  secrets: { api-key: not-a-real-key }\n", "");
+    project.file("tests/secrets.yaml", without.as_bytes())?;
+    let said = project.test(&["test"])?;
+    assert_eq!(said.code, Some(4), "{}{}", said.out, said.err);
+    assert!(
+        said.out.contains("error[TST-027]") && said.out.contains("secrets: { api-key:"),
+        "{}",
+        said.out
+    );
+    let short = text.replace("not-a-real-key }", "short }");
+    project.file("tests/secrets.yaml", short.as_bytes())?;
+    let said = project.test(&["test"])?;
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert!(
+        said.err.contains("error[TST-034]") && said.err.contains("tests/secrets.yaml:3"),
+        "{}",
+        said.err
+    );
+    Ok(())
+}
+
+#[test]
+fn a_recorded_history_is_repeated_with_what_the_component_declares() -> Result<()> {
+    if needs_go("a_recorded_history_is_repeated_with_what_the_component_declares") {
+        return Ok(());
+    }
+    let declared = json!({
+        "env": {"API_KEY": {"secret": "api-key"}, "MODE": "test"},
+    });
+    let project = Project::declaring("probe", &probe()?.wasm, &declared)?;
+    let data = tempfile::tempdir()?;
+    let server = Server::start(data.path())?;
+    let cli = |words: &[&str]| {
+        let url = ["--url", server.url()];
+        run(project.dir(), &[&url[..], words].concat())
+    };
+    let key = project.file("key.txt", b"a-real-key-of-a-server")?;
+    let key = key.display().to_string();
+    cli(&["secret", "set", "api-key", "--file", &key])?;
+    cli(&["deploy"])?;
+    let (_, listed) = server.rest().get("/v1/components")?;
+    let component = listed[0]["versionedComponentId"]["componentId"]
+        .as_str()
+        .context("no component")?;
+    let mode = [json!("MODE")];
+    let said = server.rest().call(component, "w", &name("env"), &mode)?;
+    assert_eq!(said, "test");
+    let words = ["worker", "export", "--component-name", "probe"];
+    cli(&[&words[..], &["--worker-name", "w", "--output", "w.rec"]].concat())?;
+    server.stop()?;
+    let same = project.test(&["test", "--replay", "w.rec"])?;
+    ensure!(same.code == Some(0), "{}{}", same.out, same.err);
+    project.declare("probe", &json!({"env": {"MODE": "other"}}))?;
+    let other = project.test(&["test", "--replay", "w.rec"])?;
+    assert_eq!(other.code, Some(4), "{}{}", other.out, other.err);
+    assert!(other.out.contains("probe/w: diverged"), "{}", other.out);
     Ok(())
 }

@@ -21,7 +21,6 @@ use golem_model::api::{
     TokenCreated, TokenId, TokenInfo, TokenRequest, VersionInfo, WhoAmI, WorkerCreationRequest,
     WorkerCreationResponse, WorkerMetadata, WorkersMetadataResponse,
 };
-use golem_model::capabilities::Capabilities;
 use golem_model::component::{Component, ComponentType, Uploaded};
 use golem_model::urn::{ComponentRef, percent_encode};
 use golem_model::{ComponentId, ComponentVersion, WorkerId, suggest};
@@ -35,6 +34,7 @@ use self::transport::{Request, Transport};
 pub(crate) use self::travel::CallsOf;
 use crate::args::Global;
 use crate::error::Failure;
+use crate::files::Files;
 
 /// A server to talk to.
 #[derive(Debug)]
@@ -51,10 +51,32 @@ fn secret_path(name: &str) -> String {
     format!("/v1/secrets/{}", percent_encode(name))
 }
 
-fn declaring(form: Form, capabilities: Option<&str>) -> Form {
-    match capabilities {
-        Some(text) => form.text("capabilities", text),
-        None => form,
+/// A component as it is uploaded, beside its name and its type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Code<'a> {
+    /// The component.
+    pub(crate) wasm: &'a [u8],
+    /// The text of what it declares; `null` is nothing, `None` what the version before has.
+    pub(crate) capabilities: Option<&'a str>,
+    /// What its workers begin with; `None` is what the version before has.
+    pub(crate) files: Option<&'a Files>,
+}
+
+impl Code<'_> {
+    /// The form with its parts. An archive without files takes away those of the version before.
+    fn onto(self, form: Form) -> Form {
+        let form = match self.capabilities {
+            Some(text) => form.text("capabilities", text),
+            None => form,
+        };
+        let form = form.file("component", "component.wasm", self.wasm);
+        let Some(files) = self.files else {
+            return form;
+        };
+        // A map of texts always has a form in JSON.
+        let permissions = serde_json::to_string(&files.permissions()).unwrap_or_default();
+        form.json("filesPermissions", &permissions)
+            .file("files", "files.zip", &files.archive())
     }
 }
 
@@ -260,37 +282,33 @@ impl Client {
         .failure()
     }
 
-    /// Uploads a new component; `capabilities` is the text of its declaration, if it has one. Errors: exit code `CONFLICT` when the name is taken.
+    /// Uploads a new component. Errors: exit code `CONFLICT` when the name is taken.
     pub(crate) fn add_component(
         &self,
         name: &str,
         kind: ComponentType,
-        wasm: &[u8],
-        capabilities: Option<&str>,
+        code: Code<'_>,
     ) -> Result<Uploaded, Failure> {
         let form = Form::new()
             .text("name", name)
             .text("componentType", kind_text(kind));
-        let form = declaring(form, capabilities).file("component", wasm);
         self.transport
-            .json(Request::post("/v1/components").form(form))
+            .json(Request::post("/v1/components").form(code.onto(form)))
     }
 
-    /// Uploads a new version of a component; without a type or a declaration it keeps the one it has.
+    /// Uploads a new version of a component; without a type it keeps the one it has.
     pub(crate) fn update_component(
         &self,
         id: ComponentId,
         kind: Option<ComponentType>,
-        wasm: &[u8],
-        capabilities: Option<&str>,
+        code: Code<'_>,
     ) -> Result<Uploaded, Failure> {
         let mut form = Form::new();
         if let Some(kind) = kind {
             form = form.text("componentType", kind_text(kind));
         }
-        let form = declaring(form, capabilities).file("component", wasm);
         self.transport
-            .json(Request::post(format!("/v1/components/{id}/updates")).form(form))
+            .json(Request::post(format!("/v1/components/{id}/updates")).form(code.onto(form)))
     }
 
     /// Uploads a component: adds it, or makes a new version of the one with this name.
@@ -300,19 +318,15 @@ impl Client {
         &self,
         name: &str,
         kind: ComponentType,
-        wasm: &[u8],
-        capabilities: Option<&Capabilities>,
+        code: Code<'_>,
     ) -> Result<(Uploaded, bool), Failure> {
-        // `null` takes away what an earlier version has declared.
-        let capabilities = serde_json::to_string(&capabilities).unwrap_or_default();
-        let capabilities = Some(capabilities.as_str());
         match self.component_named(name)? {
             None => self
-                .add_component(name, kind, wasm, capabilities)
+                .add_component(name, kind, code)
                 .map(|component| (component, false)),
             Some(old) => {
                 let id = old.versioned_component_id.component_id;
-                self.update_component(id, Some(kind), wasm, capabilities)
+                self.update_component(id, Some(kind), code)
                     .map(|component| (component, true))
             }
         }

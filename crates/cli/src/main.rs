@@ -10,10 +10,12 @@ mod cmd;
 mod config;
 mod error;
 mod exit;
+mod files;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod golem_1;
+mod hash;
 mod manifest;
 mod output;
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! THE STAGE / activate: brings a worker's instance to where its log ends. In: a log and code. Out: an instance, and the
 //! outcome of the invocation that the log leaves open, which goes on live. Read next: `instance.rs`, `oplog/reader.rs`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -85,6 +84,7 @@ pub(crate) async fn activate(
     let log = parts.writer.lock().log();
     let regions = link.as_ref().map(|link| link.regions.lock().clone());
     let regions = Arc::new(regions.unwrap_or_default());
+    let replayed = Arc::clone(&parts.rpc.node().metrics().replayed);
     if let Some(summary) = parts.checkpoint.take()
         && let Some(saved) = parts
             .rpc
@@ -92,15 +92,8 @@ pub(crate) async fn activate(
             .checkpoints()
             .load(log, OplogIndex(summary.index))
     {
-        let span = Span {
-            first: OplogIndex(summary.index).next(),
-            last: None,
-            regions: Arc::clone(&regions),
-            pending: BTreeMap::new(),
-            lines: summary.lines,
-            salt: summary.salt,
-        };
-        let reader = Reader::new(Arc::clone(&parts.store), log, span);
+        let span = Span::after(&summary, Arc::clone(&regions));
+        let reader = Reader::new(Arc::clone(&parts.store), log, span, Arc::clone(&replayed));
         let journal = Journal::replaying(
             reader,
             Arc::clone(&parts.writer),
@@ -126,7 +119,7 @@ pub(crate) async fn activate(
         parts.base = Ledger::read(parts.store.as_ref(), log)?.base;
     }
     let span = Ledger::span_from(parts.base.as_ref(), regions);
-    let reader = Reader::new(parts.store, log, span);
+    let reader = Reader::new(parts.store, log, span, replayed);
     let journal = Journal::replaying(
         reader,
         parts.writer,
@@ -171,7 +164,7 @@ pub(crate) async fn repeat_all(
 }
 
 /// Repeats what the journal of an instance has, which stands between two invocations.
-async fn repeat_rest(
+pub(crate) async fn repeat_rest(
     mut instance: Instance,
     payloads: &Payloads,
 ) -> Result<(Instance, Option<Resumed>), Stopped> {

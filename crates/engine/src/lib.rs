@@ -45,7 +45,7 @@ mod worker;
 pub use chance::{Chance, Seeded};
 pub use checkpoint::CheckpointStats;
 pub use clock::{Clock, ManualTime};
-pub use component::files::{Declared, INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX, NewFile, Upload};
+pub use component::files::{Declared, NewFile, Upload};
 pub use control::RevertTo;
 pub use error::{ComponentError, Failure, WorkerError};
 pub use host::{

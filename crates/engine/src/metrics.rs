@@ -3,6 +3,7 @@
 //! fixed set of numbers, no labels that guests or clients choose. Never on disk: they begin with the process.
 //! Read next: golem-server `http/metrics.rs` (their names).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ pub(crate) struct Metrics {
     pub(crate) invocations: Durations,
     /// Time from a worker without instance to one that goes on.
     pub(crate) activations: Durations,
+    /// Entries of oplogs that were read to bring instances, or copies of workers, to where they are.
+    pub(crate) replayed: Arc<Count>,
     /// Instances that left memory without work.
     pub(crate) evicted_idle: Count,
     /// Instances that left memory while their guests waited.
@@ -114,6 +117,8 @@ pub struct Figures {
     pub invocations: DurationsSeen,
     /// Time from a worker without instance to one that goes on, where no call was open.
     pub activations: DurationsSeen,
+    /// Entries of oplogs that were read to bring instances, or copies of workers, to where they are.
+    pub replayed: u64,
     /// Instances without work that left memory.
     pub evicted_idle: u64,
     /// Instances that left memory while their guests waited.
@@ -160,6 +165,7 @@ impl Node {
             failed: metrics.failed.seen(),
             invocations: metrics.invocations.seen(),
             activations: metrics.activations.seen(),
+            replayed: metrics.replayed.seen(),
             evicted_idle: metrics.evicted_idle.seen(),
             evicted_waiting: metrics.evicted_waiting.seen(),
             calls: metrics.calls.seen(),

@@ -21,10 +21,15 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
+/// What a text shows in the place of the value of a secret.
+pub(crate) fn mark(name: &str) -> String {
+    format!("<secret {name}>")
+}
+
 impl Redactor {
     /// Hides the value of a secret from now on; of one with several lines also each line, since a log has lines.
     pub(crate) fn hide(&mut self, name: &str, value: &str) {
-        let mark = format!("<secret {name}>");
+        let mark = mark(name);
         let lines = value.lines().filter(|line| *line != value);
         for text in std::iter::once(value).chain(lines) {
             if text.len() >= SECRET_BYTES_MIN {

@@ -9,14 +9,15 @@ use golem_model::oplog::{Event, FailureKind, OplogEntry};
 use golem_model::worker::WorkerRow;
 use golem_model::{ComponentId, ComponentVersion, LogId, OplogIndex, WorkerId};
 
-use crate::activate::repeat_all;
+use crate::activate::{Resumed, repeat_all, repeat_rest};
 use crate::alive::guest_of;
+use crate::component::loaded::Loaded;
 use crate::error::WorkerError;
 use crate::host::durable::{Journal, describe};
-use crate::host::{Files, HostState};
+use crate::host::{Files, Guest, HostState};
 use crate::instance::{Instance, Stopped};
 use crate::node::Node;
-use crate::oplog::{Ledger, Reader, Regions};
+use crate::oplog::{Ledger, Reader, Regions, Span};
 use crate::rpc::Rpc;
 
 /// Most steps of a report: what a person reads, and what one answer holds.
@@ -198,15 +199,18 @@ impl Node {
         })
     }
 
-    /// The files of a copy of a worker at the end of its log. Errors: as [`Node::rehearse`], and the difference when the history
-    /// cannot be repeated.
+    /// The files of a copy of a worker at the end of its log, from its newest checkpoint on. Errors: as [`Node::rehearse`], and the
+    /// difference when the history cannot be repeated.
     pub(crate) async fn repeat_files(
         self: &Arc<Self>,
         worker: &WorkerId,
         log: LogId,
         tail: OplogIndex,
     ) -> Result<Files, WorkerError> {
-        let repeated = self.repeat(worker, log, tail, None, tail).await?;
+        let repeated = match self.repeat_tail(worker, log, tail).await? {
+            Some(repeated) => repeated,
+            None => self.repeat(worker, log, tail, None, tail).await?,
+        };
         match repeated.end {
             Err(Stopped::Failed(failure)) if failure.kind == FailureKind::Divergence => {
                 Err(WorkerError::Failed(failure))
@@ -215,6 +219,87 @@ impl Node {
             // However it ended: the log ends there too.
             _ => Ok(repeated.files),
         }
+    }
+
+    /// Repeats the entries of a log behind the newest checkpoint, up to `tail` or what the checkpoint has. `None`: there is none
+    /// that the version of the worker understands.
+    async fn repeat_tail(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        log: LogId,
+        tail: OplogIndex,
+    ) -> Result<Option<Repeated>, WorkerError> {
+        let (ledger, Some(summary)) = Ledger::newest(self, log)? else {
+            return Ok(None);
+        };
+        let index = OplogIndex(summary.index);
+        if summary.version != ledger.version || ledger.regions.contains(tail) {
+            return Ok(None);
+        }
+        let Some(saved) = self.checkpoints().load(log, index) else {
+            return Ok(None);
+        };
+        let loaded = self.component_loaded(worker.component_id, ledger.version)?;
+        let mut row = self.row(worker)?;
+        row.secrets.clone_from(&ledger.secrets);
+        row.version = ledger.version;
+        let guest = guest_of(worker, &row, ledger.origin.clone());
+        let mut span = Span::after(&summary, Arc::clone(&ledger.regions));
+        // Everything that a checkpoint has seen is durable, also when it was taken after `tail` was asked for.
+        span.last = Some(tail.max(index));
+        let state = self.copy(&loaded, guest, log, span)?;
+        let files = state.files.clone();
+        self.make_room();
+        let permit = self.enter().await;
+        let outcome = match Instance::restore(loaded, state, &saved.image).await {
+            Ok(instance) => {
+                self.checkpoints().count_use();
+                repeat_rest(instance, &self.payloads()).await
+            }
+            Err(error) => {
+                self.checkpoints().refuse(log, index, &error.to_string());
+                return Ok(None);
+            }
+        };
+        drop(permit);
+        Ok(Some(Repeated {
+            version: ledger.version,
+            files,
+            regions: ledger.regions,
+            end: end_of(outcome),
+        }))
+    }
+
+    /// What is known of a worker beside its log. Errors: `NotFound`, `Damaged`.
+    fn row(&self, worker: &WorkerId) -> Result<WorkerRow, WorkerError> {
+        let stored = self
+            .store()
+            .worker(worker)?
+            .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
+        WorkerRow::from_bytes(&stored.row).map_err(|error| WorkerError::Damaged {
+            worker: worker.clone(),
+            detail: error.to_string(),
+        })
+    }
+
+    /// The host's side of a copy of a worker that repeats `span` of its log.
+    fn copy(
+        self: &Arc<Self>,
+        loaded: &Loaded,
+        guest: Guest,
+        log: LogId,
+        span: Span,
+    ) -> Result<HostState, WorkerError> {
+        let reader = Reader::new(
+            self.store(),
+            log,
+            span,
+            Arc::clone(&self.metrics().replayed),
+        );
+        let journal = Journal::rehearsing(reader, self.payloads());
+        let given = self.give(&loaded.info, &guest)?;
+        let rpc = Rpc::new(Arc::clone(self));
+        Ok(HostState::new(Arc::new(guest), journal, rpc, given, None))
     }
 
     /// Repeats the entries of a log up to `last`. The instance stands there, between two invocations, unless one is open.
@@ -235,13 +320,7 @@ impl Node {
             return Err(bad(format!("the log has the entries 1 to {tail}")));
         }
         let store = self.store();
-        let stored = store
-            .worker(worker)?
-            .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
-        let mut row = WorkerRow::from_bytes(&stored.row).map_err(|error| WorkerError::Damaged {
-            worker: worker.clone(),
-            detail: error.to_string(),
-        })?;
+        let mut row = self.row(worker)?;
         let ledger = Ledger::read_to(store.as_ref(), log, Some(last))?;
         if ledger.regions.contains(last) {
             return Err(bad("that part of the history was undone".into()));
@@ -257,11 +336,7 @@ impl Node {
         let guest = guest_of(worker, &row, ledger.origin.clone());
         let mut span = Ledger::span_from(ledger.base.as_ref(), Arc::clone(&ledger.regions));
         span.last = Some(last);
-        let reader = Reader::new(store, log, span);
-        let journal = Journal::rehearsing(reader, self.payloads());
-        let rpc = Rpc::new(Arc::clone(self));
-        let given = self.give(&loaded.info, &guest)?;
-        let state = HostState::new(Arc::new(guest), journal, rpc, given, None);
+        let state = self.copy(&loaded, guest, log, span)?;
         let files = state.files.clone();
         let base = ledger.base.map(|base| (base.snapshot, None));
         self.make_room();
@@ -272,12 +347,7 @@ impl Node {
             version,
             files,
             regions: ledger.regions,
-            end: match outcome {
-                Ok((instance, None)) => Ok(instance),
-                // The log ends inside of an invocation, or with a failure that was repeated.
-                Ok((_, Some(open))) => Err(open.result.err().unwrap_or(Stopped::End)),
-                Err(stopped) => Err(stopped),
-            },
+            end: end_of(outcome),
         })
     }
 
@@ -314,6 +384,15 @@ impl Node {
             }
         }
         Ok(steps)
+    }
+}
+
+/// The instance at the end of a replay, or why there is none.
+fn end_of(outcome: Result<(Instance, Option<Resumed>), Stopped>) -> Result<Instance, Stopped> {
+    match outcome? {
+        (instance, None) => Ok(instance),
+        // The log ends inside of an invocation, or with a failure that was repeated.
+        (_, Some(open)) => Err(open.result.err().unwrap_or(Stopped::End)),
     }
 }
 

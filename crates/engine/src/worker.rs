@@ -11,11 +11,10 @@ use golem_model::oplog::{Suspended, UpdateMode};
 use golem_model::worker::{RowState, WorkerRow, WorkerStatus};
 use golem_model::{IdempotencyKey, LogId, OplogIndex, WorkerId};
 use golem_storage::store::Timer;
-use golem_storage::{Op, Seq, StoreError};
+use golem_storage::{Op, Seq};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::alive::{Admission, Alive, call_hash};
-use crate::checkpoint::Summary;
 use crate::control::RevertTo;
 use crate::error::WorkerError;
 use crate::host::{Source, any_ready, is_any_ready, parks_until};
@@ -260,8 +259,7 @@ impl Worker {
         };
         let row =
             WorkerRow::from_bytes(&stored.row).map_err(|error| self.damage(&error.to_string()))?;
-        let (ledger, checkpoint) = self
-            .read_ledger(stored.log)
+        let (ledger, checkpoint) = Ledger::newest(&self.node, stored.log)
             .map_err(|error| self.damage(&error.to_string()))?;
         let alive = Alive::from_ledger(&self.node, &self.id, row, stored.log, ledger);
         let mut alive = alive.map_err(|error| self.damage(&error.to_string()))?;
@@ -270,23 +268,6 @@ impl Worker {
         }
         self.alive = Some(alive);
         Ok(true)
-    }
-
-    /// What the log says, read from the newest checkpoint on.
-    fn read_ledger(&self, log: LogId) -> Result<(Ledger, Option<Summary>), StoreError> {
-        let store = self.node.store();
-        let shelf = self.node.checkpoints();
-        while let Some(summary) = shelf.newest(log) {
-            if let Some(ledger) = Ledger::read_after(store.as_ref(), log, &summary)? {
-                return Ok((ledger, Some(summary)));
-            }
-            shelf.refuse(
-                log,
-                OplogIndex(summary.index),
-                "a later part of the log undid it",
-            );
-        }
-        Ok((Ledger::read(store.as_ref(), log)?, None))
     }
 
     /// The worker, opened. Errors: `NotFound`, `Damaged`.

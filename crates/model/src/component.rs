@@ -10,6 +10,14 @@ use crate::ids::{ComponentId, ComponentVersion, Timestamp};
 use crate::namespace::Namespace;
 use crate::types::Export;
 
+/// Most initial files of a component version: a quarter of the nodes that a worker may have, their directories not counted.
+pub const INITIAL_FILES_MAX: usize = 4096;
+/// Most bytes of all initial files of a component version together. They are in memory while they are taken, and one blob
+/// holds one of them.
+pub const INITIAL_FILES_BYTES_MAX: usize = 64 << 20;
+/// Longest path of an initial file in bytes, as guests know it from Linux.
+pub const INITIAL_PATH_BYTES_MAX: usize = 1024;
+
 /// Whether workers of a component keep state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ComponentType {

@@ -4,10 +4,15 @@
 
 use std::time::Duration;
 
+use golem_model::component::{INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX, INITIAL_PATH_BYTES_MAX};
+
 /// Largest component that can be uploaded: the limit of the 1.1 executor, so that what is taken here runs there.
 pub const COMPONENT_BYTES_MAX: usize = 50 << 20;
+/// What an archive may have for one file beside its content: the two headers of a zip archive with its longest path in each.
+pub const FILES_ARCHIVE_ENTRY_BYTES_MAX: usize = 128 + 2 * INITIAL_PATH_BYTES_MAX;
 /// Largest archive of initial files: what it may hold unpacked, should nothing of it become smaller.
-pub const FILES_ARCHIVE_BYTES_MAX: usize = golem_engine::INITIAL_FILES_BYTES_MAX;
+pub const FILES_ARCHIVE_BYTES_MAX: usize =
+    INITIAL_FILES_BYTES_MAX + INITIAL_FILES_MAX * FILES_ARCHIVE_ENTRY_BYTES_MAX;
 /// What an upload may have beside the component and the initial files: names, boundaries, parts that are skipped.
 pub const UPLOAD_REST_BYTES_MAX: usize = 5 << 20;
 /// Largest upload.

@@ -21,6 +21,7 @@ pub(super) const AREAS: &[(&str, &str)] = &[
     ("DEP", "stub dependencies"),
     ("ENC", "encoding components"),
     ("EXP", "exports and imports"),
+    ("FIL", "initial files of components"),
     ("FUN", "names of functions"),
     ("GEN", "generated bindings"),
     ("MAN", "the manifest golem.yaml"),

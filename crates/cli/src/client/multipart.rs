@@ -23,14 +23,15 @@ impl Form {
         self.part(name, "", "text/plain; charset=utf-8", text.as_bytes())
     }
 
-    /// Adds a part of bytes.
-    pub(crate) fn file(self, name: &str, bytes: &[u8]) -> Self {
-        self.part(
-            name,
-            "; filename=\"component.wasm\"",
-            "application/octet-stream",
-            bytes,
-        )
+    /// Adds a part of bytes, as a file of this name.
+    pub(crate) fn file(self, name: &str, file: &str, bytes: &[u8]) -> Self {
+        let more = format!("; filename=\"{file}\"");
+        self.part(name, &more, "application/octet-stream", bytes)
+    }
+
+    /// Adds a part of JSON.
+    pub(crate) fn json(self, name: &str, text: &str) -> Self {
+        self.part(name, "", "application/json", text.as_bytes())
     }
 
     /// Names come from this program, so they need no escapes.
@@ -65,7 +66,7 @@ mod tests {
     fn parts_keep_their_order_and_bytes() {
         let (kind, body) = Form::new()
             .text("name", "a")
-            .file("component", &[0, 13, 10, 255])
+            .file("component", "component.wasm", &[0, 13, 10, 255])
             .finish();
         let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
         let expect = [

@@ -17,9 +17,10 @@ use super::plugin;
 use super::refs::ComponentArgs;
 use super::worker::{UpdateMode, update_workers};
 use crate::args::Global;
-use crate::client::Client;
+use crate::client::{Client, Code};
 use crate::error::{Failure, Outcome};
 use crate::exit;
+use crate::files::{Files, Source};
 use crate::manifest::{ComponentKind, Manifest};
 use crate::output::{Answer, Out};
 use crate::view::{ComponentView, TriedUpdates, component_table};
@@ -73,6 +74,7 @@ const ADD: &str = "Examples:
   golem-cli component add --component-name counter counter.wasm
   golem-cli component add --component-name counter --non-interactive counter.wasm   # or update it
   golem-cli component add --component-name counter     # the file that golem.yaml names
+  golem-cli component add --component-name counter --files assets:/data counter.wasm
 
 Exit codes of this command: 0 ok, 1 failed, 2 wrong command line";
 const UPDATE: &str = "Example:
@@ -137,6 +139,14 @@ struct Upload {
     /// Workers live until they are deleted [default of a new component]
     #[arg(long)]
     durable: bool,
+    /// A file or a whole folder that workers begin with, and its path in a worker: `SOURCE:/TARGET`, read-only, or
+    /// `SOURCE:/TARGET:read-write`; may be given again [default: what golem.yaml says when the file comes from there, else
+    /// what the version before had]
+    #[arg(long, value_name = "SOURCE:TARGET", value_parser = Source::from_flag)]
+    files: Vec<Source>,
+    /// Workers begin without files
+    #[arg(long, conflicts_with = "files")]
+    no_files: bool,
 }
 
 /// What is uploaded.
@@ -146,6 +156,18 @@ struct Uploading {
     kind: Option<ComponentType>,
     /// What they may do, as JSON, if it is said.
     capabilities: Option<String>,
+    /// What they begin with, if it is said.
+    files: Option<Files>,
+}
+
+impl Uploading {
+    fn code(&self) -> Code<'_> {
+        Code {
+            wasm: &self.wasm,
+            capabilities: self.capabilities.as_deref(),
+            files: self.files.as_ref(),
+        }
+    }
 }
 
 /// Options of `component add`.
@@ -281,14 +303,10 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
 
 fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
     let name = args.component_name.as_str();
-    let Uploading {
-        wasm,
-        kind,
-        capabilities,
-    } = args.upload.load(Some(name))?;
-    let capabilities = capabilities.as_deref();
+    let uploading = args.upload.load(Some(name))?;
+    let (kind, code) = (uploading.kind, uploading.code());
     let client = Client::new(global)?;
-    match client.add_component(name, kind.unwrap_or_default(), &wasm, capabilities) {
+    match client.add_component(name, kind.unwrap_or_default(), code) {
         Err(failure) if failure.exit == exit::CONFLICT => {
             let question = format!("Component {name} already exists. Do you want to update it?");
             if out.ask(&question) != Answer::Yes {
@@ -298,13 +316,8 @@ fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
                 .with_exit(exit::CONFLICT));
             }
             let old = client.find(&ComponentRef::Name(name.to_owned()))?;
-            let component = client.update_component(
-                old.versioned_component_id.component_id,
-                kind,
-                &wasm,
-                capabilities,
-            )?;
-            added(component, out);
+            let id = old.versioned_component_id.component_id;
+            added(client.update_component(id, kind, code)?, out);
         }
         component => added(component?, out),
     }
@@ -333,12 +346,8 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
         ComponentRef::Id(_) => None,
     };
     let client = Client::new(global)?;
-    let Uploading {
-        wasm,
-        kind,
-        capabilities,
-    } = args.upload.load(name)?;
-    let capabilities = capabilities.as_deref();
+    let uploading = args.upload.load(name)?;
+    let (kind, code) = (uploading.kind, uploading.code());
     let old = match &reference {
         ComponentRef::Name(name) => client
             .component_named(name)?
@@ -347,7 +356,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
     };
     match (old, name) {
         (Some(id), _) => {
-            let component = warned(client.update_component(id, kind, &wasm, capabilities)?, out);
+            let component = warned(client.update_component(id, kind, code)?, out);
             let view = ComponentView::from(&component);
             if !args.try_update_workers {
                 out.view(&view, |view| view.updated(|text| out.bold(text)));
@@ -366,7 +375,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
                 return Err(client.no_component(name));
             }
             added(
-                client.add_component(name, kind.unwrap_or_default(), &wasm, capabilities)?,
+                client.add_component(name, kind.unwrap_or_default(), code)?,
                 out,
             );
         }
@@ -431,6 +440,11 @@ impl Upload {
             (_, true) => Some(ComponentType::Durable),
             _ => None,
         };
+        let mut files = match (self.no_files, self.files.as_slice()) {
+            (true, _) => Some(Files::default()),
+            (false, []) => None,
+            (false, sources) => Some(Files::read(sources)?),
+        };
         let path = match &self.file {
             Some(file) => file.clone(),
             None => {
@@ -449,6 +463,9 @@ impl Upload {
                 }));
                 let declared = || serde_json::to_string(&component.capabilities).ok();
                 capabilities = capabilities.or_else(declared);
+                if files.is_none() {
+                    files = Some(Files::read(&component.files)?);
+                }
                 component.artefact().to_owned()
             }
         };
@@ -456,6 +473,7 @@ impl Upload {
             wasm: read(&path)?,
             kind,
             capabilities,
+            files,
         })
     }
 }

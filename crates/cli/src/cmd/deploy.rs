@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / deploy: brings every component of the manifest to the server: adds it, updates it, or leaves it alone when it
-//! is there already. In a manifest and built files, out a list. Never builds. Read next: `client.rs`.
+//! is there already. In a manifest, built components and initial files, out a list. Never builds. Read next: `client.rs`.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use golem_model::{ComponentId, component::ComponentType};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::component::warned;
 use crate::{
     args::Global,
     build::{self, BuildError},
-    client::Client,
+    client::{Client, Code},
     error::{Failure, Outcome},
+    files::Files,
+    hash::sha256,
     manifest::{Component, ComponentKind, Manifest},
     output::Out,
 };
@@ -69,16 +70,14 @@ impl Change {
 /// built stops everything.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     let manifest = Manifest::required(args.app.as_deref())?;
-    let mut files = Vec::new();
+    let mut read = Vec::new();
     for component in manifest.select(&args.components)? {
-        let path = component.artefact();
-        let wasm = std::fs::read(path).map_err(|source| not_built(component, source))?;
-        files.push((component, wasm));
+        read.push((component, Built::read(component)?));
     }
     let client = Client::new(global)?;
     let mut rows = Vec::new();
-    for (component, wasm) in files {
-        rows.push(upload(&client, component, &wasm, out)?);
+    for (component, built) in read {
+        rows.push(upload(&client, component, &built, out)?);
     }
     out.view(&rows, |rows| rows.iter().map(text).collect());
     Ok(())
@@ -86,9 +85,23 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
 
 /// Brings one component that is built to the server.
 pub(super) fn deploy(client: &Client, component: &Component, out: &Out) -> Result<Row, Failure> {
-    let wasm =
-        std::fs::read(component.artefact()).map_err(|source| not_built(component, source))?;
-    upload(client, component, &wasm, out)
+    upload(client, component, &Built::read(component)?, out)
+}
+
+/// What is uploaded of a component.
+struct Built {
+    wasm: Vec<u8>,
+    files: Files,
+}
+
+impl Built {
+    /// Errors: it was not built, its files cannot be read, those of [`Files::read`].
+    fn read(component: &Component) -> Result<Self, Failure> {
+        let wasm =
+            std::fs::read(component.artefact()).map_err(|source| not_built(component, source))?;
+        let files = Files::read(&component.files)?;
+        Ok(Self { wasm, files })
+    }
 }
 
 impl Row {
@@ -98,7 +111,13 @@ impl Row {
     }
 }
 
-fn upload(client: &Client, component: &Component, wasm: &[u8], out: &Out) -> Result<Row, Failure> {
+fn upload(
+    client: &Client,
+    component: &Component,
+    built: &Built,
+    out: &Out,
+) -> Result<Row, Failure> {
+    let Built { wasm, files } = built;
     let kind = match component.kind {
         ComponentKind::Durable => ComponentType::Durable,
         ComponentKind::Ephemeral => ComponentType::Ephemeral,
@@ -107,21 +126,26 @@ fn upload(client: &Client, component: &Component, wasm: &[u8], out: &Out) -> Res
     let _progress = out.progress(&format!("{}: upload and compile", component.name));
     let (deployed, change) = match client.component_named(&component.name)? {
         Some(old)
-            if old.wasm_hash == hash(wasm)
+            if old.wasm_hash == sha256(wasm)
                 && old.component_type == kind
-                && old.capabilities == component.capabilities =>
+                && old.capabilities == component.capabilities
+                && files.are(&old.files) =>
         {
             (old, Change::Unchanged)
         }
-        _ => match client.deploy_component(
-            &component.name,
-            kind,
-            wasm,
-            component.capabilities.as_ref(),
-        )? {
-            (deployed, true) => (warned(deployed, out), Change::Updated),
-            (deployed, false) => (warned(deployed, out), Change::Added),
-        },
+        _ => {
+            // `null` takes away what an earlier version has declared, as no files do: the manifest says all.
+            let capabilities = serde_json::to_string(&component.capabilities).unwrap_or_default();
+            let code = Code {
+                wasm,
+                capabilities: Some(&capabilities),
+                files: Some(files),
+            };
+            match client.deploy_component(&component.name, kind, code)? {
+                (deployed, true) => (warned(deployed, out), Change::Updated),
+                (deployed, false) => (warned(deployed, out), Change::Added),
+            }
+        }
     };
     Ok(Row {
         component_name: component.name.clone(),
@@ -142,16 +166,6 @@ fn text(row: &Row) -> String {
         row.short(),
         row.component_urn
     )
-}
-
-fn hash(wasm: &[u8]) -> String {
-    Sha256::digest(wasm)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 fn not_built(component: &Component, source: std::io::Error) -> Failure {

@@ -14,7 +14,7 @@ use std::{
 
 use golem_model::{component::ComponentType, suggest};
 use golem_server::CrashPoint;
-use golem_server::trial::{Code, Mode, Project, Scenario, Trial, replay};
+use golem_server::trial::{Beginning, Code, Mode, NewFile, Project, Scenario, Trial, replay};
 use golem_wit::bindgen::go::Style;
 
 use self::report::{Crashes, Report, Row, Run};
@@ -22,7 +22,8 @@ use crate::{
     build::{self, BuildError, Options, Unit},
     error::{Failure, Outcome},
     exit,
-    manifest::{ComponentKind, Manifest},
+    files::Files,
+    manifest::{Component, ComponentKind, Manifest},
     output::Out,
     scenario::{ScenarioError, Stories, read},
 };
@@ -143,29 +144,38 @@ impl Source {
     }
 
     fn codes(&self) -> Result<Vec<Code>, Failure> {
-        let files: Vec<(&str, ComponentKind, &Path)> = match self {
-            Self::Manifest(manifest) => {
-                let components = manifest.components.iter();
-                components
-                    .map(|one| (one.name.as_str(), one.kind, one.artefact()))
-                    .collect()
-            }
-            Self::Single(unit) => {
-                vec![(&unit.name, ComponentKind::Durable, &unit.component_wasm)]
-            }
+        let wasm = |name: &str, path: &Path| {
+            std::fs::read(path).map_err(|source| unreadable(name, path, source))
         };
-        let code = |(name, kind, path): (&str, ComponentKind, &Path)| {
-            let wasm = std::fs::read(path).map_err(|source| unreadable(name, path, source))?;
+        let of_manifest = |component: &Component| {
+            let files = Files::read(&component.files)?.into_each();
             Ok(Code {
-                name: name.to_owned(),
-                kind: match kind {
+                name: component.name.clone(),
+                kind: match component.kind {
                     ComponentKind::Durable => ComponentType::Durable,
                     ComponentKind::Ephemeral => ComponentType::Ephemeral,
                 },
-                wasm,
+                wasm: wasm(&component.name, component.artefact())?,
+                files: files
+                    .map(|(path, file)| NewFile {
+                        path,
+                        permissions: file.permissions,
+                        content: file.content,
+                    })
+                    .collect(),
+                capabilities: component.capabilities.clone(),
             })
         };
-        files.into_iter().map(code).collect()
+        match self {
+            Self::Manifest(manifest) => manifest.components.iter().map(of_manifest).collect(),
+            Self::Single(unit) => Ok(vec![Code {
+                name: unit.name.clone(),
+                kind: ComponentType::Durable,
+                wasm: wasm(&unit.name, &unit.component_wasm)?,
+                files: Vec::new(),
+                capabilities: None,
+            }]),
+        }
     }
 }
 
@@ -248,14 +258,17 @@ fn found(dir: &Path) -> Vec<PathBuf> {
 
 fn run_all(args: &Args, stories: &[Stories], codes: &[Code], out: &Out) -> Outcome {
     let code_dir = code_dir();
-    let mut projects: BTreeMap<BTreeMap<String, PathBuf>, Project> = BTreeMap::new();
+    let mut projects: BTreeMap<_, Project> = BTreeMap::new();
     let mut rows = Vec::new();
     for stories in stories {
         for scenario in &stories.scenarios {
-            let key = scenario.begins_with.clone();
+            let key = (scenario.begins_with.clone(), scenario.secrets.clone());
             if !projects.contains_key(&key) {
-                let older = older(&key)?;
-                let project = Project::open(codes.to_vec(), &older, &code_dir, args.seed)?;
+                let beginning = Beginning {
+                    older: older(&scenario.begins_with)?,
+                    secrets: scenario.secrets.clone(),
+                };
+                let project = Project::open(codes.to_vec(), &beginning, &code_dir, args.seed)?;
                 projects.insert(key.clone(), project);
             }
             let Some(project) = projects.get(&key) else {

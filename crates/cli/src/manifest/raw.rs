@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use golem_model::capabilities::Capabilities;
+use golem_model::component::FilePermissions;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -45,6 +46,18 @@ pub(crate) struct RawComponent {
     #[serde(default)]
     pub(crate) build: Vec<RawCommand>,
     pub(crate) capabilities: Option<Capabilities>,
+    #[serde(default)]
+    pub(crate) files: Vec<Spanned<RawFile>>,
+}
+
+/// A file or a folder that workers begin with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct RawFile {
+    pub(crate) source_path: PathBuf,
+    pub(crate) target_path: String,
+    #[serde(default)]
+    pub(crate) permissions: FilePermissions,
 }
 
 /// Where the bindings go and what they are called.
@@ -143,7 +156,6 @@ pub(crate) const FOREIGN_KEYS: &[(&str, &str)] = &[
         "clean",
         "leave it out: everything that can be made again is in `tempDir`",
     ),
-    ("files", "leave it out: initial files are not supported"),
     ("sources", "leave it out: the commands run every time"),
     ("targets", "leave it out: the commands run every time"),
 ];

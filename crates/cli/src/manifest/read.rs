@@ -14,8 +14,12 @@ use serde_saphyr::Spanned;
 
 use super::{
     ManifestError,
-    raw::{BindingStyle, ComponentKind, DependencyKind, FOREIGN_KEYS, Raw, RawComponent, VERSION},
+    raw::{
+        BindingStyle, ComponentKind, DependencyKind, FOREIGN_KEYS, Raw, RawComponent, RawFile,
+        VERSION,
+    },
 };
+use crate::files::{self, Source};
 
 /// The name of the file.
 const FILE: &str = "golem.yaml";
@@ -56,6 +60,8 @@ pub(crate) struct Component {
     pub(crate) kind: ComponentKind,
     /// What its workers may do; `None`: it does not say.
     pub(crate) capabilities: Option<Capabilities>,
+    /// The files that its workers begin with.
+    pub(crate) files: Vec<Source>,
     /// Commands that build it; empty: Go builds it.
     pub(crate) commands: Vec<ExternalCommand>,
     /// The components that it calls, sorted.
@@ -260,10 +266,7 @@ impl Reader {
         .into_iter()
         .flatten()
         {
-            let leaves = path
-                .components()
-                .any(|part| !matches!(part, Part::Normal(_) | Part::CurDir));
-            if leaves || path.as_os_str().is_empty() {
+            if leaves(path) {
                 return Err(value(
                     format!(
                         "component `{name}`: the path `{}` leads out of the project",
@@ -286,6 +289,11 @@ impl Reader {
                 &help,
             ));
         }
+        let files = raw
+            .files
+            .iter()
+            .map(|file| self.file(name, file, root))
+            .collect::<Result<Vec<_>, ManifestError>>()?;
         let commands = raw
             .build
             .iter()
@@ -336,9 +344,58 @@ impl Reader {
             linked_wasm: linked.map(|path| root.join(path)),
             kind: raw.component_type,
             capabilities: raw.capabilities.clone(),
+            files,
             commands,
             calls,
             error_results: BTreeSet::new(),
+        })
+    }
+
+    /// What workers of the component `name` begin with.
+    fn file(
+        &self,
+        name: &str,
+        spanned: &Spanned<RawFile>,
+        root: &Path,
+    ) -> Result<Source, ManifestError> {
+        let raw = &spanned.value;
+        let value = |why: String, help: &str| ManifestError::Value {
+            at: self.at(spanned),
+            why: format!("component `{name}`: {why}"),
+            help: help.to_owned(),
+        };
+        let shown = raw.source_path.display();
+        let scheme = raw
+            .source_path
+            .to_str()
+            .and_then(|text| text.split_once(':'));
+        if scheme.is_some_and(|(scheme, _)| matches!(scheme, "http" | "https" | "file")) {
+            return Err(value(
+                format!("the initial file `{shown}` is named by a URL"),
+                "put it into the project and give its path: what is deployed then follows from the project alone",
+            ));
+        }
+        if leaves(&raw.source_path) {
+            return Err(value(
+                format!("the path `{shown}` leads out of the project"),
+                "give a path below the directory of golem.yaml",
+            ));
+        }
+        let target = files::target(&raw.target_path).map_err(|why| {
+            value(
+                format!("the path `{}` {why}", raw.target_path),
+                "give the absolute path in the worker, such as `/etc/app.conf`",
+            )
+        })?;
+        let normal = raw
+            .source_path
+            .components()
+            .filter(|part| *part != Part::CurDir);
+        Ok(Source {
+            root: root.to_owned(),
+            path: normal.collect(),
+            target,
+            permissions: raw.permissions,
         })
     }
 
@@ -373,6 +430,12 @@ impl Reader {
             message: error.to_string(),
         }
     }
+}
+
+/// Whether a path is none below the directory that it starts from.
+fn leaves(path: &Path) -> bool {
+    let mut parts = path.components();
+    path.as_os_str().is_empty() || parts.any(|part| !matches!(part, Part::Normal(_) | Part::CurDir))
 }
 
 /// The components that `caller` calls with typed errors.
@@ -519,6 +582,7 @@ fn split(text: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use golem_model::Coded as _;
+    use golem_model::component::FilePermissions;
 
     use super::*;
 
@@ -623,6 +687,7 @@ dependencies:
             inside("componentType: ephemeral", ""),
             inside("compose: true\n    linkedWasm: b.wasm", ""),
             inside("build: [{ command: make, dir: d, mkdirs: [m] }]", ""),
+            inside("files: []", ""),
         ] {
             assert!(read(&text).is_ok(), "{text}");
         }
@@ -641,7 +706,6 @@ dependencies:
             inside("defaultProfile: p", ""),
             inside("customCommands: {}", ""),
             inside("clean: [x]", ""),
-            inside("files: []", ""),
             inside("build: [{ command: make, sources: [a] }]", ""),
             inside("build: [{ command: make, targets: [a] }]", ""),
         ] {
@@ -651,6 +715,66 @@ dependencies:
             let mut known = FOREIGN_KEYS.iter();
             assert!(known.any(|(_, what)| hint.contains(what)), "{text}: {hint}");
         }
+    }
+
+    #[test]
+    fn initial_files_are_named_by_source_and_target() {
+        let with = |files: &str| {
+            read(&format!(
+                "components:\n  a:\n    sourceWit: w\n    files:\n    - {files}\n"
+            ))
+        };
+        let mut manifest =
+            with("{ sourcePath: ./assets, targetPath: /data/, permissions: read-write }").unwrap();
+        let files = manifest.components.remove(0).files;
+        let [file] = files.as_slice() else {
+            panic!("{files:?}");
+        };
+        assert_eq!(file.whole(), Path::new("root/assets"));
+        assert_eq!(file.target, "/data");
+        assert_eq!(file.permissions, FilePermissions::ReadWrite);
+        assert!(file.holds(Path::new("root/assets/x")));
+        assert!(!file.holds(Path::new("root/assets.txt")));
+        let check = |files: &str, code: &str, message: &str, hint: &str| {
+            let error = with(files).unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.to_string().contains(message), "{error}");
+            assert!(error.hint().unwrap().contains(hint), "{:?}", error.hint());
+        };
+        for out in ["../x", "/x", "a/../../x", "''"] {
+            let file = format!("{{ sourcePath: {out}, targetPath: /x }}");
+            check(&file, "MAN-006", "golem.yaml:5", "below the directory");
+        }
+        check(
+            "{ sourcePath: 'https://a.example/x', targetPath: /x }",
+            "MAN-006",
+            "URL",
+            "into the project",
+        );
+        check(
+            "{ sourcePath: x, targetPath: y }",
+            "MAN-006",
+            "does not begin with `/`",
+            "absolute",
+        );
+        check(
+            "{ sourcePath: x, targetPath: /a/../y }",
+            "MAN-006",
+            "`..`",
+            "absolute",
+        );
+        check(
+            "{ sourcePath: x, targetPath: /y, permissions: all }",
+            "MAN-003",
+            "golem.yaml:5",
+            "manifest.md",
+        );
+        check(
+            "{ sourcePath: x, target: /y }",
+            "MAN-004",
+            "golem.yaml:5",
+            "`targetPath`",
+        );
     }
 
     #[test]

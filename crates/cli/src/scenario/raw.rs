@@ -24,6 +24,8 @@ pub(crate) struct RawScenario {
     #[serde(default)]
     pub(crate) begins_with: BTreeMap<String, PathBuf>,
     #[serde(default)]
+    pub(crate) secrets: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
     pub(crate) workers: BTreeMap<String, Spanned<RawWorker>>,
     #[serde(default)]
     pub(crate) http: Vec<Spanned<RawRule>>,

@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use golem_model::capabilities::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, check_secret_name};
 use golem_model::{Coded as _, Timestamp, duration::parse_duration, oplog::UpdateMode, suggest};
 use golem_server::trial::{Action, Call, Expected, Method, Mocked, Scenario, Step, WorkerOf};
 use serde_saphyr::Spanned;
@@ -98,6 +99,23 @@ impl Reader<'_> {
         for name in raw.begins_with.keys() {
             self.component(spanned, name)?;
         }
+        let mut secrets = BTreeMap::new();
+        for (name, value) in &raw.secrets {
+            let bytes = value.value.len();
+            if !(SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&bytes) || value.value.contains('\0')
+            {
+                let why = format!("the secret `{name}` cannot have this value of {bytes} bytes");
+                let help = format!(
+                    "a value is text of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes, as on a server"
+                );
+                return Err(self.value(value, why, &help));
+            }
+            if let Err(error) = check_secret_name(name) {
+                let help = error.hint().unwrap_or_default();
+                return Err(self.value(value, error.to_string(), &help));
+            }
+            secrets.insert(name.clone(), value.value.clone());
+        }
         let mut workers = BTreeMap::new();
         for (name, worker) in &raw.workers {
             workers.insert(name.clone(), self.worker(name, worker)?);
@@ -119,6 +137,7 @@ impl Reader<'_> {
                 .iter()
                 .map(|(name, path)| (name.clone(), self.root.join(path)))
                 .collect(),
+            secrets,
             http: http.collect::<Read<_>>()?,
             steps,
             workers,

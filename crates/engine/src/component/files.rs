@@ -6,18 +6,15 @@
 use std::collections::BTreeSet;
 
 use golem_model::capabilities::Capabilities;
-use golem_model::component::{FilePermissions, InitialFile};
+use golem_model::component::{
+    FilePermissions, INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX, INITIAL_PATH_BYTES_MAX,
+    InitialFile,
+};
 use golem_storage::Blobs;
 
 use crate::error::ComponentError;
 
-/// Most initial files of a component version: a quarter of the nodes that a worker may have, their directories not counted.
-pub const INITIAL_FILES_MAX: usize = 4096;
-/// Most bytes of all initial files of a component version together. They are in memory while they are taken, and one blob
-/// holds one of them.
-pub const INITIAL_FILES_BYTES_MAX: usize = 64 << 20;
-/// Longest path of an initial file, and longest part of it, in bytes: as guests know them from Linux.
-const PATH_BYTES_MAX: usize = 1024;
+/// Longest part of the path of an initial file, in bytes: as guests know it from Linux.
 const PART_BYTES_MAX: usize = 255;
 
 /// A version of a component, as it is uploaded.
@@ -117,7 +114,7 @@ fn check(files: &[NewFile]) -> Result<(), ComponentError> {
         let Some(rest) = file.path.strip_prefix('/') else {
             return Err(bad("it does not begin with `/`"));
         };
-        if file.path.len() > PATH_BYTES_MAX {
+        if file.path.len() > INITIAL_PATH_BYTES_MAX {
             return Err(bad("it is longer than 1024 bytes"));
         }
         if file.path.contains('\0') {

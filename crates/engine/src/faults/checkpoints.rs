@@ -237,3 +237,38 @@ async fn recovery_reads_the_tail_only() {
         "{took:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_a_worker_that_is_away_are_read_from_a_checkpoint_on() {
+    /// Far below the history, far above what stands behind a checkpoint here.
+    const TAIL_MAX: u64 = 100;
+    let mut gym = Gym::new(1, 1).await;
+    gym.number("w", "work", vec![Value::U32(400)]).await;
+    evict(&gym, "neighbour").await;
+    gym.number("w", "add", vec![Value::U64(9)]).await;
+    gym.crash().await;
+    let look = async |gym: &Gym| {
+        let before = gym.node.figures();
+        let found = gym.node.list_files(&gym.worker("w"), "/").await.unwrap();
+        assert_eq!(found, []);
+        let now = gym.node.figures();
+        (
+            now.replayed - before.replayed,
+            now.checkpoints.used - before.checkpoints.used,
+        )
+    };
+    let (replayed, used) = look(&gym).await;
+    assert!((1..TAIL_MAX).contains(&replayed), "{replayed} entries");
+    assert_eq!(used, 1);
+    // One that cannot be read is no harm: then it is the whole history.
+    for file in files(&gym) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let (replayed, used) = look(&gym).await;
+    assert!(replayed > 400, "{replayed} entries");
+    assert_eq!(used, 0);
+    assert_eq!(gym.number("w", "get", vec![]).await, 9);
+}

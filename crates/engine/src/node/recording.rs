@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use golem_model::capabilities::{Capabilities, EnvSource, SecretName};
 use golem_model::component::{ComponentType, FilePermissions, VersionedComponentId};
 use golem_model::oplog::OplogEntry;
 use golem_model::recording::{RECORDING_BYTES_MAX, RecordedFile, Recording, blob_of};
@@ -16,6 +17,7 @@ use super::Node;
 use crate::component::files::{Declared, NewFile, Upload};
 use crate::error::WorkerError;
 use crate::limits::check_bytes;
+use crate::redact::mark;
 use crate::rehearse::Rehearsal;
 
 /// Entries that are read at once.
@@ -94,12 +96,14 @@ impl Node {
     }
 
     /// Repeats a recording with other code, on a node that knows nothing of it yet. Nothing is sent. The code becomes the next
-    /// version of the component, the worker one of this node that does not run. Errors: `Damaged`, `Component`, and those of
+    /// version of the component, which declares `capabilities`, the worker one of this node that does not run. Values of secrets
+    /// are what a log shows in their place, so that what was recorded fits. Errors: `Damaged`, `Component`, and those of
     /// [`Node::rehearse`].
     pub async fn rehearse_recording(
         self: &Arc<Self>,
         recording: Recording,
         wasm: Vec<u8>,
+        capabilities: Option<Capabilities>,
     ) -> Result<Rehearsal, WorkerError> {
         let id = uuid::Uuid::from_slice(&recording.component);
         let id = ComponentId(id.unwrap_or_default());
@@ -127,7 +131,7 @@ impl Node {
         let upload = Upload {
             wasm,
             files: Some(files.collect()),
-            declared: Declared::Same,
+            declared: Declared::Now(capabilities.map(without_secrets)),
         };
         {
             // It is compiled on another thread.
@@ -140,6 +144,16 @@ impl Node {
         crate::oplog::fork::adopt(self, &worker, row, &recording.entries).await?;
         self.rehearse(&worker, Some(version), None).await
     }
+}
+
+/// The same with what a log shows of a secret in the place of its value.
+fn without_secrets(mut capabilities: Capabilities) -> Capabilities {
+    for source in capabilities.env.values_mut() {
+        if let EnvSource::Secret(SecretName { secret }) = source {
+            *source = EnvSource::Plain(mark(secret));
+        }
+    }
+    capabilities
 }
 
 fn damaged(worker: &WorkerId, detail: String) -> WorkerError {

@@ -17,6 +17,7 @@ use super::reader::{BATCH_BYTES, BATCH_ENTRIES, Span};
 use super::regions::Regions;
 use crate::checkpoint::Summary;
 use crate::host::Origin;
+use crate::node::Node;
 
 /// An invocation that has started and not ended.
 #[derive(Debug, Clone)]
@@ -91,6 +92,19 @@ impl Ledger {
     /// Reads the whole log. All entries must be durable.
     pub(crate) fn read(store: &dyn Store, log: LogId) -> Result<Self, StoreError> {
         Self::read_to(store, log, None)
+    }
+
+    /// What the log says, read from the newest checkpoint on that the log has not undone; without one, all of it.
+    pub(crate) fn newest(node: &Node, log: LogId) -> Result<(Self, Option<Summary>), StoreError> {
+        let (store, shelf) = (node.store(), node.checkpoints());
+        while let Some(summary) = shelf.newest(log) {
+            if let Some(ledger) = Self::read_after(store.as_ref(), log, &summary)? {
+                return Ok((ledger, Some(summary)));
+            }
+            let index = OplogIndex(summary.index);
+            shelf.refuse(log, index, "a later part of the log undid it");
+        }
+        Ok((Self::read(store.as_ref(), log)?, None))
     }
 
     /// Reads the log behind a checkpoint that says what stands before it. `None`: a later jump undid a part of that, so the

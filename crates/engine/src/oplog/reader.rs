@@ -11,6 +11,8 @@ use golem_model::{LogId, OplogIndex};
 use golem_storage::{Store, StoreError};
 
 use super::regions::Regions;
+use crate::checkpoint::Summary;
+use crate::metrics::Count;
 
 /// Entries of one read: enough that the store's cost per read vanishes, few enough to stay in the cache.
 pub(super) const BATCH_ENTRIES: usize = 1024;
@@ -44,6 +46,16 @@ impl Span {
             pending: BTreeMap::new(),
             lines: 0,
             salt: 0,
+        }
+    }
+
+    /// What stands behind a checkpoint. Nothing was pending when that was taken.
+    pub(crate) fn after(summary: &Summary, regions: Arc<Regions>) -> Self {
+        Self {
+            first: OplogIndex(summary.index).next(),
+            lines: summary.lines,
+            salt: summary.salt,
+            ..Self::whole(regions)
         }
     }
 }
@@ -82,13 +94,15 @@ pub(crate) struct Reader {
     batch: VecDeque<Item>,
     /// The entry that was peeked at and not taken.
     front: Option<(OplogIndex, Event)>,
+    /// Counts what is read.
+    replayed: Arc<Count>,
     /// What was passed so far.
     pub(crate) seen: Seen,
 }
 
 impl Reader {
-    /// A reader of `span` of `log`. All its entries must be durable.
-    pub(crate) fn new(store: Arc<dyn Store>, log: LogId, span: Span) -> Self {
+    /// A reader of `span` of `log`, which counts its entries in `replayed`. All of them must be durable.
+    pub(crate) fn new(store: Arc<dyn Store>, log: LogId, span: Span, replayed: Arc<Count>) -> Self {
         Self {
             store,
             log,
@@ -97,6 +111,7 @@ impl Reader {
             regions: span.regions,
             batch: VecDeque::new(),
             front: None,
+            replayed,
             seen: Seen {
                 pending: span.pending,
                 lines: span.lines,
@@ -148,6 +163,7 @@ impl Reader {
                 .ok_or_else(|| self.corrupt("an entry of a newer format".into()))?;
             let index = self.next;
             self.next = index.next();
+            self.replayed.add();
             match self.regions.at(index).copied() {
                 None => self.batch.push_back(Item::Entry(index, event)),
                 Some(region) => {

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use flate2::bufread::DeflateDecoder;
-use golem_engine::{INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX, NewFile};
-use golem_model::component::{FilePermissions, FilesPermissions};
+use golem_engine::NewFile;
+use golem_model::component::{
+    FilePermissions, FilesPermissions, INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX,
+};
 use rawzip::{CompressionMethod, ZipArchive, ZipFileHeaderRecord, ZipSliceArchive};
 
 use super::error::RequestError;

@@ -96,6 +96,11 @@ fn families(seen: Figures, requests: Vec<(Option<u16>, DurationsSeen)>) -> Vec<F
             durations(seen.activations),
         ),
         Family(
+            "golem_replayed_entries_total",
+            "Entries of oplogs that were read to bring instances, or copies of workers, to where they are",
+            Counter(seen.replayed),
+        ),
+        Family(
             "golem_instances_evicted_idle_total",
             "Instances without work that left memory",
             Counter(seen.evicted_idle),

@@ -2,7 +2,7 @@
 //! THE DOOR / trial/error: what can be wrong in a trial, and why there is none. In: what the engine said. Out: sentences with
 //! codes and hints (`TST-…`). Never knows file and line; the command line adds them. Read next: `run.rs`.
 
-use golem_engine::{ComponentError, StartError};
+use golem_engine::{ComponentError, SecretError, StartError};
 use golem_model::Coded;
 use golem_storage::StoreError;
 
@@ -16,6 +16,13 @@ pub enum TrialError {
         name: String,
         /// Why.
         source: ComponentError,
+    },
+    /// A scenario gives a secret that no server would take.
+    #[error("a scenario has a secret that cannot be one")]
+    Secret {
+        /// Why.
+        #[from]
+        source: SecretError,
     },
     /// The system gives no threads, no memory or no directory.
     #[error("the system does not give what a test needs: {0}")]
@@ -48,12 +55,17 @@ impl Coded for TrialError {
             Self::Store(error) => error.code(),
             Self::Recording(_) => "TST-003",
             Self::OtherProject { .. } => "TST-004",
+            Self::Secret { .. } => "TST-005",
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::Component { source, .. } => source.hint(),
+            Self::Secret { .. } => Some(
+                "a value has 8 bytes to 64 KiB of text, a name letters, digits, `-`, `_` and `.`"
+                    .into(),
+            ),
             Self::System(_) => {
                 Some("check free disk space and the limits of open files: ulimit -n".into())
             }
@@ -170,6 +182,8 @@ pub enum Wrong {
         expected: u64,
         /// Requests that no rule answered.
         refused: Vec<String>,
+        /// Requests that the capabilities of their components do not allow.
+        undeclared: Vec<String>,
     },
     /// A request had more effects than in the plain run.
     #[error("`{request}` had {found} effects outside, {plain} when nothing goes wrong")]
@@ -213,6 +227,16 @@ pub enum Wrong {
         /// The worker.
         worker: String,
     },
+    /// A component refers to a secret that the scenario does not give.
+    #[error(
+        "the component `{component}` refers to the secret `{secret}`, and the scenario has none of that name"
+    )]
+    NoSecret {
+        /// The component.
+        component: String,
+        /// The secret.
+        secret: String,
+    },
     /// A step cannot be understood by the component that it is about.
     #[error("{detail}")]
     Step {
@@ -249,6 +273,7 @@ impl Coded for Wrong {
             Self::NoPromise { .. } => "TST-024",
             Self::Step { .. } => "TST-025",
             Self::Node { .. } => "TST-026",
+            Self::NoSecret { .. } => "TST-027",
         }
     }
 
@@ -282,6 +307,9 @@ impl Coded for Wrong {
                     .into()
             }
             Self::Http { .. } => "if the component is right, change `expect-status` and `expect`".into(),
+            Self::Sent { undeclared, .. } if !undeclared.is_empty() => {
+                format!("`capabilities.network.allow` of the component does not allow {}", undeclared.join(", "))
+            }
             Self::Sent { refused, .. } if refused.is_empty() => {
                 "requests with one `idempotency-key` header count once, every other request counts"
                     .into()
@@ -309,6 +337,9 @@ impl Coded for Wrong {
                     .into()
             }
             Self::Step { hint, .. } => return hint.clone(),
+            Self::NoSecret { secret, .. } => {
+                format!("give the scenario a value that is none: `secrets: {{ {secret}: not-a-real-key }}`")
+            }
             Self::Node { .. } => "please report it with the scenario".into(),
         })
     }

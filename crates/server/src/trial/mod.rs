@@ -15,7 +15,8 @@ mod steps;
 
 pub use error::{TrialError, Wrong};
 pub use everywhere::Everywhere;
-pub use project::{Code, Project};
+pub use golem_engine::NewFile;
+pub use project::{Beginning, Code, Project};
 pub use replay::{Replay, replay};
 pub use run::{Failed, Mode, Trial};
 pub use script::{Action, Call, Expected, Method, Mocked, Scenario, Step, WorkerOf};

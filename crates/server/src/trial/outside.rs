@@ -29,6 +29,7 @@ struct Seen {
     effects: Effects,
     keys: BTreeSet<(String, Vec<u8>)>,
     refused: BTreeSet<String>,
+    undeclared: BTreeSet<String>,
 }
 
 impl Outside {
@@ -72,6 +73,11 @@ impl Outside {
         self.seen().refused.iter().cloned().collect()
     }
 
+    /// Requests that the capabilities of their components do not allow.
+    pub(super) fn undeclared(&self) -> Vec<String> {
+        self.seen().undeclared.iter().cloned().collect()
+    }
+
     fn rule(&self, method: &str, url: &str) -> Option<&Mocked> {
         self.rules
             .iter()
@@ -86,6 +92,15 @@ impl Outside {
     }
 }
 
+/// Scheme, host and path of a request.
+fn url(request: &HttpRequest) -> String {
+    let authority = request.authority.as_deref().unwrap_or_default();
+    format!(
+        "{}://{authority}{}",
+        request.scheme, request.path_with_query
+    )
+}
+
 fn matches(rule: &Method, method: &str, url: &str) -> bool {
     let same = match rule.url.strip_suffix('*') {
         Some(start) => url.starts_with(start),
@@ -96,11 +111,7 @@ fn matches(rule: &Method, method: &str, url: &str) -> bool {
 
 impl NetworkDouble for Outside {
     fn answer(&self, request: &HttpRequest) -> Option<HttpResponse> {
-        let authority = request.authority.as_deref().unwrap_or_default();
-        let url = format!(
-            "{}://{authority}{}",
-            request.scheme, request.path_with_query
-        );
+        let url = url(request);
         let asked = format!("{} {url}", request.method);
         let Some(rule) = self.rule(&request.method, &url) else {
             self.seen().refused.insert(asked);
@@ -124,6 +135,11 @@ impl NetworkDouble for Outside {
             body: rule.body.clone().into_bytes(),
             trailers: None,
         })
+    }
+
+    fn undeclared(&self, request: &HttpRequest) {
+        let asked = format!("{} {}", request.method, url(request));
+        self.seen().undeclared.insert(asked);
     }
 }
 

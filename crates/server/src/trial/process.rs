@@ -39,6 +39,8 @@ pub(super) struct Start<'a> {
     pub(super) store: MemStore,
     pub(super) blobs: Arc<Blobs>,
     pub(super) code_dir: &'a Path,
+    /// The file with the key of secrets.
+    pub(super) secret_key: &'a Path,
     /// For everything else on disk; of this trial alone.
     pub(super) dir: &'a Path,
     pub(super) time: Arc<ManualTime>,
@@ -102,6 +104,7 @@ impl Process {
         let mut config = NodeConfig::new(start.code_dir.to_owned());
         config.files_dir = start.dir.join("files");
         config.checkpoints_dir = start.dir.join("checkpoints");
+        start.secret_key.clone_into(&mut config.secret_key);
         config.clock = Clock::Manual(Arc::clone(&start.time));
         config.chance = Chance::Seeded(start.chance);
         config.double = Some(start.outside);

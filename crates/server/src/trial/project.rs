@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use golem_engine::{ManualTime, Seeded};
-use golem_model::ComponentId;
+use golem_engine::{ManualTime, NewFile, SECRET_KEY_FILE, Seeded, Upload};
+use golem_model::capabilities::Capabilities;
 use golem_model::component::ComponentType;
+use golem_model::{ComponentId, Namespace};
 use golem_storage::mem::MemSnapshot;
 use golem_storage::{Blobs, MemStore};
 
 use super::error::TrialError;
 use super::outside::Outside;
 use super::process::{Process, Start};
+use super::script::Scenario;
 
 /// Files of compiled code that are kept between runs: some projects with some components each.
 const CODE_FILES_MAX: usize = 64;
@@ -30,6 +32,19 @@ pub struct Code {
     pub kind: ComponentType,
     /// The component.
     pub wasm: Vec<u8>,
+    /// What its workers begin with.
+    pub files: Vec<NewFile>,
+    /// What it may do; `None`: it does not say.
+    pub capabilities: Option<Capabilities>,
+}
+
+/// What the trials of a project begin with, beside its components.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Beginning {
+    /// Other code than what was built, by component.
+    pub older: BTreeMap<String, Vec<u8>>,
+    /// Values of secrets.
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// See the module's header.
@@ -45,12 +60,12 @@ pub struct Project {
 }
 
 impl Project {
-    /// Takes the components of a project; those in `older` begin with that code instead. Compiled code is kept in `code_dir`,
+    /// Takes the components of a project, with the capabilities that they declare. Compiled code is kept in `code_dir`,
     /// which must not be writable by others. Takes seconds where a component was not compiled before. Errors: `Component`,
-    /// `System`, and those of starting a node. Random bytes in trials follow from `seed`.
+    /// `Secret`, `System`, and those of starting a node. Random bytes in trials follow from `seed`.
     pub fn open(
         codes: Vec<Code>,
-        older: &BTreeMap<String, Vec<u8>>,
+        beginning: &Beginning,
         code_dir: &Path,
         seed: u64,
     ) -> Result<Self, TrialError> {
@@ -72,17 +87,26 @@ impl Project {
             store: MemStore::new(),
             blobs: Arc::clone(&project.blobs),
             code_dir: &project.code_dir,
+            secret_key: &project.secret_key(),
             dir: &trial,
             time: ManualTime::new(0),
             chance: Seeded::new(seed),
             outside: Outside::new(&[]),
         })?;
+        for (name, value) in &beginning.secrets {
+            let at = Namespace::default();
+            process.node.set_secret(&at, name, value.as_bytes())?;
+        }
         for code in &project.codes {
-            let wasm = older.get(&code.name).unwrap_or(&code.wasm).clone();
+            let wasm = beginning.older.get(&code.name).unwrap_or(&code.wasm);
             let id = id_of(&code.name);
+            let upload = Upload {
+                files: Some(code.files.clone()),
+                ..Upload::declaring(wasm.clone(), code.capabilities.clone())
+            };
             let upload = process
                 .node
-                .create_component_as(id, &code.name, code.kind, wasm);
+                .create_component_as(id, &code.name, code.kind, upload);
             let made = process
                 .work(upload)
                 .map_err(|source| TrialError::Component {
@@ -102,6 +126,19 @@ impl Project {
     pub(super) fn is_ephemeral(&self, component: &str) -> bool {
         let code = self.codes.iter().find(|code| code.name == component);
         code.is_some_and(|code| code.kind == ComponentType::Ephemeral)
+    }
+
+    /// A secret that a component refers to and a scenario does not give.
+    pub(super) fn missing_secret(&self, component: &str, scenario: &Scenario) -> Option<String> {
+        let code = self.codes.iter().find(|code| code.name == component)?;
+        let mut names = code.capabilities.iter().flat_map(Capabilities::secrets);
+        let missing = names.find(|name| !scenario.secrets.contains_key(*name));
+        missing.map(str::to_owned)
+    }
+
+    /// The file with the key of the secrets: the same for all trials, whose stores begin with what it has sealed.
+    pub(super) fn secret_key(&self) -> PathBuf {
+        self.dir.join(SECRET_KEY_FILE)
     }
 
     /// A store that has the components and nothing else.

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use golem_engine::{ManualTime, RehearsalEnd, Seeded};
+use golem_engine::{ManualTime, RehearsalEnd, SECRET_KEY_FILE, Seeded};
 use golem_model::recording::Recording;
 use golem_storage::{Blobs, MemStore};
 
@@ -55,6 +55,7 @@ pub fn replay(
         store: MemStore::new(),
         blobs: Arc::new(Blobs::open(dir.join("blobs"))?),
         code_dir,
+        secret_key: &dir.join(SECRET_KEY_FILE),
         dir: &dir,
         time: ManualTime::new(recording.at.saturating_mul(1_000)),
         chance: Seeded::new(0),
@@ -67,9 +68,10 @@ pub fn replay(
         diverged: None,
         failed: None,
     };
-    let rehearse = process
-        .node
-        .rehearse_recording(recording, code.wasm.clone());
+    let rehearse =
+        process
+            .node
+            .rehearse_recording(recording, code.wasm.clone(), code.capabilities.clone());
     let now = process.now();
     let rehearsed = process.wait(now, rehearse);
     process.end();

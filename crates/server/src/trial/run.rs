@@ -277,6 +277,7 @@ impl Running<'_> {
             store,
             blobs: Arc::clone(&self.project.blobs),
             code_dir: &self.project.code_dir,
+            secret_key: &self.project.secret_key(),
             dir: &self.dir,
             time: Arc::clone(&self.time),
             chance: Arc::clone(&self.chance),

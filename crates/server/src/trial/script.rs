@@ -20,6 +20,8 @@ pub struct Scenario {
     pub now: u64,
     /// Components that begin with other code than what was just built.
     pub begins_with: BTreeMap<String, PathBuf>,
+    /// Values of secrets, by name: none of them is a real one.
+    pub secrets: BTreeMap<String, String>,
     /// Its workers by the names that steps use.
     pub workers: BTreeMap<String, WorkerOf>,
     /// What the network answers, first match first.

@@ -96,6 +96,12 @@ impl Running<'_> {
     pub(super) fn set_up(&mut self) -> Result<(), Stop> {
         let scenario = self.scenario;
         for (on, worker) in &scenario.workers {
+            if let Some(secret) = self.project.missing_secret(&worker.component, scenario) {
+                return Err(Stop::Wrong(Wrong::NoSecret {
+                    component: worker.component.clone(),
+                    secret,
+                }));
+            }
             if self.project.is_ephemeral(&worker.component) {
                 // It lives for one invocation.
                 continue;
@@ -447,6 +453,7 @@ impl Running<'_> {
             found,
             expected,
             refused: self.outside.refused(),
+            undeclared: self.outside.undeclared(),
         }
         .into())
     }

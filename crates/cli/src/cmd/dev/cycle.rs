@@ -284,7 +284,14 @@ fn affected(manifest: &Manifest, chosen: &[String], work: &Work) -> Result<Vec<S
     };
     let mut found: BTreeSet<&str> = BTreeSet::new();
     for file in files {
+        let begins = |component: &&Component| component.files.iter().any(|one| one.holds(file));
+        let beginning: Vec<&Component> = manifest.components.iter().filter(begins).collect();
+        found.extend(beginning.iter().map(|component| component.name.as_str()));
         let Some(owner) = owner(manifest, file) else {
+            // Shared code is the last thing that somebody lets workers begin with.
+            if !beginning.is_empty() && file.extension().is_none_or(|end| end != "go") {
+                continue;
+            }
             return Ok(names(&chosen));
         };
         found.insert(&owner.name);
@@ -331,8 +338,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let text = "components:
   one: { sourceWit: c/one/wit }
-  two: { sourceWit: c/two/wit }
-  three: { sourceWit: c/three/wit }
+  two: { sourceWit: c/two/wit, files: [{ sourcePath: assets, targetPath: /a }] }
+  three: { sourceWit: c/three/wit, files: [{ sourcePath: assets/b, targetPath: /b }] }
 dependencies:
   one: [{ type: wasm-rpc, target: two }]
   two: [{ type: wasm-rpc, target: three }]
@@ -352,6 +359,10 @@ dependencies:
         check(&["c/two/wit/two.wit"], &["two"], &["two"]);
         check(&["c/one/main.go"], &["two"], &[]);
         check(&["lib/shared.go"], &[], &["three", "two", "one"]);
+        check(&["assets/a.txt"], &[], &["two"]);
+        check(&["assets/b", "assets/a.txt"], &[], &["three", "two"]);
+        check(&["assets/a.txt", "assets/c.txt"], &[], &["two"]);
+        check(&["c/one/main.go", "assets/a.txt"], &[], &["two", "one"]);
         check(&["golem.yaml"], &[], &["three", "two", "one"]);
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn manifest(app: Option<&Path>) -> Result<Manifest, Failure> {
             linked_wasm: None,
             kind: ComponentKind::Durable,
             capabilities: None,
+            files: Vec::new(),
             commands: Vec::new(),
             calls: Vec::new(),
             error_results: BTreeSet::new(),

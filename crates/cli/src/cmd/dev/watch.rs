@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / dev watch: which files of a project have changed. In a manifest, out paths. Bound: [`FILES_MAX`].
-//! Never follows links to directories, never looks at what builds write. Read next: `../dev.rs`.
+//! Never follows links to directories, never looks at what builds write, unless a component begins with it.
+//! Read next: `../dev.rs`.
 //! Why by looking again and again: it works on every file system, in containers too, needs no library, and a project is small.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::files::Source;
 use crate::manifest::Manifest;
 
 /// Files that are looked at; more than any project of components has, and a bound for a manifest in a home directory.
@@ -19,6 +21,8 @@ type Stamp = (Option<SystemTime>, u64);
 pub(super) struct Watch {
     root: PathBuf,
     skip: BTreeSet<PathBuf>,
+    /// What components begin with: everything in it counts.
+    initial: BTreeSet<PathBuf>,
     known: BTreeMap<PathBuf, Stamp>,
     changed: BTreeSet<PathBuf>,
 }
@@ -28,23 +32,26 @@ impl Watch {
     pub(super) fn of(manifest: &Manifest) -> Self {
         let mut watch = Self {
             root: manifest.root().to_owned(),
-            skip: BTreeSet::new(),
+            skip: skipped(manifest),
+            initial: initial(manifest),
             known: BTreeMap::new(),
             changed: BTreeSet::new(),
         };
-        watch.skip = skipped(manifest);
         watch.known = watch.scan();
         watch
     }
 
-    /// Leaves out what builds of another manifest write.
+    /// Leaves out what builds of another manifest write, and looks at what its components begin with: it has just been sent.
     pub(super) fn follow(&mut self, manifest: &Manifest) {
-        let skip = skipped(manifest);
-        if skip != self.skip {
-            self.skip = skip;
-            let skip = &self.skip;
-            self.known
-                .retain(|path, _| !path.ancestors().any(|dir| skip.contains(dir)));
+        let (skip, initial) = (skipped(manifest), initial(manifest));
+        if skip == self.skip && initial == self.initial {
+            return;
+        }
+        (self.skip, self.initial) = (skip, initial);
+        let now = self.scan();
+        self.known.retain(|path, _| now.contains_key(path));
+        for (path, stamp) in now {
+            self.known.entry(path).or_insert(stamp);
         }
     }
 
@@ -78,7 +85,20 @@ impl Watch {
 
     fn scan(&self) -> BTreeMap<PathBuf, Stamp> {
         let mut found = BTreeMap::new();
-        let mut open = vec![self.root.clone()];
+        for path in &self.initial {
+            if path.is_dir() {
+                self.scan_below(path, true, &mut found);
+            } else if let Ok(meta) = std::fs::metadata(path) {
+                found.insert(path.clone(), (meta.modified().ok(), meta.len()));
+            }
+        }
+        self.scan_below(&self.root, false, &mut found);
+        found
+    }
+
+    /// With `whole`, also hidden files, and what else no build depends on.
+    fn scan_below(&self, top: &Path, whole: bool, found: &mut BTreeMap<PathBuf, Stamp>) {
+        let mut open = vec![top.to_owned()];
         while let Some(dir) = open.pop() {
             // A directory that went a moment ago, or that is not ours to read, has no files for us.
             for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
@@ -88,10 +108,10 @@ impl Watch {
                 };
                 if kind.is_dir() {
                     let hidden = entry.file_name().to_string_lossy().starts_with('.');
-                    if !hidden && !self.skip.contains(&path) {
+                    if whole || !hidden && !self.skip.contains(&path) {
                         open.push(path);
                     }
-                } else if counts(&path) && found.len() < FILES_MAX {
+                } else if (whole || counts(&path)) && found.len() < FILES_MAX {
                     // Through a link to a file: what it points to is what is built.
                     if let Ok(meta) = std::fs::metadata(&path) {
                         found.insert(path, (meta.modified().ok(), meta.len()));
@@ -99,8 +119,14 @@ impl Watch {
                 }
             }
         }
-        found
     }
+}
+
+/// The files and folders that components begin with.
+fn initial(manifest: &Manifest) -> BTreeSet<PathBuf> {
+    let components = manifest.components.iter();
+    let sources = components.flat_map(|component| &component.files);
+    sources.map(Source::whole).collect()
 }
 
 /// Whether a build can depend on a file: not on tests, on what editors leave, on what builds make.
@@ -185,5 +211,40 @@ mod tests {
         }
         std::fs::remove_file(root.join("lib/new.go")).unwrap();
         assert!(watch.look());
+    }
+
+    #[test]
+    fn everything_that_workers_begin_with_is_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let write = |path: &str, text: &str| {
+            std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            std::fs::write(root.join(path), text).unwrap();
+        };
+        let manifest = |files: &str| {
+            let text = format!("components:\n  one: {{ sourceWit: wit, files: [{files}] }}\n");
+            std::fs::write(root.join("golem.yaml"), text).unwrap();
+            Manifest::discover(Some(root)).unwrap().unwrap()
+        };
+        let assets = "{ sourcePath: assets, targetPath: /data }";
+        let made = "{ sourcePath: target/made.txt, targetPath: /made }";
+        write("assets/a.tmp", "x");
+        write("target/made.txt", "x");
+        let mut watch = Watch::of(&manifest(assets));
+        for path in ["assets/a.tmp", "assets/.hidden/b", "assets/c_test.go"] {
+            write(path, "another");
+            assert!(watch.look(), "{path}");
+            assert_eq!(watch.take(), BTreeSet::from([root.join(path)]));
+        }
+        write("target/made.txt", "longer");
+        assert!(!watch.look(), "no component begins with it");
+        let both = manifest(&format!("{assets}, {made}"));
+        assert!(watch.look(), "golem.yaml has changed");
+        watch.follow(&both);
+        watch.take();
+        assert!(!watch.look(), "what was there was sent with the manifest");
+        write("target/made.txt", "longer than before");
+        assert!(watch.look());
+        assert_eq!(watch.take(), BTreeSet::from([root.join("target/made.txt")]));
     }
 }

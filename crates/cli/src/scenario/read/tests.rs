@@ -17,6 +17,7 @@ const ALL: &str = "scenarios:
 - name: everything
   now: 2026-12-24T18:00:00Z
   begins-with: { counter: old/counter.wasm }
+  secrets: { api-key: not-a-real-key }
   workers:
     c: { component: counter, name: c1, env: { BASKET: '${basket}' }, args: [a] }
     b: { component: basket }
@@ -52,11 +53,12 @@ fn every_key_is_understood_and_every_step_keeps_its_line() {
         scenario.begins_with["counter"],
         Path::new("root/old/counter.wasm")
     );
+    assert_eq!(scenario.secrets["api-key"], "not-a-real-key");
     let c = &scenario.workers["c"];
     assert_eq!((c.component.as_str(), c.name.as_str()), ("counter", "c1"));
     assert_eq!(scenario.workers["b"].name, "b");
     let lines: Vec<usize> = scenario.steps.iter().map(|step| step.line).collect();
-    assert_eq!(lines, (15..27).collect::<Vec<_>>());
+    assert_eq!(lines, (16..28).collect::<Vec<_>>());
     let Action::Invoke(call, Expected::Value(value)) = &scenario.steps[0].action else {
         panic!("{:?}", scenario.steps[0])
     };
@@ -85,14 +87,14 @@ fn mistakes_are_named_with_file_line_and_what_would_be_right() {
         "count: 2",
         "cuont: 2",
         "TST-033",
-        "a.yaml:25: unknown key `cuont`",
+        "a.yaml:26: unknown key `cuont`",
         "`count`",
     );
     check(
         "component: basket",
         "component: baskte",
         "TST-034",
-        "a.yaml:7",
+        "a.yaml:8",
         "`basket`",
     );
     check(
@@ -106,7 +108,7 @@ fn mistakes_are_named_with_file_line_and_what_would_be_right() {
         "worker: c, as",
         "worker: d, as",
         "TST-034",
-        "a.yaml:16: there is no worker `d`",
+        "a.yaml:17: there is no worker `d`",
         "there are: b, c",
     );
     check(
@@ -120,7 +122,7 @@ fn mistakes_are_named_with_file_line_and_what_would_be_right() {
         "advance: 2h",
         "advance: soon",
         "TST-034",
-        "a.yaml:20: `soon`",
+        "a.yaml:21: `soon`",
         "1h30m",
     );
     check(
@@ -134,7 +136,7 @@ fn mistakes_are_named_with_file_line_and_what_would_be_right() {
         "crash: true",
         "crash: false",
         "TST-034",
-        "a.yaml:21",
+        "a.yaml:22",
         "crash: true",
     );
     check(
@@ -169,17 +171,17 @@ fn mistakes_are_named_with_file_line_and_what_would_be_right() {
         "GET /x?y=1",
         "/x?y=1",
         "TST-034",
-        "a.yaml:23",
+        "a.yaml:24",
         "GET /orders",
     );
     check(
         "request: POST https",
         "request: https",
         "TST-034",
-        "a.yaml:9",
+        "a.yaml:10",
         "POST https://",
     );
-    check("'add AND 3'", "'add AND'", "TST-034", "a.yaml:25", "");
+    check("'add AND 3'", "'add AND'", "TST-034", "a.yaml:26", "");
     check(
         "status: idle",
         "status: idel",
@@ -212,7 +214,7 @@ fn mistakes_are_named_with_file_line_and_what_would_be_right() {
         "args: [3,",
         "args: [{id: 7},",
         "TST-032",
-        "a.yaml:15",
+        "a.yaml:16",
         "quotes",
     );
     check(

@@ -189,6 +189,9 @@ impl From<hyper::Error> for Trouble {
 pub trait NetworkDouble: std::fmt::Debug + Send + Sync {
     /// The response to a request; `None` as if no rule allowed the host.
     fn answer(&self, request: &HttpRequest) -> Option<HttpResponse>;
+
+    /// Hears of a request that is denied before it is asked for, because the component does not declare it.
+    fn undeclared(&self, request: &HttpRequest);
 }
 
 /// Sends requests of guests.
@@ -307,16 +310,29 @@ impl HttpClient {
         network: &Network,
         request: Request,
     ) -> Result<(Head, Pieces), Trouble> {
-        if let Some(double) = &self.double {
-            let answer = double.answer(&request.asked()).ok_or(Trouble::Denied)?;
-            let (head, body, trailers) = answer.into_parts();
-            return Ok((head, Pieces::Double(body.into(), trailers)));
-        }
         let scheme = if request.https {
             Scheme::Https
         } else {
             Scheme::Http
         };
+        if let Some(double) = &self.double {
+            let asked = request.asked();
+            let (host, port) = (request.host.as_str(), request.port);
+            let refused = if !network.declares_request(scheme, host, port) {
+                Some(Trouble::Denied)
+            } else if !network.declares_address(host, port) {
+                Some(Trouble::Prohibited)
+            } else {
+                None
+            };
+            if let Some(refused) = refused {
+                double.undeclared(&asked);
+                return Err(refused);
+            }
+            let answer = double.answer(&asked).ok_or(Trouble::Denied)?;
+            let (head, body, trailers) = answer.into_parts();
+            return Ok((head, Pieces::Double(body.into(), trailers)));
+        }
         if !network.allows_request(scheme, &request.host, request.port) {
             return Err(Trouble::Denied);
         }

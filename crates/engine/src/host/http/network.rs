@@ -248,6 +248,30 @@ impl Network {
         self.allows(Some(scheme), host, port)
     }
 
+    /// Whether a component may send a request by what it declares itself, whatever the server around it allows; one that declares
+    /// nothing asks for everything. For a double of the network, whose own rules stand for those of the server.
+    pub(crate) fn declares_request(&self, scheme: Scheme, host: &str, port: u16) -> bool {
+        self.within.is_none()
+            || self
+                .rules
+                .iter()
+                .any(|rule| rule.names(Some(scheme), host, port))
+    }
+
+    /// The same for the address that a host stands for, as far as that is known without looking it up: for an address in the place
+    /// of a name, and for `localhost`.
+    pub(crate) fn declares_address(&self, host: &str, port: u16) -> bool {
+        let address = match host {
+            "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            _ => host.parse::<IpAddr>().ok(),
+        };
+        let reaches = |address: IpAddr| {
+            let address = address.to_canonical();
+            is_public(address) || self.rules.iter().any(|rule| rule.says(address, port))
+        };
+        self.within.is_none() || address.is_none_or(reaches)
+    }
+
     fn allows(&self, scheme: Option<Scheme>, host: &str, port: u16) -> bool {
         self.rules.iter().any(|rule| rule.names(scheme, host, port))
             && self.outer(|outer| outer.allows(scheme, host, port))
@@ -322,6 +346,33 @@ mod tests {
 
     fn network(rules: &[&str]) -> Network {
         Network::new(rules.iter().map(|rule| rule.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn a_double_asks_only_for_what_the_component_declares() {
+        let declared = |rules: &[&str]| network(rules).within(Arc::default());
+        let silent = Network::default();
+        assert!(silent.declares_request(Scheme::Http, "a.example", 80));
+        assert!(silent.declares_address("127.0.0.1", 80));
+        let some = declared(&["https://a.example", "10.0.0.7:8080", "*:80", "localhost"]);
+        for (scheme, host, port, request, address) in [
+            (Scheme::Https, "a.example", 443, true, true),
+            (Scheme::Http, "a.example", 443, false, true),
+            (Scheme::Http, "b.example", 80, true, true),
+            (Scheme::Http, "10.0.0.7", 8080, true, true),
+            (Scheme::Http, "10.0.0.7", 80, true, false),
+            (Scheme::Http, "::1", 80, true, true),
+            (Scheme::Http, "::2", 80, true, false),
+            (Scheme::Http, "localhost", 9000, true, true),
+        ] {
+            let found = (
+                some.declares_request(scheme, host, port),
+                some.declares_address(host, port),
+            );
+            assert_eq!(found, (request, address), "{host}:{port}");
+        }
+        assert!(!declared(&["*"]).declares_address("localhost", 80));
+        assert!(!declared(&[]).declares_request(Scheme::Https, "a.example", 443));
     }
 
     #[test]
