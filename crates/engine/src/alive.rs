@@ -371,12 +371,13 @@ impl Alive {
             let urn = worker_urn(&self.guest.worker);
             node.tracer().map(|_| root(&urn, &key))
         });
-        let (inline, input_blob) = node.payloads().store(input.clone())?;
+        let stored = node.payloads().store(input.clone())?;
         let entry = Accepted {
             key: key.0.clone(),
             function: function.clone(),
-            input: inline,
-            input_blob,
+            input: stored.inline,
+            input_blob: stored.blob,
+            blob_bytes: stored.blob_bytes,
             caller,
             deadline,
             trace,
@@ -446,7 +447,7 @@ impl Alive {
             let failure = Failure::new(FailureKind::InvalidRequest, error.to_string());
             return self.fail(node, id, failure, 0);
         }
-        let (output, output_blob) = match node.payloads().store(bytes) {
+        let stored = match node.payloads().store(bytes) {
             Ok(stored) => stored,
             Err(error) => return self.stop(node, id, Stopped::Store(error), 0),
         };
@@ -470,8 +471,9 @@ impl Alive {
             }
             let entry = Completed {
                 accepted: current.accepted.0,
-                output,
-                output_blob,
+                output: stored.inline,
+                output_blob: stored.blob,
+                blob_bytes: stored.blob_bytes,
             };
             writer.append_with(Event::Completed(entry), also);
             writer.last()

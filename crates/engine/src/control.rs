@@ -299,11 +299,11 @@ impl Worker {
             (None, PromiseChange::Delete) => return Ok(false),
             (Some(row), PromiseChange::Complete(_)) if row.completed => return Ok(false),
             (Some(_), PromiseChange::Complete(data)) => {
-                let (data, blob) = node.payloads().store(data)?;
+                let stored = node.payloads().store(data)?;
                 let row = PromiseRow {
                     completed: true,
-                    data,
-                    blob,
+                    data: stored.inline,
+                    blob: stored.blob,
                 };
                 let value = row.to_bytes();
                 let key = key.clone();

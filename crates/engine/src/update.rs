@@ -156,7 +156,7 @@ impl Alive {
                 let stored = node.payloads().store(bytes);
                 stored.map_err(|error| error.to_string())
             });
-        let (bytes, blob) = match stored {
+        let stored = match stored {
             Ok(stored) => stored,
             Err(details) => {
                 self.base_stays();
@@ -166,7 +166,11 @@ impl Alive {
         let from = std::mem::replace(&mut self.row.version, version);
         let secrets_before = std::mem::replace(&mut self.row.secrets, trying.secrets.clone());
         let put = self.put_row(id);
-        let snapshot = Snapshot { bytes, blob };
+        let snapshot = Snapshot {
+            bytes: stored.inline,
+            blob: stored.blob,
+            blob_bytes: stored.blob_bytes,
+        };
         let event = Event::Updated(Updated {
             version,
             from,

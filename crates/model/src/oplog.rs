@@ -111,6 +111,21 @@ pub enum Event {
     PromiseCreated(PromiseCreated),
 }
 
+impl Event {
+    /// Bytes of the blob that the entry names; 0 when it holds all that it says.
+    #[must_use]
+    pub fn blob_bytes(&self) -> u64 {
+        match self {
+            Self::Accepted(accepted) => accepted.blob_bytes,
+            Self::Read(read) => read.blob_bytes,
+            Self::CallEnd(end) => end.blob_bytes,
+            Self::Completed(completed) => completed.blob_bytes,
+            Self::Updated(updated) => updated.snapshot.as_ref().map_or(0, |s| s.blob_bytes),
+            _ => 0,
+        }
+    }
+}
+
 /// See [`Event::Create`].
 #[derive(Clone, PartialEq, Message)]
 pub struct Create {
@@ -189,6 +204,9 @@ pub struct Accepted {
     /// The trace that it belongs to, and the span of its caller.
     #[prost(message, optional, tag = "7")]
     pub trace: Option<TraceContext>,
+    /// Bytes of that blob.
+    #[prost(uint64, tag = "8")]
+    pub blob_bytes: u64,
 }
 
 /// See [`Event::Started`].
@@ -217,6 +235,9 @@ pub struct Read {
     /// SHA-256 of the result when it is stored as a blob.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub output_blob: Option<Vec<u8>>,
+    /// Bytes of that blob.
+    #[prost(uint64, tag = "5")]
+    pub blob_bytes: u64,
 }
 
 /// See [`Event::CallStart`].
@@ -251,6 +272,9 @@ pub struct CallEnd {
     /// SHA-256 of the result when it is stored as a blob.
     #[prost(bytes = "vec", optional, tag = "3")]
     pub output_blob: Option<Vec<u8>>,
+    /// Bytes of that blob.
+    #[prost(uint64, tag = "4")]
+    pub blob_bytes: u64,
 }
 
 /// See [`Event::Completed`].
@@ -265,6 +289,9 @@ pub struct Completed {
     /// SHA-256 of the result when it is stored as a blob.
     #[prost(bytes = "vec", optional, tag = "3")]
     pub output_blob: Option<Vec<u8>>,
+    /// Bytes of that blob.
+    #[prost(uint64, tag = "4")]
+    pub blob_bytes: u64,
 }
 
 /// See [`Event::Failed`].
@@ -413,6 +440,9 @@ pub struct Snapshot {
     /// Name of the blob that holds them.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub blob: Option<Vec<u8>>,
+    /// Bytes of that blob.
+    #[prost(uint64, tag = "3")]
+    pub blob_bytes: u64,
 }
 
 /// See [`Event::Jump`].

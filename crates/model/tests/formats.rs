@@ -66,6 +66,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 function: "shop:api/cart.{add}".into(),
                 input: Value::Tuple(vec![Value::U32(7), Value::String("tea".into())]).to_bytes(),
                 input_blob: None,
+                blob_bytes: 0,
                 caller: Some("urn:worker:c/w".into()),
                 ..Accepted::default()
             })),
@@ -111,6 +112,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 start: 5,
                 output: vec![1, 2, 3],
                 output_blob: None,
+                blob_bytes: 0,
             })),
         ),
         (
@@ -119,6 +121,16 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 start: 5,
                 output: vec![],
                 output_blob: Some(vec![9; 32]),
+                blob_bytes: 0,
+            })),
+        ),
+        (
+            "completed-blob-bytes",
+            entry(Event::Completed(Completed {
+                accepted: 2,
+                output: vec![],
+                output_blob: Some(vec![9; 32]),
+                blob_bytes: 70_000,
             })),
         ),
         (
@@ -127,6 +139,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 accepted: 2,
                 output: Value::Tuple(vec![]).to_bytes(),
                 output_blob: None,
+                blob_bytes: 0,
             })),
         ),
         (
@@ -224,6 +237,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 snapshot: Some(Snapshot {
                     bytes: vec![1, 2],
                     blob: None,
+                    blob_bytes: 0,
                 }),
                 ..Updated::default()
             })),
@@ -236,6 +250,7 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 snapshot: Some(Snapshot {
                     bytes: vec![],
                     blob: Some(vec![7; 32]),
+                    blob_bytes: 0,
                 }),
                 ..Updated::default()
             })),

@@ -378,12 +378,13 @@ impl Journal {
         also: Vec<Op>,
     ) -> Result<(), Halt> {
         if self.records() {
-            let (output, output_blob) = self.payloads.store(output.to_bytes())?;
+            let stored = self.payloads.store(output.to_bytes())?;
             let read = Read {
                 call: call.number,
                 input,
-                output,
-                output_blob,
+                output: stored.inline,
+                output_blob: stored.blob,
+                blob_bytes: stored.blob_bytes,
             };
             self.append_with(Event::Read(read), also);
         }
@@ -454,11 +455,12 @@ impl Journal {
         also: Vec<Op>,
     ) -> Result<(), Halt> {
         if self.writer().is_some() {
-            let (output, output_blob) = self.payloads.store(output.to_bytes())?;
+            let stored = self.payloads.store(output.to_bytes())?;
             let end = CallEnd {
                 start: start.0,
-                output,
-                output_blob,
+                output: stored.inline,
+                output_blob: stored.blob,
+                blob_bytes: stored.blob_bytes,
             };
             self.append_with(Event::CallEnd(end), also);
         }

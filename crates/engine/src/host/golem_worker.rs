@@ -129,12 +129,13 @@ impl host::Host for Linked<'_> {
             }
         };
         let arguments = Value::Tuple(values).to_bytes();
-        let (inline, blob) = node.payloads().store(arguments).map_err(Halt::from)?;
+        let stored = node.payloads().store(arguments).map_err(Halt::from)?;
         let action = Action::Invoke(Accepted {
             key: key.0,
             function: function_name,
-            input: inline,
-            input_blob: blob,
+            input: stored.inline,
+            input_blob: stored.blob,
+            blob_bytes: stored.blob_bytes,
             caller: Some(worker_urn(&self.0.guest.worker)),
             deadline: None,
             trace: self.0.invoking.trace.clone(),

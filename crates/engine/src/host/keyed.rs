@@ -127,8 +127,8 @@ impl HostState {
         let content = if bytes.len() <= INLINE_BYTES_MAX {
             Content::Inline(bytes)
         } else {
-            let (_, hash) = self.rpc.node().payloads().store(bytes)?;
-            Content::Blob(String::from_utf8(hash.unwrap_or_default()).unwrap_or_default())
+            let stored = self.rpc.node().payloads().store(bytes)?;
+            Content::Blob(String::from_utf8(stored.blob.unwrap_or_default()).unwrap_or_default())
         };
         Ok(Row {
             moment,

@@ -97,12 +97,13 @@ impl Node {
                 detail: "an ephemeral component has no workers that could be invoked later".into(),
             });
         }
-        let (input, input_blob) = self.payloads.store(input)?;
+        let stored = self.payloads.store(input)?;
         let action = Action::Invoke(Accepted {
             key: key.0.clone(),
             function: exported.name.clone(),
-            input,
-            input_blob,
+            input: stored.inline,
+            input_blob: stored.blob,
+            blob_bytes: stored.blob_bytes,
             caller: None,
             deadline,
             trace,

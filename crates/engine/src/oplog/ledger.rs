@@ -333,6 +333,7 @@ pub(crate) fn each(
                 detail: error.to_string(),
             })?;
             if let Some(event) = entry.event {
+                read += event.blob_bytes();
                 f(index, event);
             }
         }

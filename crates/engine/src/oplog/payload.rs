@@ -7,6 +7,16 @@ use std::sync::Arc;
 use golem_model::oplog::INLINE_BYTES_MAX;
 use golem_storage::{Blobs, StoreError};
 
+/// A payload as an entry holds it.
+pub(crate) struct Stored {
+    /// The bytes; empty when they are in a blob.
+    pub(crate) inline: Vec<u8>,
+    /// Name of the blob, which is durable.
+    pub(crate) blob: Option<Vec<u8>>,
+    /// Bytes of the blob; 0 when there is none.
+    pub(crate) blob_bytes: u64,
+}
+
 /// Puts payloads where they belong and gets them back.
 #[derive(Clone)]
 pub(crate) struct Payloads {
@@ -20,12 +30,20 @@ impl Payloads {
     }
 
     /// Splits a payload into what the entry holds: the bytes, or nothing and the hash of a blob that is durable now.
-    pub(crate) fn store(&self, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Vec<u8>>), StoreError> {
+    pub(crate) fn store(&self, bytes: Vec<u8>) -> Result<Stored, StoreError> {
         if bytes.len() <= INLINE_BYTES_MAX {
-            return Ok((bytes, None));
+            return Ok(Stored {
+                inline: bytes,
+                blob: None,
+                blob_bytes: 0,
+            });
         }
         let hash = self.blobs.put(&bytes)?;
-        Ok((Vec::new(), Some(hash.into_bytes())))
+        Ok(Stored {
+            inline: Vec::new(),
+            blob: Some(hash.into_bytes()),
+            blob_bytes: bytes.len() as u64,
+        })
     }
 
     /// Keeps a large value of another node.

@@ -23,7 +23,7 @@ pub(crate) struct Writer {
     log: LogId,
     tail: OplogIndex,
     last: Seq,
-    /// Bytes of all entries of the log.
+    /// Bytes of all entries of the log, and of the blobs that they name.
     bytes: u64,
 }
 
@@ -51,7 +51,7 @@ impl Writer {
         self.bytes += bytes;
     }
 
-    /// Bytes of all entries of the log. What stands in blobs counts with its name only.
+    /// Bytes of all entries of the log, and of the blobs that they name.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -78,9 +78,10 @@ impl Writer {
 
     /// Appends one entry together with other operations: all of them or none.
     pub(crate) fn append_with(&mut self, event: Event, also: Vec<Op>) -> OplogIndex {
+        let blob_bytes = event.blob_bytes();
         let entry = OplogEntry::new(self.clock.wall_micros(), event).to_bytes();
         self.tail = self.tail.next();
-        self.bytes += entry.len() as u64;
+        self.bytes += entry.len() as u64 + blob_bytes;
         let append = Op::Append {
             log: self.log,
             first: self.tail,
@@ -95,5 +96,39 @@ impl Writer {
     /// Writes operations without an entry, after everything before.
     pub(crate) fn submit(&mut self, ops: impl IntoIterator<Item = Op>) {
         self.last = self.committer.submit(ops);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use golem_model::ShardId;
+    use golem_model::oplog::Completed;
+    use golem_storage::{MemStore, Store};
+
+    use super::*;
+    use crate::oplog::ledger::each;
+
+    #[test]
+    fn blobs_count_for_the_log_that_names_them() {
+        const BLOB_BYTES: u64 = 1 << 20;
+        let store: Arc<dyn Store> = Arc::new(MemStore::new());
+        let tokens = store.claim_all().unwrap();
+        let log = LogId::pack(ShardId(0), tokens[0].epoch, 1).unwrap();
+        let committer = Committer::start_driven(Arc::clone(&store), tokens, |_| {}).unwrap();
+        let clock = Clock::default();
+        let mut writer = Writer::new(Arc::clone(&committer), clock, log, OplogIndex(0));
+        for blob_bytes in [0, BLOB_BYTES] {
+            writer.append(Event::Completed(Completed {
+                accepted: 1,
+                blob_bytes,
+                ..Completed::default()
+            }));
+            assert!(committer.commit_one());
+        }
+        let bytes = writer.bytes();
+        assert!((BLOB_BYTES..BLOB_BYTES + 1024).contains(&bytes), "{bytes}");
+        // Whoever opens the worker next counts the same.
+        let read = each(store.as_ref(), log, OplogIndex(1), |_, _| {}).unwrap();
+        assert_eq!(read, bytes);
     }
 }

@@ -423,11 +423,13 @@ mod tests {
                 start: 4,
                 output: Value::Result(Ok(None)).to_bytes(),
                 output_blob: None,
+                blob_bytes: 0,
             }),
             Event::Completed(Completed {
                 accepted: 2,
                 output: Value::Tuple(vec![Value::U64(9)]).to_bytes(),
                 output_blob: None,
+                blob_bytes: 0,
             }),
             Event::Jump(Jump {
                 first: 3,
