@@ -171,17 +171,18 @@ fn the_command_line_draws_the_tree() -> Result<()> {
 
 #[test]
 fn checkpoints_are_listed_and_dropped_by_the_command_line() -> Result<()> {
-    let t = Traveller::start()?;
+    let t = Traveller::start_with(&["--resident-max", "1"])?;
     t.call("w", "add", &[json!(5)])?;
     let named = ["worker", "checkpoints", "-c", "traveller", "-w", "w"];
     let none = t.cli(&named)?;
     schemas::check("golem-cli worker checkpoints", &none)?;
     assert_eq!(none, json!({"checkpoints": []}));
-    // Each call is three entries: enough for one, and then nothing to do.
-    let calls = 400;
+    // Each call is three entries: enough for one before the worker makes room for another.
+    let calls = 100;
     for _ in 0..calls {
         t.call("w", "add", &[json!(1)])?;
     }
+    t.call("another", "add", &[json!(1)])?;
     let found = until("a checkpoint", || {
         let found = t.cli(&named)?;
         let some = found["checkpoints"]

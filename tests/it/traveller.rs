@@ -61,8 +61,13 @@ pub(crate) struct Traveller {
 impl Traveller {
     /// Starts it.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with more options of the server.
+    pub(crate) fn start_with(options: &[&str]) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let server = Server::start(data.path())?;
+        let server = Server::start_with(data.path(), options)?;
         let component = server
             .rest()
             .create_component("traveller", &guest(Version::First)?)?;
