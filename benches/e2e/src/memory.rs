@@ -11,7 +11,7 @@ use crate::rows::{Bench, MANY_CONNECTIONS, latency, throughput};
 use crate::subject::{Op, Subject};
 use crate::{millions, report, rest};
 
-/// Part of the evicted workers that come before those that count: enough to fill the write buffers of the store.
+/// For so many evicted workers that count one comes before that does not: enough to fill the write buffers of the store.
 const EVICTED_BEFORE: u64 = 2;
 /// Times as many as have instances are suspended.
 const SUSPENDED_TIMES: u64 = 40;

@@ -6,6 +6,7 @@
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use golem_model::hex;
 use golem_storage::{TEMPORARY, write_durably};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -34,12 +35,9 @@ impl CodeCache {
         let mut hasher = Fingerprint(Sha256::new());
         INSTRUMENTATION.hash(&mut hasher);
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let hash = hasher.0.finalize();
-        let compatibility = hash
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut compatibility = hex(&hasher.0.finalize());
+        // Eight bytes tell settings apart.
+        compatibility.truncate(16);
         Ok(Self {
             directory,
             compatibility,

@@ -35,6 +35,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use self::call_tree::{CALL_DEPTH_MAX, CALL_NODES_MAX, CallsOf};
 pub use self::public::{OplogPage, PAGE_ENTRIES_MAX};
+pub(crate) use self::workers::row_of;
 use crate::capabilities::Policy;
 use crate::chance::Chance;
 use crate::checkpoint::{CheckpointStats, Shelf};

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use golem_model::oplog::{Event, FailureKind, OplogEntry};
-use golem_model::worker::WorkerRow;
 use golem_model::{ComponentId, ComponentVersion, LogId, OplogIndex, WorkerId};
 
 use crate::activate::{Resumed, repeat_all, repeat_rest};
@@ -16,7 +15,7 @@ use crate::error::WorkerError;
 use crate::host::durable::{Journal, describe};
 use crate::host::{Files, Guest, HostState};
 use crate::instance::{Instance, Stopped};
-use crate::node::Node;
+use crate::node::{Node, row_of};
 use crate::oplog::{Ledger, Reader, Regions, Span};
 use crate::rpc::Rpc;
 
@@ -240,7 +239,7 @@ impl Node {
             return Ok(None);
         };
         let loaded = self.component_loaded(worker.component_id, ledger.version)?;
-        let mut row = self.row(worker)?;
+        let mut row = row_of(&self.stored(worker)?)?;
         row.secrets.clone_from(&ledger.secrets);
         row.version = ledger.version;
         let guest = guest_of(worker, &row, ledger.origin.clone());
@@ -268,18 +267,6 @@ impl Node {
             regions: ledger.regions,
             end: end_of(outcome),
         }))
-    }
-
-    /// What is known of a worker beside its log. Errors: `NotFound`, `Damaged`.
-    fn row(&self, worker: &WorkerId) -> Result<WorkerRow, WorkerError> {
-        let stored = self
-            .store()
-            .worker(worker)?
-            .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
-        WorkerRow::from_bytes(&stored.row).map_err(|error| WorkerError::Damaged {
-            worker: worker.clone(),
-            detail: error.to_string(),
-        })
     }
 
     /// The host's side of a copy of a worker that repeats `span` of its log.
@@ -320,7 +307,7 @@ impl Node {
             return Err(bad(format!("the log has the entries 1 to {tail}")));
         }
         let store = self.store();
-        let mut row = self.row(worker)?;
+        let mut row = row_of(&self.stored(worker)?)?;
         let ledger = Ledger::read_to(store.as_ref(), log, Some(last))?;
         if ledger.regions.contains(last) {
             return Err(bad("that part of the history was undone".into()));

@@ -15,7 +15,7 @@ use golem_model::api::SecretInfo;
 use golem_model::capabilities::{
     CapabilityError, SECRET_BYTES_MAX, SECRET_BYTES_MIN, check_secret_name,
 };
-use golem_model::{Coded, Namespace, Timestamp};
+use golem_model::{Coded, Namespace, Timestamp, hex};
 use golem_storage::{Store, StoreError, write_durably};
 use parking_lot::Mutex;
 use prost::Message as _;
@@ -470,10 +470,11 @@ fn refuse_if_open(_path: &Path) -> Result<(), String> {
 fn make_key(path: &Path) -> Result<XChaCha20Poly1305, SecretError> {
     let mut key = [0; KEY_BYTES];
     random(&mut key)?;
-    let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    write_durably(path, format!("{digits}\n").as_bytes()).map_err(|error| SecretError::Key {
-        path: path.to_owned(),
-        detail: error.to_string(),
+    write_durably(path, format!("{}\n", hex(&key)).as_bytes()).map_err(|error| {
+        SecretError::Key {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        }
     })?;
     Ok(XChaCha20Poly1305::new(&key.into()))
 }

@@ -112,11 +112,7 @@ impl Worker {
                 alive.checkpoint = None;
                 LogId(alive.row.log)
             }
-            None => {
-                let stored = self.node.store().worker(&self.id)?;
-                let stored = stored.ok_or_else(|| WorkerError::NotFound(self.id.clone()))?;
-                stored.log
-            }
+            None => self.node.stored(&self.id)?.log,
         };
         Ok(self.node.checkpoints().forget(log))
     }

@@ -252,7 +252,6 @@ impl Node {
         route: Option<&str>,
     ) -> Option<ServedRequest> {
         let tracer = Arc::clone(self.tracer()?);
-        let (first, second) = uuid::Uuid::new_v4().as_u64_pair();
         let context = context().unwrap_or_else(|| TraceContext {
             trace: uuid::Uuid::new_v4().as_bytes().to_vec(),
             parent: Vec::new(),
@@ -262,6 +261,7 @@ impl Node {
         if !context.sampled {
             return None;
         }
+        let (first, second) = uuid::Uuid::new_v4().as_u64_pair();
         let now = self.clock().wall_micros();
         let mut attributes = vec![("http.request.method", text(method))];
         attributes.extend(route.map(|route| ("http.route", text(route))));

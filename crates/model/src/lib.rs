@@ -9,6 +9,7 @@ pub mod duration;
 pub mod error;
 pub mod filter;
 pub mod function;
+mod hex;
 pub mod ids;
 pub mod json;
 pub mod limit;
@@ -32,6 +33,7 @@ pub mod websocket;
 pub mod worker;
 
 pub use error::{Coded, Problem};
+pub use hex::hex;
 pub use ids::{
     ComponentId, ComponentVersion, IdempotencyKey, LogId, OplogIndex, ShardId, Timestamp, WorkerId,
 };

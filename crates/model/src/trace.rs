@@ -2,9 +2,9 @@
 //! THE WORDS / trace: which distributed trace an invocation belongs to. In: the headers `traceparent` and `tracestate`. Out:
 //! [`TraceContext`], and the headers again. Never makes a span. Source: W3C Trace Context. Read next: golem-engine `trace.rs`.
 
-use std::fmt::Write as _;
-
 use prost::Message;
+
+use crate::hex;
 
 /// Longest `tracestate` that is passed on, in bytes: what the standard asks for at least.
 pub const TRACE_STATE_BYTES_MAX: usize = 512;
@@ -80,16 +80,6 @@ impl TraceContext {
             ..self.clone()
         }
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn bytes(digits: &str, count: usize) -> Option<Vec<u8>> {

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderValue;
 use golem_model::api::{Role, Roles, TokenCreated, TokenId, TokenInfo};
-use golem_model::{Namespace, Timestamp};
+use golem_model::{Namespace, Timestamp, hex};
 use golem_storage::{Store, StoreError, write_durably};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -362,8 +362,7 @@ fn later(moment: Timestamp, time: Duration) -> Timestamp {
 }
 
 fn hash(token: &str) -> String {
-    let digest = Sha256::digest(token.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(token.as_bytes()))
 }
 
 /// A new secret. Errors: the system gives no random bytes.

@@ -11,7 +11,7 @@ use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{Request, StatusCode, Uri};
 use golem_engine::trace::{Attribute, Span, SpanKind, Tracer};
-use golem_model::trace::hex;
+use golem_model::hex;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value as Json, json};

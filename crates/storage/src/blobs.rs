@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use golem_model::hex;
 use sha2::{Digest, Sha256};
 
 use crate::StoreError;
@@ -135,10 +136,6 @@ fn is_hash(text: &str) -> bool {
 /// The name of a blob: its SHA-256 in lower-case hex.
 pub(crate) fn hash_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn io(path: &Path, error: &std::io::Error) -> StoreError {

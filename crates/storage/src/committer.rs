@@ -526,8 +526,8 @@ impl Lane {
             self.shared.crash_if(true);
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
             let content: usize = batch.iter().map(Op::content).sum();
-            let content = content as u64;
-            self.shared.bytes.fetch_add(content, Ordering::Relaxed);
+            let bytes = &self.shared.bytes;
+            bytes.fetch_add(content as u64, Ordering::Relaxed);
         }
         self.shared.advance(seq, bytes);
         Ok(())

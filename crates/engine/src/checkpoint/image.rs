@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use golem_model::hex;
 use golem_model::oplog::PersistenceLevel;
 use sha2::{Digest, Sha256};
 
@@ -174,10 +175,7 @@ impl Image {
         for global in &self.globals {
             hash.update(global.to_le_bytes());
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&hash.finalize())
     }
 
     /// Bytes of all pages and files that are kept.

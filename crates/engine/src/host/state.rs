@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use golem_model::limit::Limit;
 use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel, SecretPin};
-use golem_model::trace::{TraceContext, hex};
-use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId};
+use golem_model::trace::TraceContext;
+use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId, hex};
 use golem_storage::{Seq, StoreError};
 use parking_lot::Mutex;
 use wasmtime::ResourceLimiter;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use golem_model::api::CheckpointInfo;
-use golem_model::{LogId, Timestamp, WorkerId};
+use golem_model::{LogId, Timestamp, WorkerId, hex};
 use golem_storage::StoreError;
 
 use super::Node;
@@ -22,8 +22,7 @@ impl Node {
         self: &Arc<Self>,
         worker: &WorkerId,
     ) -> Result<Vec<CheckpointInfo>, WorkerError> {
-        let stored = self.store.worker(worker)?;
-        let stored = stored.ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
+        let stored = self.stored(worker)?;
         let (node, worker) = (Arc::clone(self), worker.clone());
         // Images are read to their ends, and the log from there on.
         let looked = tokio::task::spawn_blocking(move || {
@@ -64,10 +63,8 @@ impl Node {
             Ok(Some(_)) => {}
             Err(error) => return Some(error.to_string()),
         }
-        let hash = component.iter().map(|byte| format!("{byte:02x}"));
-        let hash: String = hash.collect();
         match self.component(worker.component_id, Some(summary.version)) {
-            Ok(info) if info.wasm_hash == hash => None,
+            Ok(info) if info.wasm_hash == hex(component) => None,
             Ok(_) => Some("the checkpoint is of another component".to_owned()),
             Err(error) => Some(error.to_string()),
         }

@@ -10,10 +10,9 @@ use golem_model::oplog::{Event, JumpReason, OplogEntry};
 use golem_model::public_oplog::{FunctionType, Known, PublicOplogEntry, publish, refers_to};
 use golem_model::query::Query;
 use golem_model::types::Export;
-use golem_model::worker::WorkerRow;
 use golem_model::{ComponentVersion, LogId, OplogIndex, WorkerId};
 
-use super::Node;
+use super::{Node, row_of};
 use crate::error::WorkerError;
 use crate::host::calls::{Class, by_number};
 
@@ -108,11 +107,7 @@ impl Node {
             worker: worker.clone(),
             detail,
         };
-        let stored = self
-            .store
-            .worker(worker)?
-            .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
-        let row = WorkerRow::from_bytes(&stored.row).map_err(|error| damaged(error.to_string()))?;
+        let row = row_of(&self.stored(worker)?)?;
         // The usual worker has never been updated: then nothing has to be read. A fork forgets the updates of its origin.
         let end = if row.updates.is_empty() && row.version == 0 {
             OplogIndex(1)

@@ -13,7 +13,7 @@ use golem_model::recording::{RECORDING_BYTES_MAX, RecordedFile, Recording, blob_
 use golem_model::worker::WorkerRow;
 use golem_model::{ComponentId, ComponentVersion, OplogIndex, WorkerId};
 
-use super::Node;
+use super::{Node, row_of};
 use crate::component::files::{Declared, NewFile, Upload};
 use crate::error::WorkerError;
 use crate::limits::check_bytes;
@@ -30,12 +30,8 @@ impl Node {
         worker: &WorkerId,
     ) -> Result<Recording, WorkerError> {
         let (log, last) = self.durable_log(worker).await?;
-        let stored = self
-            .store
-            .worker(worker)?
-            .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
-        let row = WorkerRow::from_bytes(&stored.row)
-            .map_err(|error| damaged(worker, error.to_string()))?;
+        let stored = self.stored(worker)?;
+        let row = row_of(&stored)?;
         let component = self.component(worker.component_id, None)?;
         let mut recording = Recording {
             component: worker.component_id.0.as_bytes().to_vec(),

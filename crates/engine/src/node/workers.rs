@@ -46,11 +46,7 @@ impl Node {
     /// Describes a worker.
     pub async fn worker(self: &Arc<Self>, worker: &WorkerId) -> Result<WorkerView, WorkerError> {
         if !self.is_active(worker) {
-            let stored = self
-                .store
-                .worker(worker)?
-                .ok_or_else(|| WorkerError::NotFound(worker.clone()))?;
-            return self.view(&stored);
+            return self.view(&self.stored(worker)?);
         }
         let (sender, receiver) = oneshot::channel();
         self.tell(worker, Message::View(sender));
@@ -213,13 +209,15 @@ impl Node {
             .load(inline.to_vec(), blob.map(<[u8]>::to_vec))?)
     }
 
+    /// What the store has of a worker. Errors: `NotFound`, `Store`.
+    pub(crate) fn stored(&self, worker: &WorkerId) -> Result<StoredWorker, WorkerError> {
+        let stored = self.store.worker(worker)?;
+        stored.ok_or_else(|| WorkerError::NotFound(worker.clone()))
+    }
+
     fn view(&self, stored: &StoredWorker) -> Result<WorkerView, WorkerError> {
         let worker = &stored.worker;
-        let damaged = |detail: String| WorkerError::Damaged {
-            worker: worker.clone(),
-            detail,
-        };
-        let row = WorkerRow::from_bytes(&stored.row).map_err(|error| damaged(error.to_string()))?;
+        let row = row_of(stored)?;
         let status = match row.state() {
             RowState::Live | RowState::Retrying => WorkerStatus::Idle,
             RowState::Interrupted => WorkerStatus::Interrupted,
@@ -229,4 +227,12 @@ impl Node {
         };
         WorkerView::new(self, worker, &row, status, 0, 0)
     }
+}
+
+/// What is known of a worker beside its log. Errors: `Damaged`.
+pub(crate) fn row_of(stored: &StoredWorker) -> Result<WorkerRow, WorkerError> {
+    WorkerRow::from_bytes(&stored.row).map_err(|error| WorkerError::Damaged {
+        worker: stored.worker.clone(),
+        detail: error.to_string(),
+    })
 }

@@ -14,7 +14,7 @@ use golem_storage::store::KvSpace;
 
 use super::Ledger;
 use crate::error::WorkerError;
-use crate::node::Node;
+use crate::node::{Node, row_of};
 
 /// Entries that are copied in one operation.
 const COPY_BATCH: usize = 512;
@@ -79,13 +79,11 @@ pub(crate) async fn copy(
     if store.worker(fork)?.is_some() {
         return Err(WorkerError::AlreadyExists(fork.clone()));
     }
-    let stored = store.worker(origin)?;
-    let stored = stored.ok_or_else(|| WorkerError::NotFound(origin.clone()))?;
+    let row = row_of(&node.stored(origin)?)?;
     let damaged = |detail: String| WorkerError::Damaged {
         worker: origin.clone(),
         detail,
     };
-    let row = WorkerRow::from_bytes(&stored.row).map_err(|error| damaged(error.to_string()))?;
     let ledger = Ledger::read_to(store.as_ref(), log, Some(index))?;
     if ledger.regions.contains(index) {
         return Err(bad("that part of the history was undone".into()));

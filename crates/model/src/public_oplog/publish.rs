@@ -10,6 +10,7 @@ use super::{
 };
 use crate::duration::duration_text;
 use crate::function;
+use crate::hex;
 use crate::ids::{ComponentId, ComponentVersion, IdempotencyKey, OplogIndex, Timestamp, WorkerId};
 use crate::json::TypeAnnotatedValue;
 use crate::oplog::{
@@ -282,8 +283,7 @@ fn request(start: &CallStart) -> TypeAnnotatedValue {
 /// A payload, with `typ` if it is of it.
 fn payload(bytes: &[u8], blob: Option<&[u8]>, typ: Option<&WitType>) -> TypeAnnotatedValue {
     if let Some(blob) = blob {
-        let hash: String = blob.iter().map(|byte| format!("{byte:02x}")).collect();
-        return untyped(&Value::String(format!("(stored as blob {hash})")));
+        return untyped(&Value::String(format!("(stored as blob {})", hex(blob))));
     }
     if bytes.is_empty() {
         return untyped(&Value::Tuple(Vec::new()));

@@ -5,10 +5,11 @@
 use std::io::{self, Read, Write};
 
 use golem_model::api::ExportHead;
+use golem_model::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::ExportError;
-use crate::blobs::{BLOB_BYTES_MAX, hex};
+use crate::blobs::BLOB_BYTES_MAX;
 use crate::store::{COMMIT_BYTES_MAX, KEY_BYTES_MAX};
 
 /// First bytes of a file.

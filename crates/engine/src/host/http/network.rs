@@ -251,11 +251,7 @@ impl Network {
     /// Whether a component may send a request by what it declares itself, whatever the server around it allows; one that declares
     /// nothing asks for everything. For a double of the network, whose own rules stand for those of the server.
     pub(crate) fn declares_request(&self, scheme: Scheme, host: &str, port: u16) -> bool {
-        self.within.is_none()
-            || self
-                .rules
-                .iter()
-                .any(|rule| rule.names(Some(scheme), host, port))
+        self.within.is_none() || self.names(Some(scheme), host, port)
     }
 
     /// The same for the address that a host stands for, as far as that is known without looking it up: for an address in the place
@@ -272,9 +268,13 @@ impl Network {
         self.within.is_none() || address.is_none_or(reaches)
     }
 
-    fn allows(&self, scheme: Option<Scheme>, host: &str, port: u16) -> bool {
+    /// Whether a rule of its own names it.
+    fn names(&self, scheme: Option<Scheme>, host: &str, port: u16) -> bool {
         self.rules.iter().any(|rule| rule.names(scheme, host, port))
-            && self.outer(|outer| outer.allows(scheme, host, port))
+    }
+
+    fn allows(&self, scheme: Option<Scheme>, host: &str, port: u16) -> bool {
+        self.names(scheme, host, port) && self.outer(|outer| outer.allows(scheme, host, port))
     }
 
     /// Whether a name may be looked up: a rule has it, for any port. `host`: lower case, no brackets.
