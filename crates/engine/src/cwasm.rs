@@ -4,7 +4,9 @@
 //! owns, under a name that only this process gives. Read next: `component/catalog.rs`. Why: host design §7.
 
 use std::hash::{Hash, Hasher};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use golem_model::hex;
 use golem_storage::{TEMPORARY, write_durably};
@@ -13,6 +15,10 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Result};
 
 use crate::checkpoint::{INSTRUMENTATION, InstrumentError, instrument};
+
+/// How old an unfinished file must be before it counts as left over: several processes may share one cache (`golem-cli test`
+/// does), and a younger one is probably being written by another of them. Writing one takes well under a second.
+const LEFT_OVER_AFTER: Duration = Duration::from_secs(3600);
 
 /// Compiled components, by the hash of their wasm, of the compiler's settings and of the instrumentation's version.
 #[derive(Debug, Clone)]
@@ -25,13 +31,7 @@ impl CodeCache {
     /// A cache in `directory`, which is made if it is not there and must not be writable by others.
     pub(crate) fn open(directory: PathBuf, engine: &Engine) -> std::io::Result<Self> {
         std::fs::create_dir_all(&directory)?;
-        for entry in std::fs::read_dir(&directory)? {
-            let entry = entry?;
-            // What an earlier process left half written.
-            if entry.file_name().to_string_lossy().ends_with(TEMPORARY) {
-                std::fs::remove_file(entry.path())?;
-            }
-        }
+        sweep(&directory)?;
         let mut hasher = Fingerprint(Sha256::new());
         INSTRUMENTATION.hash(&mut hasher);
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -68,6 +68,29 @@ impl CodeCache {
         write_durably(&path, &compiled)?;
         open_compiled(engine, &path)
     }
+}
+
+/// Removes what earlier processes left half written. Others may sweep at the same time: a file that is gone is no error.
+fn sweep(directory: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().ends_with(TEMPORARY) {
+            continue;
+        }
+        let swept = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .and_then(|modified| match modified.elapsed() {
+                Ok(age) if age > LEFT_OVER_AFTER => std::fs::remove_file(entry.path()),
+                // Younger, or of a clock that was set back.
+                _ => Ok(()),
+            });
+        match swept {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Compiles a component with the accessor of checkpoints in it, or as it is if the compiler does not take that.
@@ -131,5 +154,20 @@ mod tests {
             .path();
         std::fs::write(&file, b"junk").unwrap();
         cache.load(&engine, "aa", || Ok(wasm)).unwrap();
+    }
+
+    #[test]
+    fn an_open_removes_what_is_left_over_and_nothing_that_another_process_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = crate::wasm::engine().unwrap();
+        let young = directory.path().join(format!(".young.1-0{TEMPORARY}"));
+        let old = directory.path().join(format!(".old.1-0{TEMPORARY}"));
+        std::fs::write(&young, b"half").unwrap();
+        let file = std::fs::File::create(&old).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * LEFT_OVER_AFTER)
+            .unwrap();
+        CodeCache::open(directory.path().to_owned(), &engine).unwrap();
+        assert!(young.exists());
+        assert!(!old.exists());
     }
 }
