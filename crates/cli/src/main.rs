@@ -5,6 +5,7 @@
 
 mod args;
 mod build;
+#[path = "../../client/src/client.rs"]
 mod client;
 mod cmd;
 mod config;

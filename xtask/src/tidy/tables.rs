@@ -9,6 +9,7 @@ pub(crate) const ROOMS: &[(&str, &str)] = &[
     ("crates/storage/", "THE SHELVES"),
     ("crates/engine/", "THE STAGE"),
     ("crates/server/", "THE DOOR"),
+    ("crates/client/", "THE DESK"),
     ("crates/cli/", "THE DESK"),
     ("crates/testkit/", "THE GYM"),
     ("xtask/", "THE JANITOR"),
@@ -206,7 +207,7 @@ pub(crate) const BUILD_PATH: &[&str] = &[
     "crates/cli/src/build/go.rs",
     "crates/wit/src/encode.rs",
     "crates/wit/src/compose.rs",
-    "crates/cli/src/client.rs",
+    "crates/client/src/client.rs",
 ];
 
 /// The two paths that docs/ARCHITECTURE.md lists.
