@@ -5,10 +5,9 @@
 
 mod args;
 mod build;
-#[path = "../../client/src/client.rs"]
-mod client;
 mod cmd;
 mod config;
+mod connection;
 mod error;
 mod exit;
 mod files;

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / client/error: how talking to a server fails. In what happened, out a coded error and its exit code.
-//! Never prints. Read next: `transport.rs`.
+//! THE PHONE / error: how talking to a server fails. In what happened or what the server said, out a coded error and its kind.
+//! Never prints, and knows no exit codes. Read next: `transport.rs`. Source: client spec §6.7.
 
 use golem_model::api_error::{ErrorBody, GolemError};
 use golem_model::{Coded, ComponentId, Problem};
 
-use crate::error::Failure;
-use crate::exit;
-
-/// Errors of the client.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+/// Why a call of the client failed. [`kind`](Self::kind) says what to make of it; [`problem`](Coded::problem) is what a person is to
+/// be shown.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ClientError {
     /// No connection: nobody listens, no such host, no route.
     #[error("cannot reach the server at {url} ({origin}): {reason}")]
     Unreachable {
@@ -37,7 +35,7 @@ pub(crate) enum ClientError {
         /// What timed out.
         reason: String,
     },
-    /// An answer that is not of the API: another program listens there, or another version.
+    /// An answer that is not of the API: another program listens there, or another version. Status 0 is no answer of HTTP at all.
     #[error("the answer of {url} (status {status}) cannot be understood: {reason}")]
     Answer {
         /// Address and path.
@@ -47,15 +45,17 @@ pub(crate) enum ClientError {
         /// What is wrong with it, with its start.
         reason: String,
     },
-    /// A server of another make refused, and gave no code.
+    /// The server refused. This is the code of the client when the server, one of another make, gave none.
     #[error("{sentence}")]
     Refused {
-        /// HTTP status.
+        /// HTTP status: none of 200 to 299.
         status: u16,
-        /// What it said.
+        /// What it said: [`ErrorBody::sentence`] of the body.
         sentence: String,
+        /// All that it said. Its `code` and `hint` are those of [`Coded::problem`], if there is a code.
+        body: Box<ErrorBody>,
     },
-    /// The token or the certificates to trust cannot be read, or are none.
+    /// The token or the certificates to trust cannot be read, or are none. Who reads a token from a file has this error as well.
     #[error("cannot use {what} in `{path}`: {reason}")]
     Secret {
         /// `the token` or `the certificates`.
@@ -83,7 +83,30 @@ pub(crate) enum ClientError {
     },
 }
 
+/// What can be made of a [`ClientError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Nobody answers at the address, or the connection broke: the request may have arrived or not.
+    Unreachable,
+    /// The answer did not come in time; what was asked for may be done all the same. The same idempotency key asks again.
+    Timeout,
+    /// What the client was made of is no address, no token, or no certificates: nothing was sent.
+    Options,
+    /// The server does not know who asks (401), or does not let them (403).
+    Denied,
+    /// What was named is not there.
+    NotFound,
+    /// The request clashes with what is there, or a precondition does not hold.
+    Conflict,
+    /// The guest ended with a trap or with an error.
+    Guest,
+    /// Everything else; the code of the problem tells it.
+    Other,
+}
+
 impl Coded for ClientError {
+    /// The code of the client, an area `NET`: for [`Refused`](Self::Refused) the one that stands in for a code of the server. What the
+    /// server has said is in [`problem`](Self::problem).
     fn code(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "NET-001",
@@ -112,6 +135,8 @@ impl Coded for ClientError {
             Self::Answer { .. } => {
                 Some("check that --url names a golem-cli server: golem-cli profile get".to_owned())
             }
+            // What a server tells with a code is complete, also without a hint.
+            Self::Refused { body, .. } if body.code.is_some() => body.hint.clone(),
             Self::Refused {
                 status: 401 | 403, ..
             } => Some("check the profile: golem-cli profile get".to_owned()),
@@ -145,68 +170,70 @@ impl Coded for ClientError {
                 .map(|id| format!("name it by its id: --component urn:component:{id}")),
         }
     }
+
+    fn problem(&self) -> Problem {
+        let code = match self {
+            Self::Refused { body, .. } => body.code.clone(),
+            _ => None,
+        };
+        Problem {
+            code: code.unwrap_or_else(|| self.code().to_owned()),
+            message: self.to_string(),
+            hint: self.hint(),
+        }
+    }
 }
 
 impl ClientError {
-    /// The error with its exit code.
-    pub(crate) fn failure(self) -> Failure {
-        let exit = match &self {
-            Self::Unreachable { .. } => exit::UNREACHABLE,
-            Self::Address { .. } | Self::Secret { .. } => exit::USAGE,
-            Self::Timeout { .. } => exit::TIMEOUT,
-            Self::Answer { .. } => exit::GENERIC,
-            Self::Refused { status, .. } => exit_of(*status),
-            Self::NoComponent { .. } => exit::NOT_FOUND,
-            Self::ManyComponents { .. } => exit::CONFLICT,
-        };
-        Failure::from(self).with_exit(exit)
+    /// What kind of failure it is, for who goes on differently after one than after another.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unreachable { .. } => ErrorKind::Unreachable,
+            Self::Address { .. } | Self::Secret { .. } => ErrorKind::Options,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Answer { .. } => ErrorKind::Other,
+            Self::Refused { status, body, .. } => match &body.golem_error {
+                Some(error) => kind_of_worker(error),
+                None => kind_of(*status),
+            },
+            Self::NoComponent { .. } => ErrorKind::NotFound,
+            Self::ManyComponents { .. } => ErrorKind::Conflict,
+        }
+    }
+
+    /// The error that an answer with this status and body stands for; `None` when the body is not one of the API.
+    pub(crate) fn refusal(status: u16, body: &[u8]) -> Option<Self> {
+        let body: Box<ErrorBody> = serde_json::from_slice(body).ok()?;
+        Some(Self::Refused {
+            status,
+            sentence: body.sentence()?,
+            body,
+        })
     }
 }
 
-/// The failure that an answer of a server stands for; `None` when the body is not one of the API.
-pub(crate) fn refusal(status: u16, body: &[u8]) -> Option<Failure> {
-    let body: ErrorBody = serde_json::from_slice(body).ok()?;
-    let sentence = body.sentence()?;
-    let exit = body
-        .golem_error
-        .as_ref()
-        .map_or_else(|| exit_of(status), exit_of_worker);
-    let Some(code) = body.code else {
-        return Some(
-            ClientError::Refused { status, sentence }
-                .failure()
-                .with_exit(exit),
-        );
-    };
-    Some(Failure::new(
-        Problem {
-            code,
-            message: sentence,
-            hint: body.hint,
-        },
-        exit,
-    ))
-}
-
-const fn exit_of(status: u16) -> u8 {
+const fn kind_of(status: u16) -> ErrorKind {
     match status {
-        401 | 403 => exit::DENIED,
-        404 => exit::NOT_FOUND,
-        409 | 412 => exit::CONFLICT,
-        408 | 504 => exit::TIMEOUT,
-        _ => exit::GENERIC,
+        401 | 403 => ErrorKind::Denied,
+        404 => ErrorKind::NotFound,
+        409 | 412 => ErrorKind::Conflict,
+        408 | 504 => ErrorKind::Timeout,
+        _ => ErrorKind::Other,
     }
 }
 
-const fn exit_of_worker(error: &GolemError) -> u8 {
+const fn kind_of_worker(error: &GolemError) -> ErrorKind {
     match error {
-        GolemError::WorkerAlreadyExists { .. } => exit::CONFLICT,
-        GolemError::WorkerNotFound { .. } | GolemError::PromiseNotFound { .. } => exit::NOT_FOUND,
+        GolemError::WorkerAlreadyExists { .. } => ErrorKind::Conflict,
+        GolemError::WorkerNotFound { .. } | GolemError::PromiseNotFound { .. } => {
+            ErrorKind::NotFound
+        }
         GolemError::RuntimeError { .. }
         | GolemError::PreviousInvocationFailed { .. }
-        | GolemError::PreviousInvocationExited => exit::GUEST,
-        GolemError::InvalidAccount => exit::DENIED,
-        _ => exit::GENERIC,
+        | GolemError::PreviousInvocationExited => ErrorKind::Guest,
+        GolemError::InvalidAccount => ErrorKind::Denied,
+        _ => ErrorKind::Other,
     }
 }
 
@@ -215,35 +242,58 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(status: u16, body: &str, expect: Option<(&str, &str, u8)>) {
-        let failure = refusal(status, body.as_bytes());
-        let got = failure
-            .as_ref()
-            .map(|f| (f.problem.code.as_str(), f.problem.message.as_str(), f.exit));
+    fn check(status: u16, body: &str, expect: Option<(&str, &str, Option<&str>, ErrorKind)>) {
+        let error = ClientError::refusal(status, body.as_bytes());
+        let got = error.map(|error| (error.problem(), error.kind()));
+        let got = got.as_ref().map(|(problem, kind)| {
+            let Problem {
+                code,
+                message,
+                hint,
+            } = problem;
+            (code.as_str(), message.as_str(), hint.as_deref(), *kind)
+        });
         assert_eq!(got, expect, "{body}");
     }
 
     #[test]
-    fn answers_become_failures_with_an_exit_code() {
+    fn answers_become_the_problems_that_the_server_tells_and_a_kind() {
         check(
             404,
             r#"{"error":"Worker not found: x/w","code":"WRK-001","message":"m","hint":"h"}"#,
-            Some(("WRK-001", "Worker not found: x/w", exit::NOT_FOUND)),
+            Some((
+                "WRK-001",
+                "Worker not found: x/w",
+                Some("h"),
+                ErrorKind::NotFound,
+            )),
+        );
+        check(
+            401,
+            r#"{"error":"who are you","code":"AUT-001"}"#,
+            Some(("AUT-001", "who are you", None, ErrorKind::Denied)),
         );
         check(
             400,
             r#"{"errors":["a","b"]}"#,
-            Some(("NET-005", "a; b", exit::GENERIC)),
+            Some((
+                "NET-005",
+                "a; b",
+                Some(
+                    "check the names and values of the command, and that the server knows it: golem-cli doctor",
+                ),
+                ErrorKind::Other,
+            )),
         );
         check(
             500,
             r#"{"golemError":{"type":"RuntimeError","details":"boom"}}"#,
-            Some(("NET-005", "Runtime error: boom", exit::GUEST)),
-        );
-        check(
-            409,
-            r#"{"error":"Component already exists: x"}"#,
-            Some(("NET-005", "Component already exists: x", exit::CONFLICT)),
+            Some((
+                "NET-005",
+                "Runtime error: boom",
+                Some("look at the log of the server"),
+                ErrorKind::Guest,
+            )),
         );
         check(500, "<html>", None);
         check(500, "{}", None);
