@@ -2,6 +2,7 @@
 //! THE DESK / error: what ends a command. In any [`Coded`] error of any room, out a [`Failure`] with its exit code.
 //! Never prints. Read next: `output.rs` (how it is shown), `exit.rs` (the numbers).
 
+use golem_client::{ClientError, ErrorKind};
 use golem_model::{Coded, Problem};
 
 use crate::exit;
@@ -83,15 +84,6 @@ impl Coded for CliError {
 pub(crate) type Outcome = Result<(), Failure>;
 
 impl Failure {
-    /// A failure from a problem that is already plain data (a server's answer) and the exit code it stands for.
-    pub(crate) const fn new(problem: Problem, exit: u8) -> Self {
-        Self {
-            problem,
-            causes: Vec::new(),
-            exit,
-        }
-    }
-
     /// The same failure with another exit code.
     pub(crate) const fn with_exit(mut self, exit: u8) -> Self {
         self.exit = exit;
@@ -99,12 +91,29 @@ impl Failure {
     }
 
     /// Turns an error of another room into a failure with the given exit code: `.map_err(Failure::exit_with(exit::CONFLICT))`.
-    pub(crate) fn exit_with<E: Coded>(exit: u8) -> impl Fn(E) -> Self {
+    pub(crate) fn exit_with<E: Coded + 'static>(exit: u8) -> impl Fn(E) -> Self {
         move |error| Self::from(error).with_exit(exit)
     }
 }
 
-impl<E: Coded> From<E> for Failure {
+/// The exit code of an error of any room. What the client says of a server has its own; an error of another room is a failure like any
+/// other, unless who meets it says more (`exit_with`). One conversion serves all: a second one beside it, for [`ClientError`] alone,
+/// would overlap with it.
+fn exit_of(error: &(dyn std::error::Error + 'static)) -> u8 {
+    let kind = error.downcast_ref().map(ClientError::kind);
+    kind.map_or(exit::GENERIC, |kind| match kind {
+        ErrorKind::Unreachable => exit::UNREACHABLE,
+        ErrorKind::Timeout => exit::TIMEOUT,
+        ErrorKind::Options => exit::USAGE,
+        ErrorKind::Denied => exit::DENIED,
+        ErrorKind::NotFound => exit::NOT_FOUND,
+        ErrorKind::Conflict => exit::CONFLICT,
+        ErrorKind::Guest => exit::GUEST,
+        ErrorKind::Other => exit::GENERIC,
+    })
+}
+
+impl<E: Coded + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut causes = Vec::new();
         let mut next = error.source();
@@ -115,7 +124,73 @@ impl<E: Coded> From<E> for Failure {
         Self {
             problem: error.problem(),
             causes,
-            exit: exit::GENERIC,
+            exit: exit_of(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: u16, body: &str, expect: (&str, &str, u8)) {
+        let body: golem_model::api_error::ErrorBody = serde_json::from_str(body).unwrap();
+        let failure = Failure::from(ClientError::Refused {
+            status,
+            sentence: body.sentence().unwrap(),
+            body: Box::new(body),
+        });
+        let Problem { code, message, .. } = &failure.problem;
+        assert_eq!((code.as_str(), message.as_str(), failure.exit), expect);
+    }
+
+    #[test]
+    fn refusals_of_a_server_become_failures_with_an_exit_code() {
+        check(
+            404,
+            r#"{"error":"Worker not found: x/w","code":"WRK-001","message":"m","hint":"h"}"#,
+            ("WRK-001", "Worker not found: x/w", exit::NOT_FOUND),
+        );
+        check(
+            400,
+            r#"{"errors":["a","b"]}"#,
+            ("NET-005", "a; b", exit::GENERIC),
+        );
+        check(
+            500,
+            r#"{"golemError":{"type":"RuntimeError","details":"boom"}}"#,
+            ("NET-005", "Runtime error: boom", exit::GUEST),
+        );
+        check(
+            409,
+            r#"{"error":"Component already exists: x"}"#,
+            ("NET-005", "Component already exists: x", exit::CONFLICT),
+        );
+        check(403, r#"{"error":"no"}"#, ("NET-005", "no", exit::DENIED));
+        check(
+            504,
+            r#"{"error":"late"}"#,
+            ("NET-005", "late", exit::TIMEOUT),
+        );
+    }
+
+    #[test]
+    fn errors_of_the_client_have_exit_codes_and_others_the_general_one() {
+        let (url, origin, reason) = (String::new(), String::new(), String::new());
+        let address = Failure::from(ClientError::Address {
+            url: url.clone(),
+            origin: origin.clone(),
+        });
+        let unreachable = Failure::from(ClientError::Unreachable {
+            url,
+            origin,
+            reason,
+        });
+        assert_eq!(
+            (address.exit, unreachable.exit),
+            (exit::USAGE, exit::UNREACHABLE)
+        );
+        assert_eq!(Failure::from(CliError::Declined).exit, exit::GENERIC);
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 
+use golem_client::PackedFiles;
 use golem_model::component::{
     FilePermissions, FilesPermissions, INITIAL_FILES_BYTES_MAX, INITIAL_FILES_MAX, InitialFile,
     PathPermissions,
@@ -126,8 +127,15 @@ impl Files {
         self.0.into_iter()
     }
 
-    /// A zip archive of them.
-    pub(crate) fn archive(&self) -> Vec<u8> {
+    /// What is uploaded of them.
+    pub(crate) fn packed(&self) -> PackedFiles {
+        PackedFiles {
+            archive: self.archive(),
+            permissions: self.permissions(),
+        }
+    }
+
+    fn archive(&self) -> Vec<u8> {
         let mut archive = Archive::default();
         for (path, file) in &self.0 {
             archive.add(path.strip_prefix('/').unwrap_or(path), &file.content);
@@ -135,8 +143,7 @@ impl Files {
         archive.finish()
     }
 
-    /// What guests may do with each.
-    pub(crate) fn permissions(&self) -> FilesPermissions {
+    fn permissions(&self) -> FilesPermissions {
         let one = |(path, file): (&String, &File)| PathPermissions {
             path: path.clone(),
             permissions: file.permissions,

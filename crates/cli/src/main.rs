@@ -5,9 +5,9 @@
 
 mod args;
 mod build;
-mod client;
 mod cmd;
 mod config;
+mod connection;
 mod error;
 mod exit;
 mod files;

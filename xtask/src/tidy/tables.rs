@@ -9,6 +9,7 @@ pub(crate) const ROOMS: &[(&str, &str)] = &[
     ("crates/storage/", "THE SHELVES"),
     ("crates/engine/", "THE STAGE"),
     ("crates/server/", "THE DOOR"),
+    ("crates/client/", "THE PHONE"),
     ("crates/cli/", "THE DESK"),
     ("crates/testkit/", "THE GYM"),
     ("xtask/", "THE JANITOR"),
@@ -89,8 +90,29 @@ pub(crate) const ABSENCES: &[Absence] = &[
         lines: Lines::Dependency,
         words: &["rustls"],
         within: &["crates/", "xtask/", "tests/", "benches/"],
-        except: &["crates/server/", "crates/engine/", "crates/cli/"],
-        reason: "only server and engine encrypt what HTTP they speak, and cli its connection to listen to workers",
+        except: &["crates/server/", "crates/engine/", "crates/client/"],
+        reason: "only server and engine encrypt what HTTP they speak, and client its connection to listen to workers",
+    },
+    Absence {
+        lines: Lines::Dependency,
+        words: &["ureq", "tungstenite"],
+        within: &["crates/cli/"],
+        except: &[],
+        reason: "what is asked of a server is a function of client, so that other programs have it too",
+    },
+    Absence {
+        lines: Lines::Dependency,
+        words: &["clap", "tokio", "async-trait", "futures-util"],
+        within: &["crates/client/"],
+        except: &[],
+        reason: "client is a library that blocks: it has no command line and no runtime",
+    },
+    Absence {
+        lines: Lines::Rust,
+        words: &["std::env", "ExitCode"],
+        within: &["crates/client/src/"],
+        except: &[],
+        reason: "client does what it is told: options, variables and exit codes are the business of the program that uses it",
     },
     Absence {
         lines: Lines::Rust,
@@ -206,7 +228,7 @@ pub(crate) const BUILD_PATH: &[&str] = &[
     "crates/cli/src/build/go.rs",
     "crates/wit/src/encode.rs",
     "crates/wit/src/compose.rs",
-    "crates/cli/src/client.rs",
+    "crates/client/src/component.rs",
 ];
 
 /// The two paths that docs/ARCHITECTURE.md lists.

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::classic::classic;
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -270,7 +270,7 @@ const DEPLOYMENTS: [&str; 3] = ["v1", "api", "deployments"];
 /// Runs a verb of `api-definition`.
 pub(crate) fn definitions(args: DefinitionArgs, global: &Global, out: &Out) -> Outcome {
     let [v1, api, all] = DEFINITIONS;
-    classic(Client::new(global).and_then(|client| {
+    classic(connection::client(global).and_then(|client| {
         let answer = match args.verb {
             DefinitionVerb::List(args) => {
                 client.get_json(&DEFINITIONS, args.id.map(|id| ("api-definition-id", id)))
@@ -299,7 +299,7 @@ pub(crate) fn definitions(args: DefinitionArgs, global: &Global, out: &Out) -> O
 /// Runs a verb of `api-deployment`.
 pub(crate) fn deployments(args: DeploymentArgs, global: &Global, out: &Out) -> Outcome {
     let [v1, api, all] = DEPLOYMENTS;
-    classic(Client::new(global).and_then(|client| {
+    classic(connection::client(global).and_then(|client| {
         let answer = match args.verb {
             DeploymentVerb::Deploy(args) => {
                 let definitions: Vec<Json> = args
@@ -326,7 +326,7 @@ pub(crate) fn deployments(args: DeploymentArgs, global: &Global, out: &Out) -> O
 
 /// Runs a verb of `api-security-scheme`.
 pub(crate) fn schemes(args: SchemeArgs, global: &Global, out: &Out) -> Outcome {
-    classic(Client::new(global).and_then(|client| {
+    classic(connection::client(global).and_then(|client| {
         let answer = match args.verb {
             SchemeVerb::Create(scheme) => client.post_json(
                 &["v1", "api", "security"],

@@ -8,6 +8,7 @@ mod redeploy;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use golem_client::{Client, Code, ErrorKind, PackedFiles};
 use golem_model::component::{Component, ComponentType, Uploaded};
 use golem_model::urn::ComponentRef;
 use golem_model::{Coded, ComponentVersion};
@@ -17,7 +18,7 @@ use super::plugin;
 use super::refs::ComponentArgs;
 use super::worker::{UpdateMode, update_workers};
 use crate::args::Global;
-use crate::client::{Client, Code};
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::files::{Files, Source};
@@ -157,7 +158,7 @@ struct Uploading {
     /// What they may do, as JSON, if it is said.
     capabilities: Option<String>,
     /// What they begin with, if it is said.
-    files: Option<Files>,
+    files: Option<PackedFiles>,
 }
 
 impl Uploading {
@@ -282,16 +283,16 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
         // A verb of our own, with the finer exit codes.
         Verb::Diff(args) => return diff::run(&args, global, out),
         Verb::Redeploy(args) => {
-            Client::new(global).and_then(|client| redeploy::run(&args, &client, out))
+            connection::client(global).and_then(|client| redeploy::run(&args, &client, out))
         }
         Verb::InstallPlugin(args) => {
-            Client::new(global).and_then(|client| plugin::install(args, &client, out))
+            connection::client(global).and_then(|client| plugin::install(args, &client, out))
         }
         Verb::GetInstallations(args) => {
-            Client::new(global).and_then(|client| plugin::installations(&args, &client, out))
+            connection::client(global).and_then(|client| plugin::installations(&args, &client, out))
         }
         Verb::UninstallPlugin(args) => {
-            Client::new(global).and_then(|client| plugin::uninstall(&args, &client, out))
+            connection::client(global).and_then(|client| plugin::uninstall(&args, &client, out))
         }
         Verb::Add(add) => self::add(&add, global, out),
         Verb::Update(update) => self::update(&update, global, out),
@@ -305,9 +306,9 @@ fn add(args: &Add, global: &Global, out: &Out) -> Outcome {
     let name = args.component_name.as_str();
     let uploading = args.upload.load(Some(name))?;
     let (kind, code) = (uploading.kind, uploading.code());
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     match client.add_component(name, kind.unwrap_or_default(), code) {
-        Err(failure) if failure.exit == exit::CONFLICT => {
+        Err(error) if error.kind() == ErrorKind::Conflict => {
             let question = format!("Component {name} already exists. Do you want to update it?");
             if out.ask(&question) != Answer::Yes {
                 return Err(Failure::from(UploadError::Exists {
@@ -345,7 +346,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
         ComponentRef::Name(name) => Some(name.as_str()),
         ComponentRef::Id(_) => None,
     };
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let uploading = args.upload.load(name)?;
     let (kind, code) = (uploading.kind, uploading.code());
     let old = match &reference {
@@ -372,7 +373,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
             let name = name.unwrap_or_default();
             let question = format!("There is no component {name}. Do you want to add it?");
             if out.ask(&question) != Answer::Yes {
-                return Err(client.no_component(name));
+                return Err(client.no_component(name).into());
             }
             added(
                 client.add_component(name, kind.unwrap_or_default(), code)?,
@@ -384,7 +385,7 @@ fn update(args: &Update, global: &Global, out: &Out) -> Outcome {
 }
 
 fn try_update(args: &TryUpdateWorkers, global: &Global, out: &Out) -> Outcome {
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let id = client
         .find(&args.component.urn()?.component)?
         .versioned_component_id;
@@ -395,7 +396,7 @@ fn try_update(args: &TryUpdateWorkers, global: &Global, out: &Out) -> Outcome {
 }
 
 fn list(args: &List, global: &Global, out: &Out) -> Outcome {
-    let components = Client::new(global)?.components(args.component_name.as_deref())?;
+    let components = connection::client(global)?.components(args.component_name.as_deref())?;
     let views: Vec<ComponentView> = components.iter().map(ComponentView::from).collect();
     out.view(&views, |views| component_table(views));
     Ok(())
@@ -406,7 +407,7 @@ fn get(args: &Get, global: &Global, out: &Out) -> Outcome {
     show(
         &urn.component,
         args.version.or(urn.version),
-        &Client::new(global)?,
+        &connection::client(global)?,
         out,
     )
 }
@@ -473,7 +474,7 @@ impl Upload {
             wasm: read(&path)?,
             kind,
             capabilities,
-            files,
+            files: files.as_ref().map(Files::packed),
         })
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / deploy: brings every component of the manifest to the server: adds it, updates it, or leaves it alone when it
-//! is there already. In a manifest, built components and initial files, out a list. Never builds. Read next: `client.rs`.
+//! is there already. In a manifest, built components and initial files, out a list. Never builds. Read next: golem-client `component.rs`.
 
 use std::path::PathBuf;
 
+use golem_client::{Client, Code};
 use golem_model::{ComponentId, component::ComponentType};
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use super::component::warned;
 use crate::{
     args::Global,
     build::{self, BuildError},
-    client::{Client, Code},
+    connection,
     error::{Failure, Outcome},
     files::Files,
     hash::sha256,
@@ -74,7 +75,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     for component in manifest.select(&args.components)? {
         read.push((component, Built::read(component)?));
     }
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let mut rows = Vec::new();
     for (component, built) in read {
         rows.push(upload(&client, component, &built, out)?);
@@ -136,10 +137,11 @@ fn upload(
         _ => {
             // `null` takes away what an earlier version has declared, as no files do: the manifest says all.
             let capabilities = serde_json::to_string(&component.capabilities).unwrap_or_default();
+            let packed = files.packed();
             let code = Code {
                 wasm,
                 capabilities: Some(&capabilities),
-                files: Some(files),
+                files: Some(&packed),
             };
             match client.deploy_component(&component.name, kind, code)? {
                 (deployed, true) => (warned(deployed, out), Change::Updated),

@@ -15,13 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use golem_client::{Client, ClientError, ErrorKind};
+
 use self::cycle::{Cycle, Work};
 use self::lines::Lines;
 use self::watch::Watch;
 use crate::args::Global;
 use crate::build::Options;
-use crate::client::Client;
-use crate::error::{Failure, Outcome};
+use crate::connection;
+use crate::error::Outcome;
 use crate::exit;
 use crate::output::Out;
 
@@ -78,7 +80,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     let stop = Arc::new(AtomicBool::new(false));
     #[cfg(feature = "server")]
     serve::stop_at_signal(&stop)?;
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     #[cfg(feature = "server")]
     let _server = serve::start_if_needed(&client, &manifest, args.allow_network.clone(), out)?;
     client.version()?;
@@ -162,6 +164,6 @@ fn wait(
 }
 
 /// Whether nobody answers at an address.
-fn nobody_there(outcome: &Result<String, Failure>) -> bool {
-    matches!(outcome, Err(failure) if failure.exit == exit::UNREACHABLE)
+fn nobody_there(outcome: &Result<String, ClientError>) -> bool {
+    matches!(outcome, Err(error) if error.kind() == ErrorKind::Unreachable)
 }

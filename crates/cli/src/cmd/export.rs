@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use golem_model::api::Export;
 
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::Outcome;
 use crate::output::Out;
 
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &Out) -> Outcome {
     let export = match &args.data_dir {
         Some(dir) => golem_server::export_dir(dir, &args.file)?,
         None => {
-            let mut from = Client::new(global)?.export_all()?;
+            let mut from = connection::client(global)?.export_all()?;
             golem_server::save_export(&args.file, &mut from)?
         }
     };

@@ -2,6 +2,7 @@
 //! THE DESK / get: shows what a URN or URL names. In a URI, out the view of a component or worker, or a signature.
 //! Read next: `component.rs`, `worker.rs`. Source: client spec §1.4.
 
+use golem_client::Client;
 use golem_model::function;
 use golem_model::types::FoundFunction;
 use golem_model::urn::{Uri, WorkerUrn, percent_decode};
@@ -9,7 +10,7 @@ use golem_model::urn::{Uri, WorkerUrn, percent_decode};
 use super::classic::classic;
 use super::{component, refs, worker};
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     classic(match api_path(&args.uri) {
-        Some(path) => Client::new(global).and_then(|client| {
+        Some(path) => connection::client(global).and_then(|client| {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             out.view(&client.get_json(&path, None)?, published);
             Ok(())
@@ -65,7 +66,7 @@ fn api_path(uri: &str) -> Option<Vec<String>> {
 }
 
 fn show(uri: &Uri, global: &Global, out: &Out) -> Outcome {
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     shown(uri, &client, out).map_err(|failure| worker::suggested(failure, &client))
 }
 

@@ -9,7 +9,7 @@ use golem_server::ExportError;
 
 use super::export::contents;
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &Out) -> Outcome {
             }
         })?,
         None => {
-            let client = Client::new(global)?;
+            let client = connection::client(global)?;
             // Both are looked at before anything is sent: a refusal in the middle of a file is hard to hear.
             golem_server::check_export(&args.file)?;
             let readiness = client.import_readiness()?;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use golem_client::{CallsOf, Client, Target};
 use golem_model::duration::parse_duration;
 use golem_model::urn::ComponentRef;
 use golem_model::{
@@ -17,7 +18,7 @@ use super::worker::{
 };
 use crate::args::Global;
 use crate::build;
-use crate::client::{CallsOf, Client, Target};
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::manifest::Manifest;
@@ -103,7 +104,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
         Some(name) => name,
         None => of_project()?,
     };
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let component = client.find(&ComponentRef::Name(name))?;
     let id = component.versioned_component_id.component_id;
     let target = match component.component_type {
@@ -129,11 +130,11 @@ fn traced_call(
     client: &Client,
     out: &Out,
 ) -> Outcome {
-    let result = client.call(call, Some(key), timeout);
+    let result = call.send(Some(key), timeout, client);
     let tree = match &call.target {
         Target::Worker(worker) => client
             .calls(worker, CallsOf::Key(key))
-            .map_err(|failure| failure.problem.message),
+            .map_err(|error| error.to_string()),
         Target::Unnamed(_) => Err("an ephemeral component keeps no oplog".to_owned()),
     };
     // What matters is what was called: without a tree that is told all the same.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / logs: what a worker has written and logged so far, and with `--follow` what comes. In a worker, out lines. The short form
-//! of `worker connect` for a project. Read next: `client/connect.rs`, `invoke.rs`. Exit codes: the finer ones.
+//! of `worker connect` for a project. Read next: golem-client `connect.rs`, `invoke.rs`. Exit codes: the finer ones.
 
 use std::sync::atomic::AtomicBool;
 
+use golem_client::{Begin, Client};
 use golem_model::api::OplogCursor;
 use golem_model::public_oplog::PublicOplogEntry;
 use golem_model::urn::ComponentRef;
@@ -12,7 +13,7 @@ use golem_model::{OplogIndex, WorkerId};
 use super::invoke::{DEFAULT_WORKER, of_project};
 use super::worker::suggested;
 use crate::args::Global;
-use crate::client::{Begin, Client};
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::output::Out;
 use crate::view::{EventLine, Parts};
@@ -43,7 +44,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
         Some(name) => name,
         None => of_project()?,
     };
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let component = client.find_id(&ComponentRef::Name(name))?;
     let worker = WorkerId::new(component, args.worker_name);
     let lines = || {
@@ -52,16 +53,13 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
             return Ok(());
         }
         let never = AtomicBool::new(false);
-        client.listen(
-            &worker,
-            Begin::At(OplogIndex(last.0 + 1)),
-            &never,
-            |event| {
-                if let Some(line) = EventLine::of(event) {
-                    show(&line, out);
-                }
-            },
-        )
+        let begin = Begin::At(OplogIndex(last.0 + 1));
+        client.listen(&worker, begin, &never, |event| {
+            if let Some(line) = EventLine::of(event) {
+                show(&line, out);
+            }
+        })?;
+        Ok(())
     };
     lines().map_err(|failure| suggested(failure, &client))
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / namespace: keeps components apart, and lets them call each other. In names; out namespaces and grants.
-//! Read next: `../client/namespace.rs`. Why: ADR 0012.
+//! Read next: golem-client `namespace.rs`. Why: ADR 0012.
 
 use golem_model::api::{GrantId, GrantInfo, GrantRequest};
 use golem_model::{ComponentId, Namespace};
 
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::Outcome;
 use crate::output::Out;
 use crate::view::{moment, table};
@@ -91,7 +91,7 @@ struct Revoke {
 
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     match args.verb {
         Verb::List => out.view(&client.namespaces()?, |list| {
             let rows = list.iter().map(|found| {

@@ -9,7 +9,7 @@ use super::invoke::{DEFAULT_WORKER, of_project};
 use super::worker::oplog::What;
 use super::worker::suggested;
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::Outcome;
 use crate::output::Out;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
         Some(name) => name,
         None => of_project()?,
     };
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let component = client.find_id(&ComponentRef::Name(name))?;
     let worker = WorkerId::new(component, args.worker_name);
     args.what

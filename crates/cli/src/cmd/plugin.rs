@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / plugin: `plugin` of Golem 1.1, and the verbs of `component` that install plugins. In names and a manifest; out what
-//! the server answers. Never runs a plugin. Read next: `client/published.rs`. Source: client spec §6.2, §6.9.
+//! the server answers. Never runs a plugin. Read next: golem-client `published.rs`. Source: client spec §6.2, §6.9.
 
 use std::path::PathBuf;
 
+use golem_client::Client;
 use golem_model::ComponentVersion;
 use golem_model::urn::ComponentUrn;
 use serde_json::{Value as Json, json};
@@ -12,7 +13,7 @@ use super::api::{FileError, read};
 use super::classic::classic;
 use super::refs::{ComponentArgs, named};
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::output::Out;
 use crate::view::published;
@@ -125,7 +126,7 @@ const PLUGINS: [&str; 2] = ["v1", "plugins"];
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
     let [v1, all] = PLUGINS;
-    classic(Client::new(global).and_then(|client| {
+    classic(connection::client(global).and_then(|client| {
         let answer = match args.verb {
             Verb::List(scope) => {
                 let scope = scope.text(&client)?;

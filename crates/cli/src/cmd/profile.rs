@@ -2,11 +2,11 @@
 //! THE DESK / profile: keeps the addresses of servers under names. In options, out the changed file or a view of it.
 //! Never talks to a server. Read next: `config.rs`. Source: client spec §1.3.
 
+use golem_client::{Client, DEFAULT_URL, Trust};
 use golem_model::Namespace;
 use serde::Serialize;
 
 use super::classic::classic;
-use crate::client::{DEFAULT_URL, check_url};
 use crate::config::{Config, ConfigError, Profile, ProfileConfig, Server, StoredFormat};
 use crate::error::Outcome;
 use crate::output::{Answer, Out};
@@ -232,9 +232,10 @@ fn dispatch(verb: Verb, out: &Out) -> Outcome {
     let mut config = Config::load()?;
     match verb {
         Verb::Add(add) => {
-            check_url(&add.component_url, "from --component-url")?;
+            // Making a client checks an address.
+            Client::new(&add.component_url, "from --component-url", Trust::Web)?;
             if let Some(url) = &add.worker_url {
-                check_url(url, "from --worker-url")?;
+                Client::new(url, "from --worker-url", Trust::Web)?;
             }
             let server = Server {
                 url: add.component_url,
@@ -355,7 +356,7 @@ impl Wishes {
                 "as you wrote it",
             ),
         };
-        check_url(&url, origin)?;
+        Client::new(&url, origin, Trust::Web)?;
         let default_format = match self.default_format {
             Some(format) => format,
             None => match asked("Print data as text, json or yaml [text]:".to_owned()) {

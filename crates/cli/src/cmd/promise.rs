@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / promise: gives a promise of a worker its value. In a worker, an index and data; out whether it was the first.
-//! Read next: `client/travel.rs`. Source: runtime spec §2.8.
+//! Read next: golem-client `travel.rs`. Source: runtime spec §2.8.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use golem_client::Client;
 use golem_model::{Coded, OplogIndex};
 
 use super::classic::classic;
 use super::refs::WorkerArgs;
 use super::worker::suggested;
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::Outcome;
 use crate::output::Out;
 
@@ -84,7 +85,7 @@ impl Coded for PromiseError {
 
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
-    classic(Client::new(global).and_then(|client| {
+    classic(connection::client(global).and_then(|client| {
         dispatch(args, &client, out).map_err(|failure| suggested(failure, &client))
     }))
 }

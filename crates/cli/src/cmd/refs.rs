@@ -4,10 +4,10 @@
 
 use std::str::FromStr;
 
+use golem_client::{Client, Target};
 use golem_model::urn::{ComponentRef, ComponentUrn, UrnError, WorkerUrn};
 use golem_model::{Coded, WorkerId};
 
-use crate::client::{Client, Target};
 use crate::error::Failure;
 use crate::exit;
 

@@ -9,6 +9,7 @@ mod line;
 use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::ValueEnum as _;
+use golem_client::{Client, Page, Target};
 use golem_model::component::{Component, ComponentType};
 use golem_model::function::spoken;
 use golem_model::types::functions;
@@ -26,8 +27,8 @@ use super::worker::oplog::What;
 use super::worker::params::ParamArgs;
 use super::worker::{show, suggested};
 use crate::args::Global;
-use crate::client::{Client, Page, Target};
 use crate::config::Config;
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::{Format, Out};
@@ -75,7 +76,7 @@ pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
         Some(name) => name,
         None => of_project()?,
     };
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let component = client.find(&ComponentRef::Name(name))?;
     let mut session = Session {
         client: &client,
@@ -149,7 +150,7 @@ impl Session<'_> {
         let params = ParamArgs::new(call.wave, call.json);
         let target = self.target();
         let call = prepare_for(target.clone(), &call.function, &params, self.client)?;
-        let send = || self.client.call(&call, None, None);
+        let send = || call.send(None, None, self.client).map_err(Failure::from);
         let result = match &target {
             Target::Worker(worker) if self.out.is_text() => {
                 let lines = LineArgs::plain();

@@ -10,7 +10,7 @@ use golem_model::api::SecretInfo;
 use golem_model::capabilities::SECRET_BYTES_MAX;
 
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -105,7 +105,7 @@ impl Coded for ValueError {
 
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     match args.verb {
         Verb::Set(set) => {
             let value = value(&set)?;

@@ -9,7 +9,7 @@ use golem_model::namespace::BadNamespace;
 use golem_model::{Coded, Namespace};
 
 use crate::args::Global;
-use crate::client::Client;
+use crate::connection;
 use crate::error::Outcome;
 use crate::output::Out;
 use crate::view::{moment, table};
@@ -103,7 +103,7 @@ struct Revoke {
 
 /// Runs the verb.
 pub(crate) fn run(args: Args, global: &Global, out: &Out) -> Outcome {
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     match args.verb {
         Verb::Add(add) => {
             let mut roles = Roles::default();

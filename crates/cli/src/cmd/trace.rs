@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / trace: the tree of the calls that one invocation has made, across workers. In a worker and a key or an index, out the tree.
-//! Read next: `client/travel.rs`, `view/calls.rs`, `invoke.rs` (`--trace`). Exit codes: the finer ones.
+//! Read next: golem-client `travel.rs`, `view/calls.rs`, `invoke.rs` (`--trace`). Exit codes: the finer ones.
 
+use golem_client::{CallsOf, Client};
 use golem_model::WorkerId;
 use golem_model::urn::{ComponentRef, WorkerUrn};
 
@@ -9,7 +10,7 @@ use super::invoke::{DEFAULT_WORKER, of_project};
 use super::refs;
 use super::worker::suggested;
 use crate::args::Global;
-use crate::client::{CallsOf, Client};
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::output::Out;
 use crate::view::calls_text;
@@ -40,7 +41,7 @@ pub(crate) struct Args {
 
 /// Prints the tree.
 pub(crate) fn run(args: &Args, global: &Global, out: &Out) -> Outcome {
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let worker = args.worker(&client)?;
     let of = match (&args.idempotency_key, args.oplog_index) {
         (Some(key), _) => CallsOf::Key(key),
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &Out) -> Outcome {
         (None, None) => CallsOf::Last,
     };
     let tree = client.calls(&worker, of);
-    let tree = tree.map_err(|failure| suggested(failure, &client))?;
+    let tree = tree.map_err(|error| suggested(error.into(), &client))?;
     out.view(&tree, calls_text);
     Ok(())
 }

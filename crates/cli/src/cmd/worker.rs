@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use golem_client::{Client, ClientError, Page};
 use golem_model::api::{ScanCursor, WorkerCreationRequest, WorkersMetadataResponse};
 use golem_model::filter::Filter;
 use golem_model::urn::WorkerUrn;
@@ -26,7 +27,7 @@ use super::classic::classic;
 use super::promise;
 use super::refs::{ComponentArgs, WorkerArgs};
 use crate::args::Global;
-use crate::client::{Client, Page};
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -236,7 +237,7 @@ fn dispatch(verb: Verb, global: &Global, out: &Out) -> Outcome {
         idempotency_key(out);
         return Ok(());
     }
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     with_client(verb, &client, out).map_err(|failure| suggested(failure, &client))
 }
 
@@ -310,8 +311,10 @@ fn with_client(verb: Verb, client: &Client, out: &Out) -> Outcome {
 }
 
 /// One word, the same in every format.
-fn done(outcome: Outcome, word: &str, out: &Out) -> Outcome {
-    outcome.map(|()| out.data(word))
+fn done(outcome: Result<(), ClientError>, word: &str, out: &Out) -> Outcome {
+    outcome?;
+    out.data(word);
+    Ok(())
 }
 
 fn add(args: Add, client: &Client, out: &Out) -> Outcome {

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::read;
 use crate::args::Global;
-use crate::client::Client;
 use crate::cmd::refs::ComponentArgs;
+use crate::connection;
 use crate::error::{Failure, Outcome};
 use crate::exit;
 use crate::output::Out;
@@ -154,7 +154,7 @@ impl DiffView {
 /// Compares and prints.
 pub(super) fn run(args: &Args, global: &Global, out: &Out) -> Outcome {
     let urn = args.component.urn()?;
-    let client = Client::new(global)?;
+    let client = connection::client(global)?;
     let newest = client.find(&urn.component)?;
     let id = newest.versioned_component_id.component_id;
     let name = newest.component_name;

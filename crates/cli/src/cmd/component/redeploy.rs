@@ -2,11 +2,11 @@
 //! THE DESK / component/redeploy: deletes every worker of a component and creates it again, with its arguments and environment, on
 //! the newest version. In a component, out lists. Asks first: the state of the workers is lost. Source: client spec §6.2.
 
+use golem_client::Client;
 use golem_model::api::WorkerCreationRequest;
 use golem_model::urn::WorkerUrn;
 use serde::Serialize;
 
-use crate::client::Client;
 use crate::cmd::refs::ComponentArgs;
 use crate::error::{CliError, Outcome};
 use crate::output::{Answer, Out};
@@ -69,16 +69,16 @@ pub(super) fn run(args: &Args, client: &Client, out: &Out) -> Outcome {
         };
         let created = client
             .delete_worker(&worker.worker_id)
-            .map_err(|failure| ("still there", failure))
+            .map_err(|error| ("still there", error))
             .and_then(|()| {
                 client
                     .create_worker(id, &request)
-                    .map_err(|failure| ("deleted, and not created", failure))
+                    .map_err(|error| ("deleted, and not created", error))
             });
         match created {
             Ok(_) => done.redeployed.push(urn),
-            Err((state, failure)) => {
-                out.warn(&format!("{urn} is {state}: {}", failure.problem.message));
+            Err((state, error)) => {
+                out.warn(&format!("{urn} is {state}: {error}"));
                 done.failed.push(urn);
             }
         }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use golem_client::{Client, ErrorKind};
 use golem_model::api::{UpdateMode, UpdateRecord, WorkerCreationRequest, WorkerMetadata};
 use golem_model::{ComponentId, ComponentVersion, WorkerId};
 
@@ -15,10 +16,8 @@ use super::lines::Lines;
 use super::project;
 use super::watch::Watch;
 use crate::build::{self, Options};
-use crate::client::Client;
 use crate::cmd::deploy;
 use crate::error::Failure;
-use crate::exit;
 use crate::manifest::{Component, ComponentKind, Manifest};
 use crate::output::Out;
 
@@ -135,8 +134,8 @@ impl Cycle<'_> {
                     .update_worker(&worker.worker_id, UpdateMode::Automatic, version);
             match asked {
                 Ok(()) => moving.push(worker),
-                Err(failure) => {
-                    self.stays(component, &worker, version, &failure.problem.message, lines)?;
+                Err(error) => {
+                    self.stays(component, &worker, version, &error.to_string(), lines)?;
                 }
             }
         }
@@ -164,8 +163,8 @@ impl Cycle<'_> {
             let now = match self.client.worker(worker) {
                 Ok(now) => now,
                 // Deleted meanwhile.
-                Err(failure) if failure.exit == exit::NOT_FOUND => return Ok(Moved::Done),
-                Err(failure) => return Err(failure),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Moved::Done),
+                Err(error) => return Err(error.into()),
             };
             if now.component_version >= version {
                 return Ok(Moved::Done);

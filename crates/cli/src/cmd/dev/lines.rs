@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / dev lines: what the workers of a project write, as it comes. In components, out lines on standard output.
-//! Bound: [`WORKERS_MAX`]. Never stops dev: a worker that cannot be heard is left alone. Read next: `client/connect.rs`.
+//! Bound: [`WORKERS_MAX`]. Never stops dev: a worker that cannot be heard is left alone. Read next: golem-client `connect.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use golem_client::{Begin, Client, Page};
 use golem_model::api::WorkerEvent;
 use golem_model::{ComponentId, OplogIndex, WorkerId};
 
 use crate::args::Global;
-use crate::client::{Begin, Client, Page};
+use crate::connection;
 use crate::output::Out;
 use crate::view::{EventLine, Parts};
 
@@ -88,7 +89,7 @@ impl Lines {
     }
 
     fn listen(&self, worker: WorkerId, label: String, begin: Begin) -> Option<Ear> {
-        let client = Client::new(&self.global).ok()?;
+        let client = connection::client(&self.global).ok()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (out, ended) = (self.out, Arc::clone(&stop));
         let thread = std::thread::Builder::new()
@@ -96,8 +97,8 @@ impl Lines {
             .spawn(move || {
                 let outcome =
                     client.listen(&worker, begin, &ended, |event| show(&out, &label, event));
-                if let Err(failure) = outcome {
-                    tracing::debug!(%worker, message = failure.problem.message, "no longer heard");
+                if let Err(error) = outcome {
+                    tracing::debug!(%worker, message = %error, "no longer heard");
                 }
             })
             .ok()?;

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use golem_client::Client;
 use golem_server::{Background, HostRule, Options};
 
-use crate::client::Client;
 use crate::error::Failure;
 use crate::manifest::Manifest;
 use crate::output::Out;

@@ -6,11 +6,12 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
 
+use golem_client::{Client, ErrorKind, Insecure, Unanswered};
 use golem_model::api::{COMPATIBLE_VERSION, VersionInfo};
 
 use super::{Check, State};
 use crate::args::Global;
-use crate::client::{Client, Insecure, Unanswered};
+use crate::connection;
 use crate::exit;
 
 /// Longest wait for a connection, and for an answer: a healthy server needs milliseconds.
@@ -44,7 +45,8 @@ pub(super) fn checks(global: &Global) -> Vec<Check> {
 }
 
 fn steps(global: &Global, checks: &mut Vec<Check>) -> Result<(), Check> {
-    let client = Client::new(global).map_err(|failure| Check::of("server name", &failure))?;
+    let client =
+        connection::client(global).map_err(|failure| Check::of("server name", &failure))?;
     let (authority, _) = client.address();
     let url = client.url().to_owned();
     let addresses: Vec<SocketAddr> = match authority.to_socket_addrs() {
@@ -153,7 +155,7 @@ fn tls(client: &Client, error: Option<&Unanswered>) -> Result<Check, Check> {
         };
         return Err(Check::failed(name, format!("{what}: {reason}")).hint(hint));
     }
-    Ok(if client.is_anybody() {
+    Ok(if client.unverified().is_some() {
         Check::new(
             name,
             State::Warning,
@@ -173,13 +175,13 @@ fn auth(client: &Client) -> Result<Check, Check> {
             Some(caller) => Check::ok(name, format!("this is {caller} ({})", who.roles)),
             None => Check::ok(name, "this server asks for no token"),
         }),
-        Err(failure) if failure.exit == exit::DENIED => {
-            Err(Check::of(name, &failure).exit(exit::DENIED))
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            Err(Check::of(name, &error.into()).exit(exit::DENIED))
         }
-        Err(failure) => Ok(Check::new(
+        Err(error) => Ok(Check::new(
             name,
             State::Skipped,
-            format!("the server does not say: {}", failure.problem.message),
+            format!("the server does not say: {error}"),
         )),
     }
 }

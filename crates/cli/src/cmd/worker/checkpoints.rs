@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / worker/checkpoints: the images that a worker could be brought back from, and to drop them. In options, out views.
-//! Read next: `client/travel.rs`, `view/checkpoints.rs`. Why: ADR 0007.
+//! Read next: golem-client `travel.rs`, `view/checkpoints.rs`. Why: ADR 0007.
 
-use crate::client::Client;
+use golem_client::Client;
+
 use crate::cmd::refs::WorkerArgs;
 use crate::error::Outcome;
 use crate::output::Out;

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / worker/connect: prints what a worker writes and logs, for as long as one listens, or beside a call. In a worker, out
-//! lines. Read next: `client/connect.rs`, `view/event.rs`. Source: client spec §6.1, §6.2, §6.8.
+//! lines. Read next: golem-client `connect.rs`, `view/event.rs`. Source: client spec §6.1, §6.2, §6.8.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use golem_client::{Begin, Client, ErrorKind};
 use golem_model::{OplogIndex, WorkerId};
 
-use crate::client::{Begin, Client};
 use crate::cmd::logs::so_far;
 use crate::cmd::refs::WorkerArgs;
 use crate::error::{Failure, Outcome};
-use crate::exit;
 use crate::output::Out;
 use crate::view::{EventLine, Parts};
 
@@ -104,14 +103,15 @@ pub(super) fn listen(
         if let Some(line) = EventLine::of(event) {
             lines.show(&line, out);
         }
-    })
+    })?;
+    Ok(())
 }
 
 /// The last entry of a worker's oplog, 0 for a worker that is not there yet.
 pub(super) fn last_entry(worker: &WorkerId, client: &Client) -> Result<OplogIndex, Failure> {
     match client.oplog(worker, 1, None, None, 1) {
-        Err(failure) if failure.exit == exit::NOT_FOUND => Ok(OplogIndex(0)),
-        page => page.map(|page| page.last_index),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(OplogIndex(0)),
+        page => Ok(page?.last_index),
     }
 }
 

@@ -4,11 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
+use golem_client::Client;
 use golem_model::Coded;
 use golem_model::recording::{BadRecording, Recording};
 use serde::Serialize;
 
-use crate::client::Client;
 use crate::cmd::refs::WorkerArgs;
 use crate::error::Outcome;
 use crate::output::Out;

@@ -3,6 +3,7 @@
 //! Looks the signature up first, so that slips are found before anything is sent. Read next: `params.rs`.
 //! Source: client spec §6.4.
 
+use golem_client::{Begin, Client, ClientError, ErrorKind, Target};
 use golem_model::OplogIndex;
 use golem_model::api::InvokeParameters;
 use golem_model::duration::parse_duration;
@@ -12,7 +13,6 @@ use golem_model::types::FoundFunction;
 
 use super::connect::{self, LineArgs};
 use super::params::{ParamArgs, hinted, typed};
-use crate::client::{Begin, Client, Target};
 use crate::cmd::refs::{RefError, WorkerArgs};
 use crate::error::{Failure, Outcome};
 use crate::exit;
@@ -55,7 +55,7 @@ pub(super) fn invoke_and_await(args: &Args, client: &Client, out: &Out) -> Outco
     let (key, timeout) = (args.idempotency_key.as_deref(), args.timeout.as_deref());
     match (args.connect, &call.target) {
         (true, Target::Worker(worker)) => {
-            let send = || client.call(&call, key, timeout);
+            let send = || call.send(key, timeout, client).map_err(Failure::from);
             let result = connect::beside(worker, args.lines, client, out, send)?;
             print(&result, out);
             Ok(())
@@ -73,7 +73,7 @@ pub(crate) fn await_call(
     client: &Client,
     out: &Out,
 ) -> Outcome {
-    print(&client.call(call, key, timeout)?, out);
+    print(&call.send(key, timeout, client)?, out);
     Ok(())
 }
 
@@ -86,20 +86,20 @@ pub(crate) fn print(result: &TypeAnnotatedValue, out: &Out) {
     out.view(result, |_| view.text());
 }
 
-impl Client {
-    /// Sends a call and waits for its result.
-    pub(crate) fn call(
+impl Call {
+    /// Sends it and waits for its result.
+    pub(crate) fn send(
         &self,
-        call: &Call,
         key: Option<&str>,
         timeout: Option<&str>,
-    ) -> Result<TypeAnnotatedValue, Failure> {
-        let Call {
+        client: &Client,
+    ) -> Result<TypeAnnotatedValue, ClientError> {
+        let Self {
             target,
             function,
             parameters,
-        } = call;
-        let answer = self.invoke_and_await(target, function, key, timeout, parameters)?;
+        } = self;
+        let answer = client.invoke_and_await(target, function, key, timeout, parameters)?;
         Ok(answer.result)
     }
 }
@@ -187,7 +187,7 @@ fn version(target: &Target, client: &Client) -> Result<Option<u64>, Failure> {
     };
     match client.worker(worker) {
         Ok(worker) => Ok(Some(worker.component_version)),
-        Err(failure) if failure.exit == exit::NOT_FOUND => Ok(None),
-        Err(failure) => Err(failure),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

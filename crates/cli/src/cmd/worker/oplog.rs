@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
+use golem_client::Client;
 use golem_model::query::Query;
 use golem_model::{OplogIndex, WorkerId};
 use serde_json::Value as Json;
 
-use crate::client::Client;
 use crate::cmd::refs::WorkerArgs;
 use crate::error::{Failure, Outcome};
 use crate::exit;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / worker/travel: verbs that change the course of a worker, or look at its history aside: cancel, revert, fork,
-//! schedule, replay, verify. In options, out views. Read next: `update.rs`, `client/travel.rs`. Source: runtime spec §2.8.
+//! schedule, replay, verify. In options, out views. Read next: `update.rs`, golem-client `travel.rs`. Source: runtime spec §2.8.
 
+use golem_client::{Client, Target, When};
 use golem_model::api::{RevertRequest, ScheduleId};
 use golem_model::duration::parse_duration;
 use golem_model::urn::WorkerUrn;
@@ -9,7 +10,6 @@ use golem_model::{ComponentVersion, OplogIndex, Timestamp};
 
 use super::invoke::{self, prepare_for};
 use super::params::ParamArgs;
-use crate::client::Client;
 use crate::cmd::refs::WorkerArgs;
 use crate::error::{Failure, Outcome};
 use crate::exit;
@@ -136,15 +136,15 @@ pub(super) fn fork(args: &Fork, client: &Client, out: &Out) -> Outcome {
 /// Puts a call into the calendar.
 pub(super) fn schedule(args: &Schedule, client: &Client, out: &Out) -> Outcome {
     let when = match (&args.at, &args.after) {
-        (Some(at), _) => ("at", at.to_string()),
+        (Some(at), _) => When::At(*at),
         (None, after) => {
             let text = after.clone().unwrap_or_default();
             parse_duration(&text).map_err(Failure::exit_with(exit::USAGE))?;
-            ("in", text)
+            When::In(text)
         }
     };
     let worker = args.worker.worker(client)?;
-    let target = crate::client::Target::Worker(worker.clone());
+    let target = Target::Worker(worker.clone());
     let call = prepare_for(target, &args.function, &args.params, client)?;
     let key = args.idempotency_key.as_deref();
     let invoke::Call {
@@ -152,7 +152,7 @@ pub(super) fn schedule(args: &Schedule, client: &Client, out: &Out) -> Outcome {
         parameters,
         ..
     } = &call;
-    let scheduled = client.schedule(&worker, function, key, when, parameters)?;
+    let scheduled = client.schedule(&worker, function, key, &when, parameters)?;
     out.view(&scheduled, |scheduled| scheduled_text(&worker, scheduled));
     Ok(())
 }

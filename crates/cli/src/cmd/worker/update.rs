@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / worker/update: brings one worker, or many, to another version of their component, or says first what that would
-//! meet. In options, out views. Read next: `travel.rs`, `client/travel.rs`. Source: client spec §6.3, runtime spec §2.7.
+//! meet. In options, out views. Read next: `travel.rs`, golem-client `travel.rs`. Source: client spec §6.3, runtime spec §2.7.
 
+use golem_client::Client;
 use golem_model::api::UpdateMode;
 use golem_model::filter::Filter;
 use golem_model::urn::WorkerUrn;
 use golem_model::{ComponentId, ComponentVersion};
 
-use crate::client::Client;
 use crate::cmd::refs::{ComponentArgs, WorkerArgs};
 use crate::error::{Failure, Outcome};
 use crate::exit;
@@ -142,8 +142,8 @@ pub(crate) fn try_all(
         let urn = WorkerUrn::named(&worker.worker_id).to_string();
         match client.update_worker(&worker.worker_id, mode.into(), version) {
             Ok(()) => tried.triggered.push(urn),
-            Err(failure) => {
-                out.warn(&format!("{urn}: {}", failure.problem.message));
+            Err(error) => {
+                out.warn(&format!("{urn}: {error}"));
                 tried.failed.push(urn);
             }
         }

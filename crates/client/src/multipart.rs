@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / client/multipart: a form with a file, as an HTTP body. In names and bytes, out a body and its content type.
+//! THE PHONE / multipart: a form with a file, as an HTTP body. In names and bytes, out a body and its content type.
 //! Never reads files. Read next: `transport.rs`. Source: RFC 7578, client spec §6.6.
 
 /// A form under construction: parts in the order in which they are added.
@@ -13,7 +13,7 @@ impl Form {
     /// An empty form with a random boundary.
     pub(crate) fn new() -> Self {
         Self {
-            boundary: format!("golem-cli-{}", uuid::Uuid::new_v4().simple()),
+            boundary: format!("golem-client-{}", uuid::Uuid::new_v4().simple()),
             body: Vec::new(),
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / client/socket: one connection to a server, plain or encrypted, for what is no request and answer. In an address, out bytes
+//! THE PHONE / socket: one connection to a server, plain or encrypted, for what is no request and answer. In an address, out bytes
 //! both ways. Bound: [`CONNECT_TIMEOUT`]. Never knows what the bytes mean. Read next: `connect.rs`.
 
 use std::io::{self, Read, Write};
@@ -18,12 +18,12 @@ use rustls::{
 };
 use ureq::http;
 
-use super::site::{CONNECT_TIMEOUT, Site, Trust, unusable};
-use crate::error::Failure;
+use crate::error::ClientError;
+use crate::site::{CONNECT_TIMEOUT, Site, Trust, unusable};
 
 /// A connection.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(crate) enum Socket {
     /// As it is.
     Plain(TcpStream),
     /// Within TLS.
@@ -32,7 +32,7 @@ pub(super) enum Socket {
 
 impl Site {
     /// A new connection to it. Errors: nobody is there, certificates that are none.
-    pub(super) fn socket(&self) -> Result<Socket, Failure> {
+    pub(crate) fn socket(&self) -> Result<Socket, ClientError> {
         let unreachable = |reason: &dyn std::fmt::Display| self.unreachable(reason.to_string());
         let uri: http::Uri = self.base.parse().map_err(|error| unreachable(&error))?;
         let encrypted = uri.scheme_str() == Some("https");
@@ -64,7 +64,7 @@ impl Site {
 
 impl Socket {
     /// From now on a read waits so long, and then fails as one that would block.
-    pub(super) fn wait_at_most(&self, pause: Duration) -> io::Result<()> {
+    pub(crate) fn wait_at_most(&self, pause: Duration) -> io::Result<()> {
         match self {
             Self::Plain(stream) => stream.set_read_timeout(Some(pause)),
             Self::Encrypted(stream) => stream.get_ref().set_read_timeout(Some(pause)),
@@ -120,7 +120,7 @@ fn roots_of_the_web() -> RootCertStore {
 }
 
 /// The certificates in a file and no others.
-fn roots(file: &Path) -> Result<RootCertStore, Failure> {
+fn roots(file: &Path) -> Result<RootCertStore, ClientError> {
     let path = file.display().to_string();
     let bad = |reason: String| unusable("the certificates", &path, &reason);
     let mut roots = RootCertStore::empty();

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / client/transport: one request, one answer. In a method, a path and a body; out the JSON of the answer, or a
-//! failure with its exit code. Bound: [`ANSWER_BYTES_MAX`]. Never retries: the caller may not want to call twice.
+//! THE PHONE / transport: one request, one answer. In a method, a path and a body; out the JSON of the answer, or
+//! an error. Bound: [`ANSWER_BYTES_MAX`]. Never retries: the caller may not want to call twice.
 //! Read next: `site.rs` (the address), `error.rs`. Source: client spec §1.1, §1.3.
 
 use std::fmt::Write as _;
-use std::sync::Once;
 use std::time::Duration;
 
 use golem_model::Namespace;
@@ -16,46 +15,39 @@ use serde::de::DeserializeOwned;
 use ureq::AsSendBody;
 use ureq::http;
 
-use super::error::{ClientError, refusal};
-use super::multipart::Form;
-use super::site::{Site, Trust, unusable};
-use crate::args::Global;
-use crate::config::Config;
-use crate::error::Failure;
+use crate::error::ClientError;
+use crate::multipart::Form;
+use crate::site::{Site, unusable};
 
 /// Largest answer that is read: a listing of 10 000 workers has about 8 MB.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
-/// The variable with a token.
-const TOKEN_VARIABLE: &str = "GOLEM_TOKEN";
-/// The server of this machine, as `golem-cli server run` starts it.
-pub(crate) const DEFAULT_URL: &str = "http://localhost:9881";
 
 /// Largest answer that is read of a server that is only looked at; that of `/version` has some hundred bytes.
 const LOOK_BYTES_MAX: u64 = 16 << 10;
 
 /// What a server said that is only looked at.
-#[derive(Debug)]
-pub(crate) struct Seen {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
     /// Status of HTTP.
-    pub(crate) status: u16,
+    pub status: u16,
     /// The `Date` header.
-    pub(crate) date: Option<String>,
-    /// The body.
-    pub(crate) body: Vec<u8>,
+    pub date: Option<String>,
+    /// The body, at most 16 KiB.
+    pub body: Vec<u8>,
 }
 
 /// Why it said nothing.
-#[derive(Debug)]
-pub(crate) struct Unanswered {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
     /// What is wrong with the secure connection, if that did not come about.
-    pub(crate) tls: Option<Insecure>,
+    pub tls: Option<Insecure>,
     /// A sentence.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// Why a secure connection did not come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Insecure {
+pub enum Insecure {
     /// The time of the certificate is over.
     Expired,
     /// Its time has not come.
@@ -104,11 +96,10 @@ impl Insecure {
 }
 
 /// A server's addresses and the connections to them.
-#[derive(Debug)]
 pub(crate) struct Transport {
     /// Where all requests go but those of `workers`.
     main: Site,
-    /// Where requests about workers go, if a profile says that it is somewhere else.
+    /// Where requests about workers go, if that is somewhere else.
     workers: Option<Site>,
     /// `Bearer` and the token.
     authorization: Option<String>,
@@ -195,51 +186,8 @@ impl Request {
 }
 
 impl Transport {
-    /// The server that the options, the environment or the active profile name; else [`DEFAULT_URL`]. Warns, once, when nobody
-    /// will know who answers.
-    pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
-        let config = match global.url {
-            Some(_) => Config::default(),
-            None => Config::load()?,
-        };
-        let named = global.ca_file.clone().map(Trust::File);
-        let mut transport = match (&global.url, config.server()) {
-            (Some(url), _) => {
-                let origin = "from --url or GOLEM_URL";
-                Self::at(Site::at(url, origin, named.unwrap_or(Trust::Web))?)
-            }
-            (None, Some((server, origin))) => {
-                let of_profile = if server.allow_insecure {
-                    Trust::Anything
-                } else {
-                    Trust::Web
-                };
-                // Certificates that were named are more than none.
-                let trust = named.unwrap_or(of_profile);
-                let mut transport = Self::at(Site::at(&server.url, &origin, trust.clone())?);
-                if let Some(url) = &server.worker_url {
-                    let origin = format!("{origin}, for workers");
-                    transport.workers = Some(Site::at(url, &origin, trust)?);
-                }
-                transport.namespace.clone_from(&server.namespace);
-                transport
-            }
-            (None, None) => {
-                let trust = named.unwrap_or(Trust::Web);
-                Self::at(Site::at(DEFAULT_URL, "the default", trust)?)
-            }
-        };
-        // That of a profile is one of its server.
-        if let Some(namespace) = &global.namespace {
-            transport.namespace = Some(namespace.clone());
-        }
-        transport.authorization = token(global)?.map(|token| format!("Bearer {token}"));
-        transport.warn(global);
-        Ok(transport)
-    }
-
     /// The server at `main`, without a token.
-    fn at(main: Site) -> Self {
+    pub(crate) fn at(main: Site) -> Self {
         Self {
             main,
             workers: None,
@@ -248,24 +196,35 @@ impl Transport {
         }
     }
 
-    fn warn(&self, global: &Global) {
-        static WARNED: Once = Once::new();
-        let mut sites = [Some(&self.main), self.workers.as_ref()]
-            .into_iter()
-            .flatten();
-        if let Some(site) = sites.find(|site| site.is_anybody()) {
-            WARNED.call_once(|| {
-                global.out().warn(&format!(
-                    "nobody checks who answers at {} ({}, which allows insecure connections): the token and all data may go to \
-                     anybody in between; name the certificates to trust instead: --ca-file FILE",
-                    site.base, site.origin
-                ));
-            });
+    /// Adds another address for requests about workers.
+    pub(crate) fn send_workers_to(&mut self, workers: Site) {
+        self.workers = Some(workers);
+    }
+
+    /// Adds the namespace to act in.
+    pub(crate) fn act_in(&mut self, namespace: Namespace) {
+        self.namespace = Some(namespace);
+    }
+
+    /// Shows a token with each request from now on; `from` says in errors where it comes from. Errors: `Secret`.
+    pub(crate) fn show_token(&mut self, text: &str, from: &str) -> Result<(), ClientError> {
+        let token = text.trim();
+        let is_one = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
+        if !is_one {
+            let reason = "it is not one word of visible ASCII characters";
+            return Err(unusable("the token", from, reason));
         }
+        self.authorization = Some(format!("Bearer {token}"));
+        Ok(())
+    }
+
+    /// The addresses, first the one of all that is not about workers.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &Site> {
+        std::iter::once(&self.main).chain(&self.workers)
     }
 
     /// Where a path is asked for.
-    pub(super) fn site(&self, path: &str) -> &Site {
+    pub(crate) fn site(&self, path: &str) -> &Site {
         match &self.workers {
             Some(workers) if is_of_workers(path) => workers,
             _ => &self.main,
@@ -281,7 +240,7 @@ impl Transport {
     /// Sends a request and reads the answer as JSON.
     ///
     /// Errors: every variant of [`ClientError`] of the network, and the problem of a server that refuses.
-    pub(crate) fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, ClientError> {
         let (site, url) = self.place(&request);
         let (status, body) = self.answer(site, &url, request)?;
         serde_json::from_slice(&body)
@@ -289,14 +248,13 @@ impl Transport {
     }
 
     /// Sends a request and reads the answer as it is. Errors: as [`Self::json`].
-    pub(crate) fn bytes(&self, request: Request) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn bytes(&self, request: Request) -> Result<Vec<u8>, ClientError> {
         let (site, url) = self.place(&request);
         self.answer(site, &url, request).map(|(_, body)| body)
     }
 
     /// Sends a request and gives the body of the answer as it arrives, without a bound. Errors: as [`Self::json`].
-    #[cfg(feature = "server")]
-    pub(crate) fn read(&self, request: Request) -> Result<impl std::io::Read + use<>, Failure> {
+    pub(crate) fn read(&self, request: Request) -> Result<impl std::io::Read + use<>, ClientError> {
         let (site, url) = self.place(&request);
         let body = Vec::new();
         let response = self.accepted(site, &url, request, body)?;
@@ -304,12 +262,11 @@ impl Transport {
     }
 
     /// Sends a request with a file as its body and reads the answer as JSON. Errors: as [`Self::json`].
-    #[cfg(feature = "server")]
     pub(crate) fn send_file<T: DeserializeOwned>(
         &self,
         request: Request,
         file: std::fs::File,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, ClientError> {
         let (site, url) = self.place(&request);
         let request = request.header([("content-type", "application/octet-stream".to_owned())]);
         let mut response = self.accepted(site, &url, request, file)?;
@@ -325,7 +282,7 @@ impl Transport {
         site: &Site,
         url: &str,
         mut request: Request,
-    ) -> Result<(u16, Vec<u8>), Failure> {
+    ) -> Result<(u16, Vec<u8>), ClientError> {
         let body = std::mem::take(&mut request.body);
         tracing::debug!(bytes = body.len(), "body");
         let mut response = self.accepted(site, url, request, body)?;
@@ -341,7 +298,7 @@ impl Transport {
         url: &str,
         request: Request,
         body: impl AsSendBody,
-    ) -> Result<http::Response<ureq::Body>, Failure> {
+    ) -> Result<http::Response<ureq::Body>, ClientError> {
         tracing::debug!(method = %request.method, url, "request");
         let mut builder = http::Request::builder().method(request.method).uri(url);
         for (name, value) in &request.headers {
@@ -350,13 +307,10 @@ impl Transport {
         for (name, value) in self.headers() {
             builder = builder.header(name, value);
         }
-        let bad = |reason: String| {
-            ClientError::Answer {
-                url: url.to_owned(),
-                status: 0,
-                reason,
-            }
-            .failure()
+        let bad = |reason: String| ClientError::Answer {
+            url: url.to_owned(),
+            status: 0,
+            reason,
         };
         let request = builder.body(body).map_err(|error| bad(error.to_string()))?;
         let ran = site.agent.run(request);
@@ -366,13 +320,13 @@ impl Transport {
         if !(200..300).contains(&status) {
             let body = whole(site, &mut response)?;
             let none = || unclear(url, status, "no error of the API", &body);
-            return Err(refusal(status, &body).unwrap_or_else(none));
+            return Err(ClientError::refusal(status, &body).unwrap_or_else(none));
         }
         Ok(response)
     }
 
-    /// One `GET path` with a bound of time, for who looks why a server does not answer.
-    pub(super) fn look(&self, path: &str, timeout: Duration) -> Result<Seen, Unanswered> {
+    /// One `GET path` with a bound of time, for who looks why a server does not answer. Errors: as [`Unanswered`] says.
+    pub(crate) fn look(&self, path: &str, timeout: Duration) -> Result<Seen, Unanswered> {
         let site = self.site(path);
         let url = format!("{}{path}", site.base);
         let answer = site
@@ -395,12 +349,12 @@ impl Transport {
     }
 
     /// Where all that is not about a worker goes.
-    pub(super) fn main(&self) -> &Site {
+    pub(crate) fn main(&self) -> &Site {
         &self.main
     }
 
     /// The headers that say who asks, and where.
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let token = self.authorization.as_deref();
         let token = token.map(|token| ("authorization", token));
         let namespace = self.namespace.as_ref();
@@ -424,7 +378,7 @@ fn is_of_workers(path: &str) -> bool {
 }
 
 /// The body of an answer, at most [`ANSWER_BYTES_MAX`].
-fn whole(site: &Site, response: &mut http::Response<ureq::Body>) -> Result<Vec<u8>, Failure> {
+fn whole(site: &Site, response: &mut http::Response<ureq::Body>) -> Result<Vec<u8>, ClientError> {
     response
         .body_mut()
         .with_config()
@@ -433,48 +387,22 @@ fn whole(site: &Site, response: &mut http::Response<ureq::Body>) -> Result<Vec<u
         .map_err(|error| site.failed(&error))
 }
 
-/// The token to show: of `--token-file`, else of `GOLEM_TOKEN`. It is never an argument: others see those.
-fn token(global: &Global) -> Result<Option<String>, Failure> {
-    let (text, path) = match &global.token_file {
-        Some(file) => {
-            let path = file.display().to_string();
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| unusable("the token", &path, &error.to_string()))?;
-            (text, path)
-        }
-        None => match std::env::var(TOKEN_VARIABLE) {
-            Ok(text) => (text, TOKEN_VARIABLE.to_owned()),
-            Err(_) => return Ok(None),
-        },
-    };
-    let token = text.trim();
-    let is_one = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
-    if is_one {
-        Ok(Some(token.to_owned()))
-    } else {
-        Err(unusable(
-            "the token",
-            &path,
-            "it is not one word of visible ASCII characters",
-        ))
-    }
-}
-
 /// An answer that says something else than it should.
-fn unclear(url: &str, status: u16, reason: &str, body: &[u8]) -> Failure {
+fn unclear(url: &str, status: u16, reason: &str, body: &[u8]) -> ClientError {
     let start: String = String::from_utf8_lossy(body).chars().take(120).collect();
     ClientError::Answer {
         url: url.to_owned(),
         status,
         reason: format!("{reason}: {start}"),
     }
-    .failure()
 }
 
 #[cfg(test)]
 mod tests {
+    use golem_model::Coded as _;
+
     use super::*;
-    use crate::exit;
+    use crate::{ErrorKind, Trust};
 
     #[test]
     fn a_query_is_encoded() {
@@ -530,19 +458,13 @@ mod tests {
             .port();
         let url = format!("http://127.0.0.1:{port}");
         let transport = Transport::at(Site::at(&url, "from --url", Trust::Web).unwrap());
-        let failure = transport
+        let error = transport
             .json::<serde_json::Value>(Request::get("/version"))
             .unwrap_err();
         assert_eq!(
-            (failure.problem.code.as_str(), failure.exit),
-            ("NET-001", exit::UNREACHABLE)
+            (error.code(), error.kind()),
+            ("NET-001", ErrorKind::Unreachable)
         );
-        assert!(
-            failure
-                .problem
-                .hint
-                .unwrap()
-                .contains("golem-cli server run")
-        );
+        assert!(error.hint().unwrap().contains("golem-cli server run"));
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / client/connect: listening to a worker. In a worker and a place in its oplog, out its events as they come. Bounds:
+//! THE PHONE / connect: listening to a worker. In a worker and a place in its oplog, out its events as they come. Bounds:
 //! [`HEAD_BYTES_MAX`], [`EVENT_BYTES_MAX`]. Never prints. Read next: `socket.rs` (the connection). Source: client spec §6.6, §6.8.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,11 +12,10 @@ use golem_model::{OplogIndex, WorkerId};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
-use super::error::{ClientError, refusal};
-use super::socket::Socket;
-use super::{Client, worker_path};
-use crate::error::Failure;
-use crate::exit;
+use crate::client::Client;
+use crate::error::{ClientError, ErrorKind};
+use crate::socket::Socket;
+use crate::worker::worker_path;
 
 /// Longest event: bytes of a line are written as numbers of up to four characters each, so this carries 4 MiB of them.
 const EVENT_BYTES_MAX: usize = 16 << 20;
@@ -29,10 +28,10 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 /// Pause before a connection that was lost is made again: a server needs about this long to start.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Where listening begins.
+/// Where listening to a worker begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Begin {
-    /// At an entry of the oplog.
+pub enum Begin {
+    /// At an entry of its oplog; the first has index 1.
     At(OplogIndex),
     /// With what is new.
     Latest,
@@ -49,15 +48,20 @@ enum Heard {
 }
 
 impl Client {
-    /// Listens to a worker until `stop`, or until the worker is gone. A connection that is lost is made again and goes on behind
-    /// the last event. Errors: the first connection fails; the worker is not there, or not any more (exit code `NOT_FOUND`).
-    pub(crate) fn listen(
+    /// Listens to a worker until `stop` is set, or until the worker is gone, and hands each event to `hear` in the order of its oplog.
+    ///
+    /// Blocks meanwhile; while the connection stands `stop` is noticed within 200 ms. A connection that is lost is made again, for as long as it takes, and goes on
+    /// behind the last event that has an oplog index. Events of a later version are left out.
+    ///
+    /// Errors: those of the network for the first connection; `Refused`, of kind `NotFound` when the worker is not there or not any
+    /// more. Source: client spec §6.6, §6.8.
+    pub fn listen(
         &self,
         worker: &WorkerId,
         begin: Begin,
         stop: &AtomicBool,
         mut hear: impl FnMut(WorkerEvent),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ClientError> {
         let mut begin = begin;
         let mut listener = self.open(worker, begin)?;
         while !stop.load(Ordering::Relaxed) {
@@ -86,21 +90,21 @@ impl Client {
         worker: &WorkerId,
         begin: Begin,
         stop: &AtomicBool,
-    ) -> Result<Option<Listener>, Failure> {
+    ) -> Result<Option<Listener>, ClientError> {
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(AGAIN);
             match self.open(worker, begin) {
                 Ok(listener) => return Ok(Some(listener)),
-                Err(failure) if failure.exit == exit::UNREACHABLE => {
+                Err(error) if error.kind() == ErrorKind::Unreachable => {
                     tracing::debug!(%worker, "the server is away");
                 }
-                Err(failure) => return Err(failure),
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
     }
 
-    fn open(&self, worker: &WorkerId, begin: Begin) -> Result<Listener, Failure> {
+    fn open(&self, worker: &WorkerId, begin: Begin) -> Result<Listener, ClientError> {
         let from = match begin {
             Begin::At(index) => index.to_string(),
             Begin::Latest => "latest".to_owned(),
@@ -126,15 +130,12 @@ impl Client {
             .map_err(|error| unreachable(error.to_string()))?;
         let Answer { status, rest, .. } = answer;
         if status != 101 || answer.accept.as_deref() != Some(accept(&key).as_str()) {
-            let unclear = || {
-                ClientError::Answer {
-                    url: format!("{}{path}", site.base),
-                    status,
-                    reason: "no WebSocket".to_owned(),
-                }
-                .failure()
+            let unclear = || ClientError::Answer {
+                url: format!("{}{path}", site.base),
+                status,
+                reason: "no WebSocket".to_owned(),
             };
-            return Err(refusal(status, &rest).unwrap_or_else(unclear));
+            return Err(ClientError::refusal(status, &rest).unwrap_or_else(unclear));
         }
         socket
             .wait_at_most(LOOK_UP)
@@ -174,7 +175,7 @@ impl Listener {
 fn is_pause(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
     )
 }
 
@@ -189,7 +190,7 @@ struct Answer {
 
 /// Reads an answer. Errors: the connection ends or is slow, or it is no HTTP.
 fn answer(socket: &mut Socket) -> io::Result<Answer> {
-    let broken = || io::Error::new(ErrorKind::InvalidData, "the answer is no HTTP");
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "the answer is no HTTP");
     let mut bytes = Vec::new();
     let end = loop {
         let mut piece = [0; 1024];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / client/travel: the calls that look at a worker's history or change its course. In ids and bodies, out bodies of the
-//! API. Never prints. Read next: `transport.rs`, `cmd/worker/travel.rs`. Source: client spec §6.6, §6.8.
+//! THE PHONE / travel: the calls that look at a worker's history or change its course. In ids and bodies, out bodies of the
+//! API. Never prints. Read next: `transport.rs`, `worker.rs`. Source: client spec §6.6, §6.8.
 
 use golem_model::api::{
     CallTree, CancelResponse, CheckpointsResponse, CompleteRequest, DroppedCheckpoints,
@@ -9,29 +9,40 @@ use golem_model::api::{
     UpdateWorkerRequest, VerifyResponse, WorkerMetadata,
 };
 use golem_model::urn::percent_encode;
-use golem_model::{ComponentId, ComponentVersion, OplogIndex, WorkerId};
+use golem_model::{ComponentId, ComponentVersion, OplogIndex, Timestamp, WorkerId};
 
-use super::transport::Request;
-use super::{Client, Page, Target, invocation, worker_path};
-use crate::error::Failure;
+use crate::client::Client;
+use crate::error::ClientError;
+use crate::transport::Request;
+use crate::worker::{Page, Target, invocation, worker_path};
 
 /// Workers that are asked for at a time when all are wanted, as the original does.
 const PAGE: u64 = 50;
 
 /// Which invocation of a worker is meant.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum CallsOf<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallsOf<'a> {
     /// The one that began last.
     Last,
     /// The one with this key.
     Key(&'a str),
-    /// The one that this entry belongs to.
+    /// The one that this entry of its oplog belongs to; the first has index 1.
     Entry(u64),
 }
 
+/// When a scheduled call starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// At a moment.
+    At(Timestamp),
+    /// After a length of time, as [`parse_duration`](golem_model::duration::parse_duration) reads it: `90s`, `1h30m`.
+    In(String),
+}
+
 impl Client {
-    /// The tree of the calls of one invocation.
-    pub(crate) fn calls(&self, worker: &WorkerId, of: CallsOf<'_>) -> Result<CallTree, Failure> {
+    /// The tree of the calls of one invocation, read from the oplogs: no worker is woken for it. Errors: `Refused`, of kind `NotFound` when
+    /// the worker or the invocation is not there.
+    pub fn calls(&self, worker: &WorkerId, of: CallsOf<'_>) -> Result<CallTree, ClientError> {
         let of = match of {
             CallsOf::Last => None,
             CallsOf::Key(key) => Some(("key", key.to_owned())),
@@ -41,30 +52,30 @@ impl Client {
         self.transport.json(request)
     }
 
-    /// The checkpoints of a worker, the newest first.
-    pub(crate) fn checkpoints(&self, worker: &WorkerId) -> Result<CheckpointsResponse, Failure> {
+    /// The checkpoints of a worker, the newest first. Errors: `Refused`, of kind `NotFound`.
+    pub fn checkpoints(&self, worker: &WorkerId) -> Result<CheckpointsResponse, ClientError> {
         let path = format!("{}/checkpoints", worker_path(worker));
         self.transport.json(Request::get(path))
     }
 
-    /// Drops them.
-    pub(crate) fn drop_checkpoints(
-        &self,
-        worker: &WorkerId,
-    ) -> Result<DroppedCheckpoints, Failure> {
+    /// Drops the checkpoints of a worker; it is made again from its oplog then. Errors: `Refused`, of kind `NotFound`.
+    pub fn drop_checkpoints(&self, worker: &WorkerId) -> Result<DroppedCheckpoints, ClientError> {
         let path = format!("{}/checkpoints", worker_path(worker));
         self.transport.json(Request::delete(path))
     }
 
-    /// One page of an oplog; `query` finds entries, else `from` says where the first page begins.
-    pub(crate) fn oplog(
+    /// One page of an oplog, at most `count` entries. With a `query` it is those that [fit](golem_model::query), else those from the index
+    /// `from` on; 0 is the first of all. `cursor` is `next` of the page before. The page behind the last one is empty.
+    ///
+    /// Errors: `Refused`, of kind `NotFound` when there is no such worker.
+    pub fn oplog(
         &self,
         worker: &WorkerId,
         from: u64,
         query: Option<&str>,
         cursor: Option<OplogCursor>,
         count: u64,
-    ) -> Result<OplogPage, Failure> {
+    ) -> Result<OplogPage, ClientError> {
         let begin = match query {
             Some(query) => ("query", query.to_owned()),
             None => ("from", from.to_string()),
@@ -75,13 +86,14 @@ impl Client {
         self.transport.json(request)
     }
 
-    /// Asks for another version of a worker's component; it happens soon after.
-    pub(crate) fn update_worker(
+    /// Asks for another version of a worker's component; it happens soon after, and
+    /// [`worker`](Self::worker) says in `updates` how it went. Errors: `Refused`, of kind `NotFound`.
+    pub fn update_worker(
         &self,
         worker: &WorkerId,
         mode: UpdateMode,
         target_version: ComponentVersion,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ClientError> {
         let body = UpdateWorkerRequest {
             mode,
             target_version,
@@ -90,30 +102,31 @@ impl Client {
         self.transport.json(request).map(|Empty {}| ())
     }
 
-    /// What an automatic update of a worker would meet.
-    pub(crate) fn try_update(
+    /// What an automatic update of a worker would meet; nothing is changed. Errors: `Refused`, of kind `NotFound`.
+    pub fn try_update(
         &self,
         worker: &WorkerId,
         target_version: ComponentVersion,
-    ) -> Result<DryRunResponse, Failure> {
+    ) -> Result<DryRunResponse, ClientError> {
         let request = Request::post(format!("{}/update-dry-run", worker_path(worker)));
         self.transport
             .json(request.body(&DryRunRequest { target_version }))
     }
 
-    /// The same for every worker of a component that runs another version.
-    pub(crate) fn try_update_all(
+    /// The same for every worker of a component that runs another version. Errors: `Refused`, of kind `NotFound`.
+    pub fn try_update_all(
         &self,
         component: ComponentId,
         target_version: ComponentVersion,
-    ) -> Result<DryRunResponse, Failure> {
+    ) -> Result<DryRunResponse, ClientError> {
         let request = Request::post(format!("/v1/components/{component}/update-dry-run"));
         self.transport
             .json(request.body(&DryRunRequest { target_version }))
     }
 
-    /// Cancels a pending or running invocation; `false` when there is none.
-    pub(crate) fn cancel(&self, worker: &WorkerId, key: &str) -> Result<bool, Failure> {
+    /// Cancels the pending or running invocation with this key; `false` when there is none. Errors: `Refused`, of kind `NotFound` when
+    /// there is no such worker.
+    pub fn cancel(&self, worker: &WorkerId, key: &str) -> Result<bool, ClientError> {
         let path = format!(
             "{}/invocations/{}",
             worker_path(worker),
@@ -123,19 +136,21 @@ impl Client {
         Ok(answer.canceled)
     }
 
-    /// Lets a worker go back in its history.
-    pub(crate) fn revert(&self, worker: &WorkerId, to: RevertRequest) -> Result<(), Failure> {
+    /// Lets a worker go back in its history: to an entry, or by a number of invocations. Errors: `Refused`, of kind `NotFound`, or for a
+    /// place that it cannot go back to.
+    pub fn revert(&self, worker: &WorkerId, to: RevertRequest) -> Result<(), ClientError> {
         let request = Request::post(format!("{}/revert", worker_path(worker))).body(&to);
         self.transport.json(request).map(|Empty {}| ())
     }
 
-    /// Makes a worker `name` with the history of `worker` up to an entry.
-    pub(crate) fn fork(
+    /// Makes a worker `name` of the same component with the history of `worker` up to and with an entry. Errors: `Refused`, of kind
+    /// `NotFound`, or `Conflict` when the name is taken.
+    pub fn fork(
         &self,
         worker: &WorkerId,
         oplog_index: OplogIndex,
         name: &str,
-    ) -> Result<WorkerId, Failure> {
+    ) -> Result<WorkerId, ClientError> {
         let body = ForkRequest {
             oplog_index,
             name: name.to_owned(),
@@ -145,70 +160,80 @@ impl Client {
         Ok(worker_id)
     }
 
-    /// Gives a promise its value; `false` when it has one.
-    pub(crate) fn complete_promise(
+    /// Gives the promise that was made at `oplog_idx` its value; `false` when it has one. Errors: `Refused`, of kind `NotFound`.
+    pub fn complete_promise(
         &self,
         worker: &WorkerId,
         oplog_idx: OplogIndex,
         data: Vec<u8>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, ClientError> {
         let body = CompleteRequest { oplog_idx, data };
         let request = Request::post(format!("{}/complete", worker_path(worker))).body(&body);
         self.transport.json(request)
     }
 
-    /// Puts a call into the calendar of a worker; `when` is `at` or `in` with its text.
-    pub(crate) fn schedule(
+    /// Puts a call into the calendar of a worker; returns when that is durable. A repetition with the same `key` gives the first answer.
+    ///
+    /// Errors: `Refused`, of kind `NotFound`, or for parameters that do not fit the function.
+    pub fn schedule(
         &self,
         worker: &WorkerId,
         function: &str,
         key: Option<&str>,
-        when: (&'static str, String),
+        when: &When,
         parameters: &InvokeParameters,
-    ) -> Result<ScheduleResponse, Failure> {
+    ) -> Result<ScheduleResponse, ClientError> {
         let target = Target::Worker(worker.clone());
+        let when = match when {
+            When::At(moment) => ("at", moment.to_string()),
+            When::In(length) => ("in", length.clone()),
+        };
         let request = invocation(&target, "schedule", function, key, None).query([when]);
         self.transport.json(request.body(parameters))
     }
 
-    /// Takes a scheduled call back; `false` when it has started.
-    pub(crate) fn unschedule(&self, worker: &WorkerId, id: ScheduleId) -> Result<bool, Failure> {
+    /// Takes a scheduled call back; `false` when it has started or was taken back before. Errors: `Refused`, of kind `NotFound` when there
+    /// is no such worker.
+    pub fn unschedule(&self, worker: &WorkerId, id: ScheduleId) -> Result<bool, ClientError> {
         let path = format!("{}/schedule/{id}", worker_path(worker));
         let answer: CancelResponse = self.transport.json(Request::delete(path))?;
         Ok(answer.canceled)
     }
 
-    /// Repeats the history of a worker on a copy.
-    pub(crate) fn replay(
+    /// Repeats the history of a worker on a copy, up to and with the entry `at` or to its end, by one version of its component or by
+    /// its own. Errors: `Refused`, of kind `NotFound`.
+    pub fn replay(
         &self,
         worker: &WorkerId,
         at: Option<u64>,
         version: Option<ComponentVersion>,
-    ) -> Result<Replay, Failure> {
+    ) -> Result<Replay, ClientError> {
         let request = Request::get(format!("{}/replay", worker_path(worker)))
             .query(at.map(|at| ("at", at.to_string())))
             .query(version.map(|version| ("version", version.to_string())));
         self.transport.json(request)
     }
 
-    /// The whole history of a worker, as a file.
-    pub(crate) fn export(&self, worker: &WorkerId) -> Result<Vec<u8>, Failure> {
+    /// The whole history of a worker, as a file of at most 256 MiB. Errors: `Refused`, of kind `NotFound`. Format:
+    /// docs/formats/recording.md.
+    pub fn export(&self, worker: &WorkerId) -> Result<Vec<u8>, ClientError> {
         self.transport
             .bytes(Request::get(format!("{}/export", worker_path(worker))))
     }
 
-    /// Compares the newest checkpoint of a worker with a replay.
-    pub(crate) fn verify(&self, worker: &WorkerId) -> Result<VerifyResponse, Failure> {
+    /// Compares the newest checkpoint of a worker with a replay. Errors: `Refused`, of kind `NotFound` when there is no such worker.
+    pub fn verify(&self, worker: &WorkerId) -> Result<VerifyResponse, ClientError> {
         self.transport
             .json(Request::get(format!("{}/verify", worker_path(worker))))
     }
 
-    /// Every worker of a component that meets the conditions, with its true status.
-    pub(crate) fn all_workers(
+    /// Every worker of a component that meets the conditions of `filters`, as [`Page`] has them, with its true status; asked for page by
+    /// page. Errors: `Refused`, of kind `NotFound`, or for a condition that is none.
+    pub fn all_workers(
         &self,
         component: ComponentId,
         filters: Vec<String>,
-    ) -> Result<Vec<WorkerMetadata>, Failure> {
+    ) -> Result<Vec<WorkerMetadata>, ClientError> {
         let mut page = Page {
             filters,
             cursor: None,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! THE DESK / client/site: one address of a server and whom it is believed to be. In a URL and what to trust; out its parts, and the
+//! THE PHONE / site: one address of a server and whom it is believed to be. In a URL and what to trust; out its parts, and the
 //! agent that keeps connections to it. Bound: [`CONNECT_TIMEOUT`]. Never sends anything. Read next: `transport.rs`, `socket.rs`.
 
 use std::path::{Path, PathBuf};
@@ -8,44 +8,41 @@ use std::time::Duration;
 use ureq::http;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
-use super::error::ClientError;
-use crate::error::Failure;
+use crate::error::ClientError;
 
 /// A server that does not take a connection within this time is down; one on the same machine needs microseconds.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which certificates of a server are believed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trust {
+/// Which certificates of a server are believed, where it is talked to over TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Trust {
     /// Those that browsers believe.
+    #[default]
     Web,
-    /// Those that lead to one in this file, and no others.
+    /// Those that lead to one in this file of PEM certificates, and no others. It is read when a connection is made.
     File(PathBuf),
-    /// Any: a profile says so for its server.
+    /// Any: encrypted, but nobody knows with whom.
     Anything,
 }
 
 /// An address of a server.
 #[derive(Debug)]
-pub(super) struct Site {
-    pub(super) agent: ureq::Agent,
+pub(crate) struct Site {
+    pub(crate) agent: ureq::Agent,
     /// The URL without a slash at its end.
-    pub(super) base: String,
+    pub(crate) base: String,
     /// Where the URL comes from, for errors.
-    pub(super) origin: String,
-    pub(super) trust: Trust,
+    pub(crate) origin: String,
+    pub(crate) trust: Trust,
 }
 
 impl Site {
     /// The server at `url`; `origin` says in errors where that comes from. Errors: an address that is none, a file that has no
     /// certificates.
-    pub(super) fn at(url: &str, origin: &str, trust: Trust) -> Result<Self, Failure> {
-        let address = || {
-            ClientError::Address {
-                url: url.to_owned(),
-                origin: origin.to_owned(),
-            }
-            .failure()
+    pub(crate) fn at(url: &str, origin: &str, trust: Trust) -> Result<Self, ClientError> {
+        let address = || ClientError::Address {
+            url: url.to_owned(),
+            origin: origin.to_owned(),
         };
         let uri: http::Uri = url.parse().map_err(|_| address())?;
         let host = uri.host().unwrap_or_default();
@@ -58,7 +55,7 @@ impl Site {
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .user_agent(concat!("golem-cli/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("golem-client/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(CONNECT_TIMEOUT));
         if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
             // A proxy of the environment cannot reach this machine.
@@ -80,17 +77,17 @@ impl Site {
     }
 
     /// Whether it is talked to over TLS.
-    pub(super) fn is_encrypted(&self) -> bool {
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.base.starts_with("https://")
     }
 
     /// Whether nobody knows who answers there.
-    pub(super) fn is_anybody(&self) -> bool {
+    pub(crate) fn is_anybody(&self) -> bool {
         self.is_encrypted() && self.trust == Trust::Anything
     }
 
     /// `host:port`, and what stands before every path.
-    pub(super) fn address(&self) -> (String, String) {
+    pub(crate) fn address(&self) -> (String, String) {
         let (rest, port) = match self.base.strip_prefix("https://") {
             Some(rest) => (rest, 443),
             None => (self.base.trim_start_matches("http://"), 80),
@@ -111,37 +108,35 @@ impl Site {
         (authority, prefix.to_owned())
     }
 
-    /// The failure of a connection that the system refused.
-    pub(super) fn unreachable(&self, reason: String) -> Failure {
+    /// The error of a connection that the system refused.
+    pub(crate) fn unreachable(&self, reason: String) -> ClientError {
         ClientError::Unreachable {
             url: self.base.clone(),
             origin: self.origin.clone(),
             reason,
         }
-        .failure()
     }
 
-    /// The failure of a request that had no answer.
-    pub(super) fn failed(&self, error: &ureq::Error) -> Failure {
+    /// The error of a request that had no answer.
+    pub(crate) fn failed(&self, error: &ureq::Error) -> ClientError {
         let (url, reason) = (self.base.clone(), error.to_string());
         match error {
             ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
                 self.unreachable(reason)
             }
-            ureq::Error::Timeout(_) => ClientError::Timeout { url, reason }.failure(),
+            ureq::Error::Timeout(_) => ClientError::Timeout { url, reason },
             ureq::Error::Protocol(_) => ClientError::Answer {
                 url,
                 status: 0,
                 reason,
-            }
-            .failure(),
+            },
             _ => self.unreachable(reason),
         }
     }
 }
 
 /// Trusts the certificates in a file and no others.
-fn trusting(file: &Path) -> Result<TlsConfig, Failure> {
+fn trusting(file: &Path) -> Result<TlsConfig, ClientError> {
     let path = file.display().to_string();
     let bad = |reason: &str| unusable("the certificates", &path, reason);
     let text = std::fs::read(file).map_err(|error| bad(&error.to_string()))?;
@@ -161,20 +156,21 @@ fn trusting(file: &Path) -> Result<TlsConfig, Failure> {
         .build())
 }
 
-/// The failure for a file or a variable that does not have what it should.
-pub(super) fn unusable(what: &'static str, path: &str, reason: &str) -> Failure {
+/// The error for a file or a variable that does not have what it should.
+pub(crate) fn unusable(what: &'static str, path: &str, reason: &str) -> ClientError {
     ClientError::Secret {
         what,
         path: path.to_owned(),
         reason: reason.to_owned(),
     }
-    .failure()
 }
 
 #[cfg(test)]
 mod tests {
+    use golem_model::Coded as _;
+
     use super::*;
-    use crate::exit;
+    use crate::ErrorKind;
 
     #[test]
     fn an_address_is_checked() {
@@ -185,10 +181,10 @@ mod tests {
             "http://a b",
             "http://x?y",
         ] {
-            let failure = Site::at(url, "from --url", Trust::Web).unwrap_err();
+            let error = Site::at(url, "from --url", Trust::Web).unwrap_err();
             assert_eq!(
-                (failure.problem.code.as_str(), failure.exit),
-                ("NET-002", exit::USAGE),
+                (error.code(), error.kind()),
+                ("NET-002", ErrorKind::Options),
                 "{url}"
             );
         }
