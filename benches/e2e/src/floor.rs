@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -123,6 +124,19 @@ fn prepare(path: &Path, size_bytes: u64) -> io::Result<File> {
     }
     file.sync_all()?;
     Ok(file)
+}
+
+/// Microseconds that a record takes to be durable when nothing else is done, of `count` one after the other in a file like the floor's.
+pub(crate) fn sync_us(path: &Path, count: u64) -> io::Result<f64> {
+    let file = prepare(path, RESERVE_BYTES)?;
+    let record = [0x5A; RECORD_BYTES];
+    let start = Instant::now();
+    for number in 0..count {
+        let at = number * RECORD_BYTES as u64 % RESERVE_BYTES;
+        file.write_all_at(&record, at)?;
+        file.sync_data()?;
+    }
+    Ok(start.elapsed().as_secs_f64() * 1e6 / count as f64)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod guests;
 mod history;
 mod http;
 mod load;
+mod machine;
 mod measure;
 mod memory;
 mod millions;

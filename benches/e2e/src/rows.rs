@@ -12,6 +12,7 @@ use crate::args::Run;
 use crate::exact::{self, Exactness};
 use crate::guests::{self, Guests};
 use crate::load::Sample;
+use crate::machine;
 use crate::measure::{Better, Row, Side, Who};
 use crate::peer::{self, Installed};
 use crate::report::{self, Outcome};
@@ -185,6 +186,7 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<Outcome> {
         bench.start_shared().await?;
     }
     for id in shared.iter().filter(|id| chosen(id)) {
+        machine::touch_memory();
         match id {
             RowId::InvSeq => bench.inv_seq().await,
             RowId::InvMany => bench.inv_many(true, chosen(&RowId::CpuPerInv)).await,
@@ -207,6 +209,7 @@ pub(crate) async fn run(args: &Run) -> anyhow::Result<Outcome> {
     }
     bench.subjects.clear();
     for id in own.iter().filter(|id| chosen(id)) {
+        machine::touch_memory();
         match id {
             RowId::ColdUnknown => bench.cold_unknown().await,
             RowId::Recover => bench.recover().await,

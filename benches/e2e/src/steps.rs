@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use crate::floor;
 use crate::measure::{Better, Row, Side, Who};
 use crate::report;
 use crate::rest;
@@ -54,6 +55,10 @@ impl Bench<'_> {
             }
             for (who, done, k) in counts {
                 self.compare(who, id, done, k, k);
+            }
+            if op == Op::StepsCommit {
+                let each = floor::sync_us(&self.dir.join("sync"), STEPS_PEER)?;
+                row.put(round, Who::Floor, Side::of(each, STEPS_PEER));
             }
             report::round(&row)?;
         }
