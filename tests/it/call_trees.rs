@@ -178,7 +178,7 @@ fn checkpoints_are_listed_and_dropped_by_the_command_line() -> Result<()> {
     schemas::check("golem-cli worker checkpoints", &none)?;
     assert_eq!(none, json!({"checkpoints": []}));
     // Each call is three entries: enough for one before the worker makes room for another.
-    let calls = 100;
+    let calls = 800;
     for _ in 0..calls {
         t.call("w", "add", &[json!(1)])?;
     }

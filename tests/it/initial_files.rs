@@ -248,7 +248,7 @@ fn a_scenario_has_the_files_too() -> Result<()> {
 #[test]
 fn what_a_worker_made_of_its_files_is_read_without_repeating_its_history() -> Result<()> {
     /// Each makes three entries: enough for a checkpoint before the worker makes room for another.
-    const CALLS: usize = 100;
+    const CALLS: usize = 800;
     if needs_go("what_a_worker_made_of_its_files_is_read_without_repeating_its_history") {
         return Ok(());
     }

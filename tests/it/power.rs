@@ -21,7 +21,7 @@ const ROUNDS: &str = "GOLEM_FAULT_ROUNDS";
 /// Power cuts of the quick form.
 const CUTS_QUICK: u64 = 16;
 /// Additions of the worker that makes the log long enough for checkpoints.
-const LONG: u64 = 60;
+const LONG: u64 = 700;
 /// Workers with a large environment, about 64 KB each: so many that memory tables of the database are written out.
 const LARGE: u64 = 150;
 /// The same of the long form: so many that it begins another journal and merges tables.

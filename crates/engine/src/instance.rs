@@ -91,6 +91,8 @@ pub(crate) struct Instance {
     pub(crate) instance: wasmtime::component::Instance,
     /// The component version that it runs.
     pub(crate) loaded: Arc<Loaded>,
+    /// Its start-up code has run and no call has ended yet.
+    is_new: bool,
 }
 
 impl Instance {
@@ -108,7 +110,11 @@ impl Instance {
             store,
             instance,
             loaded: Arc::clone(&loaded),
+            is_new: true,
         };
+        if let Err(error) = new.bring_in_pages().await {
+            return Err(stopped(&mut new.store, error));
+        }
         // The instrumentation of checkpoints has taken these calls out of the instantiation.
         for start in loaded.access.iter().flat_map(|access| &access.starts) {
             if let Err(error) = meter.measure(new.access::<(), ()>(start, ())).await {
@@ -129,6 +135,7 @@ impl Instance {
             store,
             instance,
             loaded,
+            is_new: false,
         })
     }
 
@@ -165,6 +172,11 @@ impl Instance {
             return Err(stopped(&mut self.store, error));
         }
         self.end().await?;
+        if std::mem::take(&mut self.is_new)
+            && let Err(error) = self.learn_pages().await
+        {
+            return Err(stopped(&mut self.store, error));
+        }
         let values = results
             .iter()
             .zip(&function.result)

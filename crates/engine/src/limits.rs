@@ -37,8 +37,9 @@ pub const RESIDENT_MAX: usize = 4096;
 /// Entries after which a worker's next checkpoint is due. A replay of so many takes a few milliseconds, as long as a restore; taking
 /// one takes about ten, in which the worker does nothing else, so that it may not be more often. Source: docs/adr/0016-cpu.md.
 pub(crate) const CHECKPOINT_ENTRIES: u64 = 8192;
-/// Entries since the last checkpoint from which on one is worth taking before an instance leaves memory.
-pub(crate) const CHECKPOINT_LEAVING: u64 = 128;
+/// Entries since the last checkpoint from which on one is worth taking before an instance leaves memory. To repeat fewer costs no more
+/// than a restore does, and a server that makes room for new workers has something better to do. Source: docs/adr/0017-pages.md.
+pub(crate) const CHECKPOINT_LEAVING: u64 = 2048;
 /// Bytes of memory per entry that the next checkpoint waits for: a large memory costs more to keep than a short log to repeat.
 pub(crate) const CHECKPOINT_BYTES: u64 = 8 << 10;
 /// Loaded components that stay in memory: about 0.5 MB each. Source: host design §7.

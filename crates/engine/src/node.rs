@@ -44,11 +44,11 @@ use crate::component::catalog::Catalog;
 use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
 use crate::host::{Network, NetworkDouble, Outside};
-use crate::limits::{EXECUTING_MAX, LimitPolicy, RESIDENT_MAX, SUSPEND_AFTER};
+use crate::limits::{CHECKPOINT_LEAVING, EXECUTING_MAX, LimitPolicy, RESIDENT_MAX, SUSPEND_AFTER};
 use crate::metrics::Metrics;
 use crate::oplog::Payloads;
 use crate::promises::Promises;
-use crate::resident::{Resident, machine_bytes};
+use crate::resident::{LOOK_EVERY, Resident, machine_bytes};
 use crate::retention::Retention;
 use crate::rpc::WaitGraph;
 use crate::secrets::{SecretError, Secrets};
@@ -106,6 +106,8 @@ pub struct NodeConfig {
     pub memory_bytes: Option<u64>,
     /// How long a guest waits for timers and promises before the log notes it and the store alone remembers it.
     pub suspend_after: Duration,
+    /// Entries since its last checkpoint from which on a worker takes one before its instance leaves memory.
+    pub checkpoint_leaving: u64,
     /// What is kept of the results of idempotency keys.
     pub retention: Retention,
     /// A commit at which the process dies. For tests of recovery.
@@ -132,6 +134,7 @@ impl NodeConfig {
             resident_max: RESIDENT_MAX,
             memory_bytes: None,
             suspend_after: SUSPEND_AFTER,
+            checkpoint_leaving: CHECKPOINT_LEAVING,
             retention: Retention::default(),
             crash_at: None,
         }
@@ -347,6 +350,7 @@ pub struct Node {
     outside: Outside,
     ticker: Ticker,
     suspend_after: Duration,
+    checkpoint_leaving: u64,
     retention: Retention,
 }
 
@@ -417,6 +421,7 @@ impl Node {
             outside: Outside::open(config.files_dir.clone(), config.double.clone())?,
             ticker: Ticker::start(engine)?,
             suspend_after: config.suspend_after,
+            checkpoint_leaving: config.checkpoint_leaving,
             retention: config.retention,
             store,
             committer,
@@ -675,13 +680,32 @@ impl Node {
     }
 
     /// The instance of a worker has nothing to do: another one may have to go.
-    pub(crate) fn instance_idle(&self, worker: &WorkerId) {
-        self.evict(self.resident.idle(worker));
+    pub(crate) fn instance_idle(self: &Arc<Self>, worker: &WorkerId) {
+        let (at_once, begin) = self.resident.idle(worker);
+        self.evict(at_once);
+        if begin {
+            self.evict_surplus();
+        }
+    }
+
+    /// Lets those go that are too many, when the burst that brought them is over.
+    fn evict_surplus(self: &Arc<Self>) {
+        let node = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let Some(node) = node.upgrade() else { return };
+                let Some(surplus) = node.resident.surplus() else {
+                    return;
+                };
+                node.evict(surplus);
+            }
+        });
     }
 
     /// The guest of a worker waits, so that its instance may go like an idle one.
-    pub(crate) fn instance_waits(&self, worker: &WorkerId) {
-        self.evict(self.resident.idle(worker));
+    pub(crate) fn instance_waits(self: &Arc<Self>, worker: &WorkerId) {
+        self.instance_idle(worker);
         self.make_room();
     }
 
@@ -728,6 +752,11 @@ impl Node {
             unreachable!("the registry has {REGISTRY_PARTS} parts")
         };
         self.registry.get(at).unwrap_or(first)
+    }
+
+    /// Entries since the last checkpoint that make one worth taking before an instance leaves memory.
+    pub(crate) fn checkpoint_leaving(&self) -> u64 {
+        self.checkpoint_leaving
     }
 
     /// How long a guest waits before that is noted.

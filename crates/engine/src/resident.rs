@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / resident: which instances stay in memory that have nothing to do, or whose guests wait. In: who is busy, who is
 //! not. Out: whom to evict. The one that was left alone longest goes first. Bounds: a number of instances and a number of bytes
-//! that the process may have. Read next: `node.rs`. Why: architecture D14.
+//! that the process may have. Read next: `node.rs`. Why: architecture D14, ADR 0017.
+//!
+//! To give the memory of an instance back costs about as much as to make a small one, so a burst of new workers may fill a quarter more
+//! than the bound, and the rest goes when it is over.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -13,6 +16,10 @@ use parking_lot::Mutex;
 const MEASURE_EVERY: Duration = Duration::from_millis(20);
 /// Instances that go at once when the process has too much memory: some, because the next measurement comes later.
 const EVICT_BATCH: usize = 32;
+/// How often a burst is looked at. Source of this and of [`BURST`]: ADR 0017.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Instances that come to rest in that time during a burst.
+const BURST: u64 = 16;
 
 /// Instances without work, in the order in which they came to have none.
 pub(crate) struct Resident {
@@ -26,11 +33,15 @@ struct Inner {
     by_age: BTreeMap<u64, WorkerId>,
     age: HashMap<WorkerId, u64>,
     clock: u64,
+    /// `clock` when it was last looked whether a burst is over.
+    looked: u64,
+    /// Somebody looks.
+    clearing: bool,
     measured: Option<Instant>,
 }
 
 impl Resident {
-    /// Keeps at most `max` instances without work, and fewer while the process has more than `bytes_max` bytes.
+    /// Keeps at most `max` instances without work, a quarter more in a burst, and fewer while the process has more than `bytes_max` bytes.
     pub(crate) fn new(max: usize, bytes_max: u64) -> Self {
         Self {
             max: max.max(1),
@@ -52,8 +63,9 @@ impl Resident {
         }
     }
 
-    /// The worker has an instance and nothing to do, or its guest waits. Returns whom to evict for it.
-    pub(crate) fn idle(&self, worker: &WorkerId) -> Vec<WorkerId> {
+    /// The worker has an instance and nothing to do, or its guest waits. Returns whom to evict for it at once, and whether somebody
+    /// has to begin to ask for the [surplus](Self::surplus).
+    pub(crate) fn idle(&self, worker: &WorkerId) -> (Vec<WorkerId>, bool) {
         let mut inner = self.inner.lock();
         inner.clock += 1;
         let clock = inner.clock;
@@ -62,7 +74,26 @@ impl Resident {
         }
         inner.by_age.insert(clock, worker.clone());
         let over = inner.by_age.len().saturating_sub(self.max);
-        inner.oldest(over)
+        let at_once = inner.oldest(over.saturating_sub(self.max / 4));
+        let begin = inner.by_age.len() > self.max && !inner.clearing;
+        inner.clearing |= begin;
+        (at_once, begin)
+    }
+
+    /// Whom to evict now that there is time, none while a burst goes on; `None` is the end. To be asked every [`LOOK_EVERY`].
+    pub(crate) fn surplus(&self) -> Option<Vec<WorkerId>> {
+        let mut inner = self.inner.lock();
+        let over = inner.by_age.len().saturating_sub(self.max);
+        let came = inner.clock - inner.looked;
+        inner.looked = inner.clock;
+        match over {
+            0 => {
+                inner.clearing = false;
+                None
+            }
+            _ if came >= BURST => Some(Vec::new()),
+            _ => Some(inner.oldest(over.min(EVICT_BATCH))),
+        }
     }
 
     /// Whom to evict because the process has more memory than it should. Measures at most every [`MEASURE_EVERY`].
@@ -142,12 +173,33 @@ mod tests {
     fn the_one_that_was_idle_longest_goes_first() {
         let worker = |name: &str| WorkerId::new(ComponentId(uuid::Uuid::nil()), name);
         let resident = Resident::new(2, u64::MAX);
-        assert_eq!(resident.idle(&worker("a")), []);
-        assert_eq!(resident.idle(&worker("b")), []);
-        assert_eq!(resident.idle(&worker("a")), []);
-        assert_eq!(resident.idle(&worker("c")), [worker("b")]);
+        for name in ["a", "b", "a"] {
+            assert_eq!(resident.idle(&worker(name)), (vec![], false));
+        }
+        assert_eq!(resident.idle(&worker("c")), (vec![worker("b")], false));
         resident.busy(&worker("a"));
         assert_eq!(resident.count(), 1);
+    }
+
+    #[test]
+    fn a_burst_may_fill_a_quarter_more_until_it_is_over() {
+        let worker = |at: u32| WorkerId::new(ComponentId(uuid::Uuid::nil()), at.to_string());
+        let resident = Resident::new(40, u64::MAX);
+        for at in 0..40 {
+            assert_eq!(resident.idle(&worker(at)), (vec![], false));
+        }
+        assert_eq!(resident.idle(&worker(40)), (vec![], true));
+        for at in 41..50 {
+            assert_eq!(resident.idle(&worker(at)), (vec![], false));
+        }
+        assert_eq!(resident.idle(&worker(50)), (vec![worker(0)], false));
+        // It goes on.
+        assert_eq!(resident.surplus(), Some(vec![]));
+        // It is over.
+        let oldest = (1..11).map(worker).collect();
+        assert_eq!(resident.surplus(), Some(oldest));
+        assert_eq!(resident.surplus(), None);
+        assert_eq!(resident.idle(&worker(51)), (vec![], true));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::alive::Alive;
 use crate::checkpoint::{Image, Saved, Summary};
 use crate::error::WorkerError;
 use crate::instance::Instance;
-use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_ENTRIES, CHECKPOINT_LEAVING};
+use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_ENTRIES};
 use crate::node::Node;
 use crate::worker::Worker;
 
@@ -50,8 +50,8 @@ impl Alive {
     }
 
     /// Before the instance leaves memory: enough has happened that the way back would be noticed.
-    pub(crate) fn checkpoint_is_worth_it(&self) -> bool {
-        self.may_have_one() && self.entries_since() >= CHECKPOINT_LEAVING
+    pub(crate) fn checkpoint_is_worth_it(&self, node: &Node) -> bool {
+        self.may_have_one() && self.entries_since() >= node.checkpoint_leaving()
     }
 
     /// What the log says up to a checkpoint that is taken now.

@@ -446,7 +446,7 @@ impl Worker {
     async fn evict(&mut self) {
         let Some(alive) = &mut self.alive else { return };
         if self.running.is_none() {
-            if alive.checkpoint_is_worth_it() && !alive.leaving {
+            if alive.checkpoint_is_worth_it(&self.node) && !alive.leaving {
                 // It goes when the checkpoint is taken.
                 alive.leaving = true;
                 self.capture();

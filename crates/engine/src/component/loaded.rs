@@ -14,7 +14,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, 
 use wasmtime::{Engine, Result};
 
 use super::reflect::{self, stub_name};
-use crate::checkpoint::{Access, Obstacle, is_ours, link_access};
+use crate::checkpoint::{Access, Obstacle, Pages, is_ours, link_access};
 use crate::host::{
     HostState, InitialFiles, calls, link_golem_api, link_golem_api_old, link_golem_oplog,
     link_golem_worker, link_wasi,
@@ -45,6 +45,8 @@ pub(crate) struct Loaded {
     pub(crate) pre: InstancePre<HostState>,
     /// What checkpoints are made with, or why there are none.
     pub(crate) access: std::result::Result<Access, Obstacle>,
+    /// What its new workers write first.
+    pub(crate) pages: Pages,
     /// What the files of a worker are at its beginning.
     pub(crate) initial: InitialFiles,
     functions: HashMap<String, Arc<ExportedFunction>>,
@@ -84,6 +86,7 @@ impl Loaded {
             info,
             pre,
             access,
+            pages: Pages::default(),
             initial,
             functions,
         })

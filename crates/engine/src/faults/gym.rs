@@ -77,6 +77,8 @@ fn start(
     config.resident_max = setup.resident_max;
     config.memory_bytes = setup.memory_bytes;
     config.suspend_after = setup.suspend_after;
+    // Soon, so that short histories do.
+    config.checkpoint_leaving = 128;
     config.retention = setup.retention;
     let rule = format!("127.0.0.1:{}", outside::peer());
     let rules = setup.allowed.iter().cloned();
