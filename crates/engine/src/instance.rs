@@ -172,11 +172,6 @@ impl Instance {
             return Err(stopped(&mut self.store, error));
         }
         self.end().await?;
-        if std::mem::take(&mut self.is_new)
-            && let Err(error) = self.learn_pages().await
-        {
-            return Err(stopped(&mut self.store, error));
-        }
         let values = results
             .iter()
             .zip(&function.result)
@@ -223,6 +218,11 @@ impl Instance {
         state.settle_changes().await;
         state.flush_output()?;
         state.check_use()?;
+        if std::mem::take(&mut self.is_new)
+            && let Err(error) = self.learn_pages().await
+        {
+            return Err(stopped(&mut self.store, error));
+        }
         Ok(())
     }
 

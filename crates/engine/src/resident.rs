@@ -21,6 +21,9 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Instances that come to rest in that time during a burst.
 const BURST: u64 = 16;
 
+/// What the kernel counts memory in: 4 KiB on every machine that the platform runs on.
+pub(crate) const PAGE_BYTES: usize = 4096;
+
 /// Instances without work, in the order in which they came to have none.
 pub(crate) struct Resident {
     max: usize,
@@ -134,11 +137,9 @@ impl Inner {
 
 /// Bytes of memory that the process has, as the kernel counts them; `None` where it does not say.
 pub(crate) fn resident_bytes() -> Option<u64> {
-    /// What the kernel counts in: 4 KiB on every machine that the platform runs on.
-    const PAGE_BYTES: u64 = 4096;
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
+    Some(pages * PAGE_BYTES as u64)
 }
 
 /// Bytes of memory of the machine, or of the control group that the process is in; `None` where it cannot be told.

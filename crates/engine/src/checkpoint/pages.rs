@@ -10,22 +10,21 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rustix::mm::{Advice, madvise};
 use wasmtime::Result;
 
-use super::access::READ_MAX;
+use super::access::{MemoryAccess, READ_MAX};
 use super::capture::WASM_PAGE;
 use crate::instance::Instance;
+use crate::resident::PAGE_BYTES as PAGE;
 
 /// New instances that a component learns from: a page counts that each of them has written.
 const LEARN_FROM: usize = 3;
 /// Pages of a memory that are brought in, at most: 4 MiB. What writes more than that at its start takes its time anyway.
 const PAGES_MAX: usize = 1024;
-/// What the kernel counts in: 4 KiB on every machine that the platform runs on.
-const PAGE: usize = 4096;
 
 /// The pages that new workers of one component version write before the end of their first call, for each of its memories.
 #[derive(Default)]
@@ -33,7 +32,7 @@ pub(crate) struct Pages {
     /// Of each instance so far.
     learning: Mutex<Vec<Vec<Written>>>,
     /// What all of them have in common.
-    known: OnceLock<Vec<Vec<Range<u32>>>>,
+    known: OnceLock<Vec<Arc<[Range<u32>]>>>,
 }
 
 /// Numbers of the pages of a memory that are written, in order.
@@ -53,7 +52,7 @@ impl Pages {
             let pairs = common.into_iter().zip(other);
             pairs.map(|(a, b)| both(&a, &b)).collect()
         });
-        let runs: Vec<_> = common.iter().map(|written| runs(written)).collect();
+        let runs: Vec<_> = common.iter().map(|written| runs(written).into()).collect();
         tracing::debug!(?runs, "pages that new workers write first");
         // Another instance may have been faster; it says the same.
         let _ = self.known.set(runs);
@@ -63,7 +62,7 @@ impl Pages {
 impl Instance {
     /// Brings in what new workers of the component are known to write first. Errors: the accessor failed, and the instance is dead.
     pub(crate) async fn bring_in_pages(&mut self) -> Result<()> {
-        let loaded = std::sync::Arc::clone(&self.loaded);
+        let loaded = Arc::clone(&self.loaded);
         let (Ok(access), Some(known)) = (&loaded.access, loaded.pages.known.get()) else {
             return Ok(());
         };
@@ -71,11 +70,9 @@ impl Instance {
             if runs.is_empty() {
                 continue;
             }
-            let (size,): (u32,) = self.access(&memory.size, ()).await?;
-            let length = READ_MAX.min(size as usize * WASM_PAGE);
-            let runs = runs.clone();
+            let runs = Arc::clone(runs);
             let bring = move |bytes: &[u8]| runs.iter().for_each(|run| bring_in(bytes, run));
-            self.lend(&memory.read, 0, length, bring).await?;
+            self.lend_memory(memory, bring).await?;
         }
         Ok(())
     }
@@ -83,20 +80,29 @@ impl Instance {
     /// Learns from a new instance at the end of its first call, while its component needs that. Errors: as for
     /// [`Self::bring_in_pages`].
     pub(crate) async fn learn_pages(&mut self) -> Result<()> {
-        let loaded = std::sync::Arc::clone(&self.loaded);
+        let loaded = Arc::clone(&self.loaded);
         let (Ok(access), None) = (&loaded.access, loaded.pages.known.get()) else {
             return Ok(());
         };
         let mut memories = Vec::new();
         for memory in &access.memories {
-            let (size,): (u32,) = self.access(&memory.size, ()).await?;
-            let length = READ_MAX.min(size as usize * WASM_PAGE);
-            let written = self.lend(&memory.read, 0, length, written).await?;
+            let written = self.lend_memory(memory, written).await?;
             // Where the kernel does not say it, nothing is ever brought in.
             memories.push(written.unwrap_or_default());
         }
         loaded.pages.learn(memories);
         Ok(())
+    }
+
+    /// Lends a memory from its beginning, at most [`READ_MAX`] bytes of it.
+    async fn lend_memory<R: Send + 'static>(
+        &mut self,
+        memory: &MemoryAccess,
+        reader: impl FnOnce(&[u8]) -> R + Send + 'static,
+    ) -> Result<R> {
+        let (size,): (u32,) = self.access(&memory.size, ()).await?;
+        let length = READ_MAX.min(size as usize * WASM_PAGE);
+        self.lend(&memory.read, 0, length, reader).await
     }
 }
 
@@ -168,7 +174,8 @@ mod tests {
         pages.learn(vec![vec![1, 2, 3, 9], vec![4]]);
         assert_eq!(pages.known.get(), None);
         pages.learn(vec![vec![0, 1, 2, 8, 9], vec![4]]);
-        assert_eq!(pages.known.get(), Some(&vec![vec![1..3, 9..10], vec![]]));
+        let expected = vec![vec![1..3, 9..10].into(), vec![].into()];
+        assert_eq!(pages.known.get(), Some(&expected));
         pages.learn(vec![vec![], vec![]]);
         assert_eq!(pages.known.get().map(|known| known[0].len()), Some(2));
     }
