@@ -8,17 +8,21 @@
 //! somebody waits, so that all that leads to an answer is one commit, and otherwise within [`LINGER`]. Under load a batch grows by
 //! itself, because more is queued while the last one is being synced.
 //!
+//! Who waits alone writes by itself: while each commit has had one waiter for a while, waking the thread and being woken by it would
+//! take as long as the rest. Its thread of the runtime leaves its place to another one for that time. Why: ADR 0018.
+//!
 //! A store that met a full disk in the middle of a write is of no use any more, so the committer never lets it come to that:
 //! below [`RESERVE_BYTES`] of free space it waits. Nothing fails, nothing is lost, and it goes on by itself.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Notify, oneshot};
 
 use crate::merge::Marks;
@@ -42,8 +46,14 @@ pub const LINGER: Duration = Duration::from_millis(2);
 /// answers one request after the other does not wake a thread for each entry.
 const IDLE_LINGERS: u32 = 50;
 
+/// Commits one after the other that one waiter each has waited for, after which a waiter writes by itself.
+const ALONE_MIN: u32 = 8;
+
 /// How often a committer that waits for space looks again: soon enough for a person, and it costs a microsecond.
 const SPACE_LOOK: Duration = Duration::from_millis(100);
+
+/// How long it holds that there was more than [`LOW_BYTES`]: in that time nobody writes what is between that and the reserve.
+const SPACE_HOLDS: Duration = Duration::from_millis(10);
 
 /// Number of a submit: 1, 2, 3, … in the order of the log. Everything up to a durable number is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -67,15 +77,15 @@ pub struct CommitterStats {
     pub queued_bytes: u64,
 }
 
-/// Called once, on the committer's thread, when the store failed for good and before any waiter hears of it.
+/// Called once, on the thread that writes, when the store failed for good and before any waiter hears of it.
 pub type OnFatal = Box<dyn FnOnce(CommitError) + Send>;
 
 /// Writes the operations of all workers in one order. Cheap to share; see the module's header.
 pub struct Committer {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Without a thread: who writes when [`Committer::commit_one`] says so. `None` once that failed.
-    driven: Option<Mutex<Option<Lane>>>,
+    /// Without a thread: nothing is written before [`Committer::commit_one`] says so.
+    driven: bool,
 }
 
 /// A commit at which the process dies, as if it was killed. For tests of recovery: see `docs/faults.md`.
@@ -112,6 +122,8 @@ impl std::str::FromStr for CrashPoint {
 /// What callers and the thread both touch.
 struct Shared {
     store: Arc<dyn Store>,
+    /// Locked by who writes. Before `queue`, when both are.
+    lane: Mutex<Lane>,
     /// Set at most once, by tests.
     crash: Mutex<Option<CrashPoint>>,
     queue: Mutex<Queue>,
@@ -120,10 +132,29 @@ struct Shared {
     durable: AtomicU64,
     waiters: Mutex<Waiters>,
     queued_bytes: AtomicUsize,
+    /// When there was more space than [`LOW_BYTES`], and how much.
+    space: Mutex<Option<(Instant, u64)>>,
     /// Notified when `queued_bytes` falls below its bound, and at the end.
     room: Notify,
     commits: AtomicU64,
     bytes: AtomicU64,
+    /// The last so many commits had one waiter each.
+    alone: AtomicU32,
+}
+
+/// What only who writes needs.
+struct Lane {
+    tokens: Vec<Token>,
+    marks: Marks,
+    on_fatal: Option<OnFatal>,
+    /// Nothing is written any more.
+    ended: bool,
+}
+
+/// The right to write, one at a time. A holder that panics has failed like a store that refuses.
+struct Turn<'a> {
+    shared: &'a Shared,
+    lane: MutexGuard<'a, Lane>,
 }
 
 #[derive(Default)]
@@ -183,16 +214,16 @@ impl Committer {
         tokens: Vec<Token>,
         on_fatal: impl FnOnce(CommitError) + Send + 'static,
     ) -> Result<Arc<Self>, StoreError> {
-        let lane = Lane::new(store, tokens, on_fatal)?;
-        let shared = Arc::clone(&lane.shared);
+        let shared = Shared::new(store, tokens, on_fatal)?;
+        let running = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("golem-committer".into())
-            .spawn(move || lane.run())
+            .spawn(move || running.run())
             .map_err(|e| StoreError::Io(format!("no thread for the committer: {e}")))?;
         Ok(Arc::new(Self {
             shared,
             thread: Mutex::new(Some(thread)),
-            driven: None,
+            driven: false,
         }))
     }
 
@@ -204,33 +235,20 @@ impl Committer {
         tokens: Vec<Token>,
         on_fatal: impl FnOnce(CommitError) + Send + 'static,
     ) -> Result<Arc<Self>, StoreError> {
-        let lane = Lane::new(store, tokens, on_fatal)?;
         Ok(Arc::new(Self {
-            shared: Arc::clone(&lane.shared),
+            shared: Shared::new(store, tokens, on_fatal)?,
             thread: Mutex::default(),
-            driven: Some(Mutex::new(Some(lane))),
+            driven: true,
         }))
     }
 
     /// Writes the oldest submit that is queued, if this committer is driven. Whether there was one, also when the store
     /// refused it: then the committer has ended.
     pub fn commit_one(&self) -> bool {
-        let Some(driven) = &self.driven else {
-            return false;
-        };
-        let mut driven = driven.lock();
-        let Some(lane) = driven.as_mut() else {
-            return false;
-        };
-        let Some((first, ops, submit)) = lane.take_one() else {
-            return false;
-        };
-        if let Err(error) = lane.write(first, ops, vec![submit]) {
-            lane.fail(error);
-            // Dropped, it tells everybody who waits.
-            drop(driven.take());
+        match self.shared.turn() {
+            Some(turn) if self.driven => turn.write_one(),
+            _ => false,
         }
-        true
     }
 
     /// Lets the process die at a commit. For tests of recovery.
@@ -283,6 +301,9 @@ impl Committer {
     /// Returns when `seq` is durable. Cancel safe: dropping the future changes nothing. Error: [`Stopped`], and then
     /// the submit may or may not be in the log.
     pub async fn wait(&self, seq: Seq) -> Result<(), Stopped> {
+        if self.durable() < seq && self.writes_alone() {
+            self.shared.write_here();
+        }
         if self.durable() >= seq {
             return Ok(());
         }
@@ -303,6 +324,14 @@ impl Committer {
         receiver.await.map_err(|_| Stopped)
     }
 
+    /// Whether who waits now should write by itself, and may: its thread must be one that another one can stand in for.
+    fn writes_alone(&self) -> bool {
+        !self.driven
+            && self.shared.alone.load(Ordering::Relaxed) >= ALONE_MIN
+            && Handle::try_current()
+                .is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
+    }
+
     /// Whether more waits than [`QUEUE_BYTES_MAX`].
     #[must_use]
     pub fn is_crowded(&self) -> bool {
@@ -312,7 +341,7 @@ impl Committer {
     /// Whether there is space for something new: see [`LOW_BYTES`].
     #[must_use]
     pub fn has_space(&self) -> bool {
-        let free = self.shared.store.free_bytes();
+        let free = self.shared.free_bytes();
         free.is_none_or(|free| free >= LOW_BYTES)
     }
 
@@ -358,10 +387,92 @@ impl Committer {
 impl Drop for Committer {
     fn drop(&mut self) {
         self.stop();
+        self.shared.end();
     }
 }
 
 impl Shared {
+    fn new(
+        store: Arc<dyn Store>,
+        tokens: Vec<Token>,
+        on_fatal: impl FnOnce(CommitError) + Send + 'static,
+    ) -> Result<Arc<Self>, StoreError> {
+        let lane = Lane {
+            marks: Marks::load(store.as_ref(), &tokens)?,
+            tokens,
+            on_fatal: Some(Box::new(on_fatal)),
+            ended: false,
+        };
+        Ok(Arc::new(Self {
+            store,
+            lane: Mutex::new(lane),
+            crash: Mutex::default(),
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            durable: AtomicU64::new(0),
+            waiters: Mutex::default(),
+            queued_bytes: AtomicUsize::new(0),
+            space: Mutex::default(),
+            room: Notify::new(),
+            commits: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            alone: AtomicU32::new(0),
+        }))
+    }
+
+    /// What the thread does.
+    fn run(&self) {
+        while self.rest() {
+            let Some(turn) = self.turn() else { return };
+            // Where all processors are busy, who has been woken takes the place of somebody who was about to submit: letting those go
+            // first makes one commit of many. Where one is free, this costs nothing.
+            std::thread::yield_now();
+            turn.write_all(0);
+        }
+        self.store.settle();
+        self.end();
+    }
+
+    /// Returns when something should be written; `false` is the end.
+    fn rest(&self) -> bool {
+        let mut queue = self.queue.lock();
+        let mut lingers = 0;
+        // When closed, later submits were counted but not kept.
+        while queue.submits.is_empty() || !queue.is_urgent(self.durable.load(Ordering::Relaxed)) {
+            if queue.closed {
+                return false;
+            }
+            if lingers < IDLE_LINGERS {
+                let rest = self.filled.wait_for(&mut queue, LINGER);
+                if rest.timed_out() && !queue.submits.is_empty() {
+                    break;
+                }
+                lingers += 1;
+            } else {
+                queue.sleeps = true;
+                self.filled.wait(&mut queue);
+                queue.sleeps = false;
+                lingers = 0;
+            }
+        }
+        true
+    }
+
+    /// The right to write, after those who have it; `None` at the end.
+    fn turn(&self) -> Option<Turn<'_>> {
+        let lane = self.lane.lock();
+        (!lane.ended).then(|| Turn { shared: self, lane })
+    }
+
+    /// Writes what is queued on the calling thread, which is one of a runtime of several, unless somebody writes already.
+    fn write_here(&self) {
+        let Some(lane) = self.lane.try_lock().filter(|lane| !lane.ended) else {
+            return;
+        };
+        let turn = Turn { shared: self, lane };
+        tokio::task::block_in_place(|| turn.write_all(1));
+    }
+
     /// Somebody waits for `seq`.
     fn want(&self, seq: Seq) {
         let mut queue = self.queue.lock();
@@ -371,8 +482,25 @@ impl Shared {
         }
     }
 
-    /// Moves the watermark and wakes those who waited for it.
-    fn advance(&self, durable: u64, bytes: usize) {
+    /// Bytes that may still be written; `None` where the store does not know. Looked at each time when they are few, and every
+    /// [`SPACE_HOLDS`] otherwise.
+    fn free_bytes(&self) -> Option<u64> {
+        let mut space = self.space.lock();
+        let now = Instant::now();
+        if let Some((seen, free)) = *space
+            && now.duration_since(seen) < SPACE_HOLDS
+        {
+            return Some(free);
+        }
+        let free = self.store.free_bytes();
+        *space = free
+            .filter(|free| *free > LOW_BYTES)
+            .map(|free| (now, free));
+        free
+    }
+
+    /// Moves the watermark and wakes those who waited for it; returns how many.
+    fn advance(&self, durable: u64, bytes: usize) -> usize {
         let before = self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
         let ready = {
             let mut waiters = self.waiters.lock();
@@ -380,168 +508,21 @@ impl Shared {
             let later = waiters.by_seq.split_off(&(durable + 1));
             std::mem::replace(&mut waiters.by_seq, later)
         };
+        let mut woken = 0;
         for sender in ready.into_values().flatten() {
             // An error means that the waiter was dropped: nobody is interested.
-            let _ = sender.send(());
+            woken += usize::from(sender.send(()).is_ok());
         }
         if before >= QUEUE_BYTES_MAX && before - bytes < QUEUE_BYTES_MAX {
             self.room.notify_waiters();
         }
-    }
-
-    /// Nothing is accepted any more, and everybody who waits hears `Stopped`.
-    fn close(&self) {
-        {
-            let mut queue = self.queue.lock();
-            queue.closed = true;
-            drop(queue.take());
-        }
-        let mut waiters = self.waiters.lock();
-        waiters.stopped = true;
-        waiters.by_seq.clear();
-        drop(waiters);
-        self.room.notify_waiters();
-    }
-}
-
-/// What belongs to the thread alone.
-struct Lane {
-    shared: Arc<Shared>,
-    tokens: Vec<Token>,
-    marks: Marks,
-    on_fatal: Option<OnFatal>,
-}
-
-impl Lane {
-    fn new(
-        store: Arc<dyn Store>,
-        tokens: Vec<Token>,
-        on_fatal: impl FnOnce(CommitError) + Send + 'static,
-    ) -> Result<Self, StoreError> {
-        let marks = Marks::load(store.as_ref(), &tokens)?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                store,
-                crash: Mutex::default(),
-                queue: Mutex::default(),
-                filled: Condvar::new(),
-                durable: AtomicU64::new(0),
-                waiters: Mutex::default(),
-                queued_bytes: AtomicUsize::new(0),
-                room: Notify::new(),
-                commits: AtomicU64::new(0),
-                bytes: AtomicU64::new(0),
-            }),
-            tokens,
-            marks,
-            on_fatal: Some(Box::new(on_fatal)),
-        })
-    }
-
-    fn run(mut self) {
-        while let Some((first, ops, submits)) = self.take() {
-            if let Err(error) = self.write(first, ops, submits) {
-                tracing::error!(%error, "commit failed, no more writes are accepted");
-                self.fail(error);
-                return;
-            }
-        }
-        self.shared.store.settle();
-        // `Drop` closes.
-    }
-
-    /// Waits for submits and takes all of them, with the number of the first; `None` at the end.
-    fn take(&self) -> Option<(u64, Vec<Op>, Vec<Submit>)> {
-        let mut queue = self.shared.queue.lock();
-        // When closed, later submits were counted but not kept: numbers end at the last one kept.
-        let durable = self.shared.durable.load(Ordering::Relaxed);
-        let mut lingers = 0;
-        while queue.submits.is_empty() || !queue.is_urgent(durable) {
-            if queue.closed {
-                return None;
-            }
-            if lingers < IDLE_LINGERS {
-                let rest = self.shared.filled.wait_for(&mut queue, LINGER);
-                if rest.timed_out() && !queue.submits.is_empty() {
-                    break;
-                }
-                lingers += 1;
-            } else {
-                queue.sleeps = true;
-                self.shared.filled.wait(&mut queue);
-                queue.sleeps = false;
-                lingers = 0;
-            }
-        }
-        // Where all processors are busy, who has been woken takes the place of somebody who was about to submit: letting those go
-        // first makes one commit of many. Where one is free, this costs nothing.
-        MutexGuard::unlocked(&mut queue, std::thread::yield_now);
-        let (ops, submits) = queue.take();
-        Some((durable + 1, ops, submits))
-    }
-
-    /// Takes the oldest submit, with its number, if there is one.
-    fn take_one(&self) -> Option<(u64, Vec<Op>, Submit)> {
-        let mut queue = self.shared.queue.lock();
-        if queue.submits.is_empty() {
-            return None;
-        }
-        let submit = queue.submits.remove(0);
-        queue.bytes -= submit.bytes;
-        let ops = queue.ops.drain(..submit.ops).collect();
-        let first = self.shared.durable.load(Ordering::Relaxed) + 1;
-        Some((first, ops, submit))
-    }
-
-    /// Writes the submits in as few batches as the limits allow.
-    fn write(&mut self, first: u64, ops: Vec<Op>, submits: Vec<Submit>) -> Result<(), CommitError> {
-        let mut ops = ops.into_iter();
-        let (mut seq, mut count, mut bytes) = (first - 1, 0, 0);
-        for submit in submits {
-            let full = count + submit.ops > BATCH_OPS_MAX || bytes + submit.bytes > BATCH_BYTES_MAX;
-            if full && count > 0 {
-                self.commit(ops.by_ref().take(count), seq, bytes)?;
-                (count, bytes) = (0, 0);
-            }
-            seq += 1;
-            count += submit.ops;
-            bytes += submit.bytes;
-        }
-        self.commit(ops.by_ref().take(count), seq, bytes)
-    }
-
-    /// Writes one batch and moves the watermark to `seq`.
-    fn commit(
-        &mut self,
-        ops: impl Iterator<Item = Op>,
-        seq: u64,
-        bytes: usize,
-    ) -> Result<(), CommitError> {
-        let batch = self.marks.merge(ops);
-        // A batch can be left with nothing to say: a mark that was set and taken away again.
-        if !batch.is_empty() {
-            self.wait_for_space();
-            self.shared.crash_if(false);
-            self.shared.store.commit(&self.tokens, &batch)?;
-            self.shared.crash_if(true);
-            self.shared.commits.fetch_add(1, Ordering::Relaxed);
-            let content: usize = batch.iter().map(Op::content).sum();
-            let bytes = &self.shared.bytes;
-            bytes.fetch_add(content as u64, Ordering::Relaxed);
-        }
-        self.shared.advance(seq, bytes);
-        Ok(())
+        woken
     }
 
     /// Returns when the disk has its reserve, or when the committer is being stopped: the reserve is for that, too.
     fn wait_for_space(&self) {
         let mut told = false;
-        while let Some(free) = self
-            .shared
-            .store
-            .free_bytes()
-            .filter(|free| *free < RESERVE_BYTES)
-        {
+        while let Some(free) = self.free_bytes().filter(|free| *free < RESERVE_BYTES) {
             if !told {
                 tracing::error!(
                     free,
@@ -549,25 +530,17 @@ impl Lane {
                 );
                 told = true;
             }
-            let mut queue = self.shared.queue.lock();
+            let mut queue = self.queue.lock();
             if queue.closed {
                 return;
             }
-            self.shared.filled.wait_for(&mut queue, SPACE_LOOK);
+            self.filled.wait_for(&mut queue, SPACE_LOOK);
         }
         if told {
             tracing::warn!("there is space on the disk again");
         }
     }
 
-    fn fail(&mut self, error: CommitError) {
-        if let Some(on_fatal) = self.on_fatal.take() {
-            on_fatal(error);
-        }
-    }
-}
-
-impl Shared {
     /// Ends the process without a word if the commit that is being written is the one to die at.
     fn crash_if(&self, after: bool) {
         let number = self.commits.load(Ordering::Relaxed) + 1;
@@ -580,17 +553,137 @@ impl Shared {
             std::process::abort();
         }
     }
+
+    /// Nothing is written from here on.
+    fn end(&self) {
+        self.lane.lock().ended = true;
+        self.close();
+    }
+
+    /// Nothing is accepted any more, and everybody who waits hears `Stopped`.
+    fn close(&self) {
+        {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            drop(queue.take());
+        }
+        self.filled.notify_one();
+        let mut waiters = self.waiters.lock();
+        waiters.stopped = true;
+        waiters.by_seq.clear();
+        drop(waiters);
+        self.room.notify_waiters();
+    }
 }
 
-impl Drop for Lane {
+impl Turn<'_> {
+    /// Writes everything that is queued in as few batches as the limits allow; of those who wait for it, `own` are not
+    /// registered. A store that refuses is the end.
+    fn write_all(mut self, own: usize) {
+        let (ops, submits) = self.shared.queue.lock().take();
+        match self.write(ops, submits) {
+            Ok(None) => {}
+            Ok(Some(woken)) => self.count_waiters(woken + own),
+            Err(error) => {
+                tracing::error!(%error, "commit failed, no more writes are accepted");
+                self.fail(error);
+            }
+        }
+    }
+
+    /// Writes the oldest submit, if there is one. Whether there was.
+    fn write_one(mut self) -> bool {
+        let (ops, submit) = {
+            let mut queue = self.shared.queue.lock();
+            if queue.submits.is_empty() {
+                return false;
+            }
+            let submit = queue.submits.remove(0);
+            queue.bytes -= submit.bytes;
+            let ops = queue.ops.drain(..submit.ops).collect();
+            (ops, submit)
+        };
+        if let Err(error) = self.write(ops, vec![submit]) {
+            self.fail(error);
+        }
+        true
+    }
+
+    /// Writes submits that follow what is durable; returns how many waiters were woken, `None` if there was nothing to write.
+    fn write(&mut self, ops: Vec<Op>, submits: Vec<Submit>) -> Result<Option<usize>, CommitError> {
+        if submits.is_empty() {
+            return Ok(None);
+        }
+        let mut ops = ops.into_iter();
+        let mut seq = self.shared.durable.load(Ordering::Relaxed);
+        let (mut count, mut bytes, mut woken) = (0, 0, 0);
+        for submit in submits {
+            let full = count + submit.ops > BATCH_OPS_MAX || bytes + submit.bytes > BATCH_BYTES_MAX;
+            if full && count > 0 {
+                woken += self.commit(ops.by_ref().take(count), seq, bytes)?;
+                (count, bytes) = (0, 0);
+            }
+            seq += 1;
+            count += submit.ops;
+            bytes += submit.bytes;
+        }
+        woken += self.commit(ops.by_ref().take(count), seq, bytes)?;
+        Ok(Some(woken))
+    }
+
+    /// Writes one batch and moves the watermark to `seq`; returns how many waiters were woken.
+    fn commit(
+        &mut self,
+        ops: impl Iterator<Item = Op>,
+        seq: u64,
+        bytes: usize,
+    ) -> Result<usize, CommitError> {
+        let shared = self.shared;
+        let batch = self.lane.marks.merge(ops);
+        // A batch can be left with nothing to say: a mark that was set and taken away again.
+        if !batch.is_empty() {
+            shared.wait_for_space();
+            shared.crash_if(false);
+            shared.store.commit(&self.lane.tokens, &batch)?;
+            shared.crash_if(true);
+            shared.commits.fetch_add(1, Ordering::Relaxed);
+            let content: usize = batch.iter().map(Op::content).sum();
+            shared.bytes.fetch_add(content as u64, Ordering::Relaxed);
+        }
+        Ok(shared.advance(seq, bytes))
+    }
+
+    /// So many have waited for what was just written.
+    fn count_waiters(&self, waiters: usize) {
+        let alone = &self.shared.alone;
+        match waiters {
+            // What nobody waits for says nothing about those who do.
+            0 => {}
+            1 => alone.store(
+                alone.load(Ordering::Relaxed).saturating_add(1),
+                Ordering::Relaxed,
+            ),
+            _ => alone.store(0, Ordering::Relaxed),
+        }
+    }
+
+    fn fail(&mut self, error: CommitError) {
+        if let Some(on_fatal) = self.lane.on_fatal.take() {
+            on_fatal(error);
+        }
+        self.lane.ended = true;
+        self.shared.close();
+    }
+}
+
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // A panic is a failure of the store like any other: whoever waits must not wait for ever.
+        // Whoever waits must not wait for ever.
         if std::thread::panicking() {
             self.fail(CommitError::Poisoned(
-                "the committer's thread panicked".into(),
+                "the thread that wrote panicked".into(),
             ));
         }
-        self.shared.close();
     }
 }
 

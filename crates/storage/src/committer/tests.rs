@@ -285,3 +285,121 @@ async fn a_full_disk_holds_commits_until_there_is_space() {
     rig.committer.wait(seq).await.unwrap();
     assert!(rig.fatal.try_recv().is_err());
 }
+
+/// A committer whose store can be made to refuse; says on which thread it did.
+fn told_where() -> (Arc<MemStore>, Arc<Committer>, mpsc::Receiver<String>) {
+    let store = Arc::new(MemStore::new());
+    let tokens = store.claim_all().unwrap();
+    let (sender, at) = mpsc::channel();
+    let on_fatal = move |_| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or_default().to_owned();
+        sender.send(name).unwrap();
+    };
+    let committer = Committer::start(store.clone(), tokens, on_fatal).unwrap();
+    (store, committer, at)
+}
+
+/// Submits and waits alone, until those who wait write by themselves; returns the index of the next entry.
+async fn be_alone(committer: &Committer) -> u64 {
+    let last = u64::from(ALONE_MIN);
+    for index in 1..=last {
+        let seq = committer.submit([append(log(1), index, b"a")]);
+        committer.wait(seq).await.unwrap();
+    }
+    // The thread tells a waiter before it is ready for the next.
+    let shared = &committer.shared;
+    while shared.alone.load(Ordering::Relaxed) < ALONE_MIN || shared.lane.is_locked() {
+        tokio::task::yield_now().await;
+    }
+    last + 1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_alone_writes_by_itself() {
+    let (store, committer, at) = told_where();
+    let waiter = Arc::clone(&committer);
+    let outcome = tokio::spawn(async move {
+        let next = be_alone(&waiter).await;
+        let first = waiter.submit([append(log(1), next, b"b")]);
+        let second = waiter.submit([append(log(1), next + 1, b"c")]);
+        waiter.wait(first).await.unwrap();
+        // It has written all that was there, in one commit.
+        assert!(waiter.durable() >= second);
+        assert_eq!(store.commits(), next);
+        store.inject(0, Fault::Poisoned);
+        let last = waiter.submit([append(log(1), next + 2, b"d")]);
+        waiter.wait(last).await
+    });
+    assert_eq!(outcome.await.unwrap(), Err(Stopped));
+    assert_ne!(at.recv().unwrap(), "golem-committer");
+    // The thread has heard of it.
+    committer.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_two_wait_the_thread_writes() {
+    let (store, committer, at) = told_where();
+    let next = be_alone(&committer).await;
+    let held = store.hold_commits();
+    let wait = |index| {
+        let committer = Arc::clone(&committer);
+        tokio::spawn(async move {
+            let seq = committer.submit([append(log(index), 1, b"b")]);
+            committer.wait(seq).await
+        })
+    };
+    let first = wait(2);
+    // It has taken its submit: the two others are one commit, and have the thread for it.
+    while !committer.shared.queue.lock().submits.is_empty() || committer.submitted().0 < next {
+        tokio::task::yield_now().await;
+    }
+    let others = [wait(3), wait(4)];
+    while committer.shared.waiters.lock().by_seq.len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    for waiter in std::iter::once(first).chain(others) {
+        waiter.await.unwrap().unwrap();
+    }
+    store.inject(0, Fault::Poisoned);
+    assert_eq!(wait(5).await.unwrap(), Err(Stopped));
+    assert_eq!(at.recv().unwrap(), "golem-committer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_disk_that_hangs_under_who_writes_by_itself_holds_up_nobody_else() {
+    let (store, committer, _at) = told_where();
+    let waiter = Arc::clone(&committer);
+    tokio::spawn(async move { be_alone(&waiter).await })
+        .await
+        .unwrap();
+    let held = store.hold_commits();
+    let seq = committer.submit([append(log(2), 1, b"b")]);
+    let waiter = Arc::clone(&committer);
+    let waiting = tokio::spawn(async move { waiter.wait(seq).await });
+    while !committer.shared.queue.lock().submits.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // The only thread of the runtime hangs in the store, and another one has taken its place.
+    assert_eq!(tokio::spawn(async { 7 }).await.unwrap(), 7);
+    assert!(!waiting.is_finished());
+    drop(held);
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_of_who_writes_is_the_end_and_told_to_all() {
+    let store = Arc::new(MemStore::new());
+    let tokens = store.claim_all().unwrap();
+    let on_fatal = |error| panic!("{error}");
+    let committer = Committer::start(store.clone(), tokens, on_fatal).unwrap();
+    be_alone(&committer).await;
+    store.inject(0, Fault::Poisoned);
+    let seq = committer.submit([append(log(2), 1, b"b")]);
+    let waiter = Arc::clone(&committer);
+    let writer = tokio::spawn(async move { waiter.wait(seq).await });
+    assert!(writer.await.unwrap_err().is_panic());
+    assert_eq!(committer.wait(seq).await, Err(Stopped));
+    committer.stop();
+}
