@@ -368,8 +368,8 @@ impl Alive {
             ..
         } = invocation;
         let trace = trace.or_else(|| {
-            let urn = worker_urn(&self.guest.worker);
-            node.tracer().map(|_| root(&urn, &key))
+            node.tracer()
+                .map(|_| root(&worker_urn(&self.guest.worker), &key))
         });
         let stored = node.payloads().store(input.clone())?;
         let entry = Accepted {

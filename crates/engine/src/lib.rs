@@ -33,6 +33,7 @@ mod retry;
 mod rpc;
 mod run;
 pub mod secrets;
+mod stacks;
 mod steady;
 mod taking;
 mod timers;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use wasmtime::{Config, Engine, Result};
 
+use crate::stacks::Stacks;
+
 /// How often a running guest gives the thread to others, and how fast an interrupt takes hold at the latest.
 /// Source: host design §6 (10 ms measured: trap 10.6 ms after the flag).
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -25,6 +27,7 @@ pub(crate) fn engine() -> Result<Engine> {
         .epoch_interruption(true)
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
+        .with_host_stack(Arc::new(Stacks::default()))
         // Guests that were built with debug information would otherwise cost time and memory at every trap.
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     Engine::new(&config)
