@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / cwasm: compiled components on disk, so that a restart compiles nothing. In: wasm. Out: `Component`.
-//! One of two `unsafe` blocks of the house (the other: `checkpoint/pages.rs`): compiled code is trusted, so it is only ever read
+//! One of the places of the house with an `unsafe` block (the others: `checkpoint/pages.rs`, `stacks.rs`): compiled code is trusted, so it is only ever read
 //! from a directory that this process owns, under a name that only this process gives. Read next: `component/catalog.rs`. Why: host design §7.
 
 use std::hash::{Hash, Hasher};

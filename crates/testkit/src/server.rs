@@ -2,8 +2,9 @@
 //! THE GYM / server: the real server as a child process that can be killed and started again on the same data.
 //! In: a data directory. Out: its address. Bound: [`READY_TIMEOUT`]. Read next: `rest.rs`.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,6 +15,9 @@ use crate::{Preload, Rest, golem_cli};
 
 /// How long a server may take to say that it is ready, and to end. Far above what it needs, because tests share two cores.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long compiled code of tests is kept.
+const CODE_LASTS: Duration = Duration::from_secs(24 * 3600);
 
 /// A running server. Killed when dropped.
 pub struct Server {
@@ -29,8 +33,10 @@ impl Server {
 
     /// The same with more options of `server run`, such as a fault to inject.
     pub fn start_with(data_dir: &Path, options: &[&str]) -> Result<Self> {
-        Self::ready(command(data_dir, options)?)?
-            .map_err(|ended| anyhow::anyhow!("the server ended at once: {ended}"))
+        let server = Self::ready(command(data_dir, options)?)?
+            .map_err(|ended| anyhow::anyhow!("the server ended at once: {ended}"))?;
+        share_code(data_dir)?;
+        Ok(server)
     }
 
     /// The same under faults of disk and clock; `record`: with the journal of what it does to its files. The inner error
@@ -109,6 +115,36 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Lets a server on a new directory find the code that other tests have compiled, and keep its own where they find it: most of them
+/// upload the same guests.
+fn share_code(data_dir: &Path) -> Result<()> {
+    let code = data_dir.join("code");
+    // A directory with something in it stays, and so does a link.
+    if fs::remove_dir(&code).is_ok() {
+        let shared = shared_code().context("no directory for compiled code")?;
+        std::os::unix::fs::symlink(shared, code)?;
+    }
+    Ok(())
+}
+
+/// Where tests keep compiled code, beside the program that they test. What is there for longer than [`CODE_LASTS`] is of guests that have
+/// changed since.
+fn shared_code() -> Result<PathBuf> {
+    let program = golem_cli()?;
+    let folder = program.parent().context("golem-cli is in no folder")?;
+    let shared = folder.join("test-code");
+    fs::create_dir_all(&shared)?;
+    for file in fs::read_dir(&shared)? {
+        let file = file?;
+        let age = file.metadata().and_then(|found| found.modified());
+        // Another test may have been faster.
+        if age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > CODE_LASTS)) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+    Ok(shared)
 }
 
 fn command(data_dir: &Path, options: &[&str]) -> Result<Command> {
