@@ -76,7 +76,7 @@ pub(crate) struct Profile {
 
 /// Options of `page`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  golem-bench page --from benches/results.json")]
+#[command(after_help = "Example:\n  golem-bench page --from benches/results/*.json")]
 pub(crate) struct Page {
     /// JSON of runs; a row of a later file stands in the place of the same row of an earlier one
     #[arg(long, required = true, num_args = 1..)]

@@ -146,6 +146,9 @@ fn about(run: &Outcome) -> String {
         ),
         None => write!(text, "; peer skipped."),
     };
+    if let (Some(first), Some(last)) = (run.rows.first(), run.rows.last()) {
+        let _ = write!(text, " Rows `{}` to `{}`.", first.id, last.id);
+    }
     text
 }
 
@@ -183,13 +186,15 @@ mod tests {
 
     #[test]
     fn page_is_what_the_kept_results_give() {
-        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results.json");
+        let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results");
+        let files = std::fs::read_dir(results).unwrap();
+        let mut kept: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+        kept.sort();
         let page = std::fs::read_to_string(page_path()).unwrap();
-        let kept: Vec<PathBuf> = kept.is_file().then_some(kept).into_iter().collect();
         let new = renewed(&page, &kept).unwrap();
         assert!(
             page == new,
-            "docs/performance.md is not that of benches/results.json; renew it: golem-bench page --from benches/results.json"
+            "docs/performance.md is not that of benches/results; renew it: golem-bench page --from benches/results/*.json"
         );
     }
 
