@@ -128,6 +128,7 @@ struct Shared {
     crash: Mutex<Option<CrashPoint>>,
     queue: Mutex<Queue>,
     /// Signalled when the thread has something to do: somebody waits, much is queued, or it is to end; if it sleeps, for anything.
+    /// To all: who writes waits for space with it, and may be another thread.
     filled: Condvar,
     durable: AtomicU64,
     waiters: Mutex<Waiters>,
@@ -281,7 +282,7 @@ impl Committer {
         queue.bytes += submit.bytes;
         queue.submits.push(submit);
         if queue.sleeps || queue.bytes >= BATCH_BYTES_MAX {
-            self.shared.filled.notify_one();
+            self.shared.filled.notify_all();
         }
         seq
     }
@@ -362,7 +363,7 @@ impl Committer {
     /// commit. Calling it again does nothing.
     pub fn stop(&self) {
         self.shared.queue.lock().closed = true;
-        self.shared.filled.notify_one();
+        self.shared.filled.notify_all();
         let thread = self.thread.lock().take();
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
@@ -387,7 +388,10 @@ impl Committer {
 impl Drop for Committer {
     fn drop(&mut self) {
         self.stop();
-        self.shared.end();
+        if self.driven {
+            // Where there is a thread, it has done that.
+            self.shared.end();
+        }
     }
 }
 
@@ -478,7 +482,7 @@ impl Shared {
         let mut queue = self.queue.lock();
         if queue.wanted < seq.0 {
             queue.wanted = seq.0;
-            self.filled.notify_one();
+            self.filled.notify_all();
         }
     }
 
@@ -567,7 +571,7 @@ impl Shared {
             queue.closed = true;
             drop(queue.take());
         }
-        self.filled.notify_one();
+        self.filled.notify_all();
         let mut waiters = self.waiters.lock();
         waiters.stopped = true;
         waiters.by_seq.clear();

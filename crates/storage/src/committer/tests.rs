@@ -286,120 +286,139 @@ async fn a_full_disk_holds_commits_until_there_is_space() {
     assert!(rig.fatal.try_recv().is_err());
 }
 
-/// A committer whose store can be made to refuse; says on which thread it did.
-fn told_where() -> (Arc<MemStore>, Arc<Committer>, mpsc::Receiver<String>) {
-    let store = Arc::new(MemStore::new());
-    let tokens = store.claim_all().unwrap();
-    let (sender, at) = mpsc::channel();
-    let on_fatal = move |_| {
-        let thread = std::thread::current();
-        let name = thread.name().unwrap_or_default().to_owned();
-        sender.send(name).unwrap();
-    };
-    let committer = Committer::start(store.clone(), tokens, on_fatal).unwrap();
-    (store, committer, at)
-}
-
-/// Submits and waits alone, until those who wait write by themselves; returns the index of the next entry.
-async fn be_alone(committer: &Committer) -> u64 {
-    let last = u64::from(ALONE_MIN);
-    for index in 1..=last {
+/// Submits and waits alone, until those who wait write by themselves.
+async fn be_alone(committer: &Committer) {
+    let shared = &committer.shared;
+    let mut index = 0;
+    // The thread may be faster than a waiter, and tells one before it is ready for the next.
+    while shared.alone.load(Ordering::Relaxed) < ALONE_MIN || shared.lane.is_locked() {
+        index += 1;
         let seq = committer.submit([append(log(1), index, b"a")]);
         committer.wait(seq).await.unwrap();
     }
-    // The thread tells a waiter before it is ready for the next.
-    let shared = &committer.shared;
-    while shared.alone.load(Ordering::Relaxed) < ALONE_MIN || shared.lane.is_locked() {
-        tokio::task::yield_now().await;
-    }
-    last + 1
+}
+
+/// A committer without a thread, so that nobody else writes.
+fn without_thread(
+    on_fatal: impl FnOnce(CommitError) + Send + 'static,
+) -> (Arc<MemStore>, Arc<Committer>) {
+    let store = Arc::new(MemStore::new());
+    let tokens = store.claim_all().unwrap();
+    let committer = Committer::start_driven(store.clone(), tokens, on_fatal).unwrap();
+    (store, committer)
+}
+
+/// Writes what is queued on a thread of the runtime.
+fn write_here(committer: &Arc<Committer>) -> tokio::task::JoinHandle<()> {
+    let committer = Arc::clone(committer);
+    tokio::spawn(async move { committer.shared.write_here() })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_alone_writes_by_itself() {
-    let (store, committer, at) = told_where();
-    let waiter = Arc::clone(&committer);
-    let outcome = tokio::spawn(async move {
-        let next = be_alone(&waiter).await;
-        let first = waiter.submit([append(log(1), next, b"b")]);
-        let second = waiter.submit([append(log(1), next + 1, b"c")]);
-        waiter.wait(first).await.unwrap();
-        // It has written all that was there, in one commit.
-        assert!(waiter.durable() >= second);
-        assert_eq!(store.commits(), next);
-        store.inject(0, Fault::Poisoned);
-        let last = waiter.submit([append(log(1), next + 2, b"d")]);
-        waiter.wait(last).await
-    });
-    assert_eq!(outcome.await.unwrap(), Err(Stopped));
-    assert_ne!(at.recv().unwrap(), "golem-committer");
-    // The thread has heard of it.
+async fn who_waits_alone_for_a_while_writes_by_itself_where_another_thread_can_stand_in() {
+    let committer = rig().committer;
+    assert!(!committer.writes_alone());
+    be_alone(&committer).await;
+    assert!(committer.writes_alone());
+    let elsewhere = Arc::clone(&committer);
+    let outside = std::thread::spawn(move || elsewhere.writes_alone());
+    assert!(!outside.join().unwrap(), "there is no runtime");
+    let last = committer.submit([append(log(2), 1, b"b")]);
+    committer.wait(last).await.unwrap();
     committer.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_two_wait_the_thread_writes() {
-    let (store, committer, at) = told_where();
-    let next = be_alone(&committer).await;
-    let held = store.hold_commits();
-    let wait = |index| {
-        let committer = Arc::clone(&committer);
-        tokio::spawn(async move {
-            let seq = committer.submit([append(log(index), 1, b"b")]);
-            committer.wait(seq).await
-        })
+#[tokio::test]
+async fn who_has_only_one_thread_leaves_it_to_the_committer() {
+    let committer = rig().committer;
+    be_alone(&committer).await;
+    assert!(!committer.writes_alone());
+}
+
+#[test]
+fn two_who_wait_for_one_commit_are_not_alone() {
+    let (_, committer) = without_thread(|_| {});
+    let alone = || committer.shared.alone.load(Ordering::Relaxed);
+    let write = |waiters: u64| {
+        let seqs: Vec<_> = (0..waiters.max(1)).map(|_| committer.submit([])).collect();
+        let waiting = seqs.into_iter().take(usize::try_from(waiters).unwrap());
+        let mut waiting: Vec<_> = waiting.map(|seq| Box::pin(committer.wait(seq))).collect();
+        assert!(waiting.iter_mut().all(|wait| poll_once(wait).is_pending()));
+        committer.shared.turn().unwrap().write_all(0);
+        assert!(waiting.iter_mut().all(|wait| poll_once(wait).is_ready()));
     };
-    let first = wait(2);
-    // It has taken its submit: the two others are one commit, and have the thread for it.
-    while !committer.shared.queue.lock().submits.is_empty() || committer.submitted().0 < next {
-        tokio::task::yield_now().await;
+    for (waiters, expected) in [(1, 1), (0, 1), (1, 2), (2, 0), (1, 1)] {
+        write(waiters);
+        assert_eq!(alone(), expected);
     }
-    let others = [wait(3), wait(4)];
-    while committer.shared.waiters.lock().by_seq.len() < 2 {
-        tokio::task::yield_now().await;
-    }
-    drop(held);
-    for waiter in std::iter::once(first).chain(others) {
-        waiter.await.unwrap().unwrap();
-    }
-    store.inject(0, Fault::Poisoned);
-    assert_eq!(wait(5).await.unwrap(), Err(Stopped));
-    assert_eq!(at.recv().unwrap(), "golem-committer");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_disk_that_hangs_under_who_writes_by_itself_holds_up_nobody_else() {
-    let (store, committer, _at) = told_where();
-    let waiter = Arc::clone(&committer);
-    tokio::spawn(async move { be_alone(&waiter).await })
-        .await
-        .unwrap();
+    let (store, committer) = without_thread(|_| {});
+    let seqs = [2, 3].map(|number| committer.submit([append(log(number), 1, b"b")]));
     let held = store.hold_commits();
-    let seq = committer.submit([append(log(2), 1, b"b")]);
-    let waiter = Arc::clone(&committer);
-    let waiting = tokio::spawn(async move { waiter.wait(seq).await });
+    let writing = write_here(&committer);
     while !committer.shared.queue.lock().submits.is_empty() {
         tokio::task::yield_now().await;
     }
     // The only thread of the runtime hangs in the store, and another one has taken its place.
     assert_eq!(tokio::spawn(async { 7 }).await.unwrap(), 7);
-    assert!(!waiting.is_finished());
+    // Nobody waits for who writes.
+    write_here(&committer).await.unwrap();
+    assert!(!writing.is_finished());
     drop(held);
-    waiting.await.unwrap().unwrap();
+    writing.await.unwrap();
+    // Both in one commit.
+    assert_eq!((store.commits(), committer.durable()), (1, seqs[1]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_refuses_who_writes_by_itself_is_the_end() {
+    let (sender, fatal) = mpsc::channel();
+    let (store, committer) = without_thread(move |error| sender.send(error).unwrap());
+    store.inject(0, Fault::Poisoned);
+    let seq = committer.submit([append(log(2), 1, b"b")]);
+    write_here(&committer).await.unwrap();
+    assert!(fatal.try_recv().is_ok());
+    assert_eq!(committer.wait(seq).await, Err(Stopped));
+    write_here(&committer).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_of_who_writes_is_the_end_and_told_to_all() {
-    let store = Arc::new(MemStore::new());
-    let tokens = store.claim_all().unwrap();
-    let on_fatal = |error| panic!("{error}");
-    let committer = Committer::start(store.clone(), tokens, on_fatal).unwrap();
-    be_alone(&committer).await;
+    let (store, committer) = without_thread(|error| panic!("{error}"));
     store.inject(0, Fault::Poisoned);
     let seq = committer.submit([append(log(2), 1, b"b")]);
-    let waiter = Arc::clone(&committer);
-    let writer = tokio::spawn(async move { waiter.wait(seq).await });
-    assert!(writer.await.unwrap_err().is_panic());
+    assert!(write_here(&committer).await.unwrap_err().is_panic());
     assert_eq!(committer.wait(seq).await, Err(Stopped));
-    committer.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_by_itself_on_a_full_disk_takes_no_signal_from_the_thread() {
+    let Rig {
+        store, committer, ..
+    } = rig();
+    be_alone(&committer).await;
+    store.set_free_bytes(Some(RESERVE_BYTES - 1));
+    // The thread sleeps until it is woken, and a waiter waits for space in its place.
+    while !committer.shared.queue.lock().sleeps {
+        tokio::task::yield_now().await;
+    }
+    let wait = |index| {
+        let committer = Arc::clone(&committer);
+        let seq = committer.submit([append(log(index), 1, b"b")]);
+        tokio::spawn(async move { committer.wait(seq).await })
+    };
+    let first = wait(2);
+    while !committer.shared.queue.lock().submits.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = wait(3);
+    while committer.shared.waiters.lock().by_seq.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    store.set_free_bytes(Some(RESERVE_BYTES));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
 }
