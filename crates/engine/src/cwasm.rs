@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / cwasm: compiled components on disk, so that a restart compiles nothing. In: wasm. Out: `Component`.
-//! One of the places of the house with an `unsafe` block (the others: `checkpoint/pages.rs`, `stacks.rs`): compiled code is trusted, so it is only ever read
-//! from a directory that this process owns, under a name that only this process gives. Read next: `component/catalog.rs`. Why: host design §7.
+//! One of three files of the house with `unsafe` blocks (the others: `checkpoint/pages.rs`, `stacks.rs`): compiled code is trusted,
+//! so it is only ever read from a directory that this process owns, under a name that only this process gives.
+//! Read next: `component/catalog.rs`. Why: host design §7.
 
 use std::hash::{Hash, Hasher};
 use std::io::ErrorKind;

@@ -3,12 +3,11 @@
 //! below it. Those of instances that are gone are used again. Bound: [`FREE_MAX`]. Read next: `wasm.rs`. Why: ADR 0017.
 
 use std::ops::Range;
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
-use wasmtime::{Error, Result, StackCreator, StackMemory};
+use wasmtime::{Result, StackCreator, StackMemory};
 
 use crate::resident::PAGE_BYTES;
 
@@ -32,7 +31,7 @@ struct Stack {
 /// A guard page and a stack above it. It has one owner, who frees it or unmaps it.
 #[derive(Debug, Clone, Copy)]
 struct Mapping {
-    start: NonNull<u8>,
+    start: *mut u8,
     bytes: usize,
 }
 
@@ -57,9 +56,10 @@ impl Mapping {
                 MapFlags::PRIVATE,
             )
         }?;
-        let start = NonNull::new(start.cast())
-            .ok_or_else(|| Error::msg("the kernel has mapped a stack at the address 0"))?;
-        let mapping = Self { start, bytes };
+        let mapping = Self {
+            start: start.cast(),
+            bytes,
+        };
         // SAFETY: all but the first page of the mapping from above.
         let opened = unsafe {
             mprotect(
@@ -77,21 +77,20 @@ impl Mapping {
 
     /// Addresses of the stack.
     fn stack(&self) -> Range<usize> {
-        let start = self.start.addr().get();
+        let start = self.start.addr();
         start + PAGE_BYTES..start + self.bytes
     }
 
     /// The page below it, which nobody can touch.
     fn guard(&self) -> Range<*mut u8> {
-        let start = self.start.as_ptr();
-        start..start.wrapping_add(PAGE_BYTES)
+        self.start..self.start.wrapping_add(PAGE_BYTES)
     }
 
     /// Gives it back to the kernel. The owner's last word.
     #[expect(unsafe_code, reason = "unmaps what `new` has mapped")]
     fn unmap(self) {
         // SAFETY: the mapping is the owner's alone, who has no use for it any more.
-        if let Err(error) = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) } {
+        if let Err(error) = unsafe { munmap(self.start.cast(), self.bytes) } {
             tracing::error!(%error, "cannot unmap a stack");
         }
     }
@@ -143,7 +142,7 @@ unsafe impl StackCreator for Stacks {
 #[expect(unsafe_code, reason = "how wasmtime takes stacks of its host")]
 unsafe impl StackMemory for Stack {
     fn top(&self) -> *mut u8 {
-        self.mapping.start.as_ptr().wrapping_add(self.mapping.bytes)
+        self.mapping.start.wrapping_add(self.mapping.bytes)
     }
 
     fn range(&self) -> Range<usize> {

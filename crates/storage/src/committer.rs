@@ -585,9 +585,11 @@ impl Turn<'_> {
     /// registered. A store that refuses is the end.
     fn write_all(mut self, own: usize) {
         let (ops, submits) = self.shared.queue.lock().take();
+        if submits.is_empty() {
+            return;
+        }
         match self.write(ops, submits) {
-            Ok(None) => {}
-            Ok(Some(woken)) => self.count_waiters(woken + own),
+            Ok(woken) => self.count_waiters(woken + own),
             Err(error) => {
                 tracing::error!(%error, "commit failed, no more writes are accepted");
                 self.fail(error);
@@ -613,11 +615,8 @@ impl Turn<'_> {
         true
     }
 
-    /// Writes submits that follow what is durable; returns how many waiters were woken, `None` if there was nothing to write.
-    fn write(&mut self, ops: Vec<Op>, submits: Vec<Submit>) -> Result<Option<usize>, CommitError> {
-        if submits.is_empty() {
-            return Ok(None);
-        }
+    /// Writes submits that follow what is durable; returns how many waiters were woken.
+    fn write(&mut self, ops: Vec<Op>, submits: Vec<Submit>) -> Result<usize, CommitError> {
         let mut ops = ops.into_iter();
         let mut seq = self.shared.durable.load(Ordering::Relaxed);
         let (mut count, mut bytes, mut woken) = (0, 0, 0);
@@ -631,8 +630,8 @@ impl Turn<'_> {
             count += submit.ops;
             bytes += submit.bytes;
         }
-        woken += self.commit(ops.by_ref().take(count), seq, bytes)?;
-        Ok(Some(woken))
+        woken += self.commit(ops, seq, bytes)?;
+        Ok(woken)
     }
 
     /// Writes one batch and moves the watermark to `seq`; returns how many waiters were woken.
@@ -663,10 +662,9 @@ impl Turn<'_> {
         match waiters {
             // What nobody waits for says nothing about those who do.
             0 => {}
-            1 => alone.store(
-                alone.load(Ordering::Relaxed).saturating_add(1),
-                Ordering::Relaxed,
-            ),
+            1 => {
+                alone.fetch_add(1, Ordering::Relaxed);
+            }
             _ => alone.store(0, Ordering::Relaxed),
         }
     }
