@@ -58,7 +58,7 @@ fn a_server_keeps_to_its_memory_and_every_worker_answers() -> Result<()> {
     };
     let server = Server::start(data.path())?;
     add(&server.rest(), 0, 0)?;
-    let base = proc_bytes(&server, "VmRSS:")?;
+    let base = proc_bytes(&server, "RssAnon:")?;
     server.stop()?;
     let limit = base + ROOM;
     let server = Server::start_with(data.path(), &["--memory-max", &limit.to_string()])?;
@@ -67,7 +67,7 @@ fn a_server_keeps_to_its_memory_and_every_worker_answers() -> Result<()> {
     for round in 1..=2 {
         for worker in 0..WORKERS {
             assert_eq!(add(&rest, worker, worker)?, json!(worker * round));
-            most = most.max(proc_bytes(&server, "VmRSS:")?);
+            most = most.max(proc_bytes(&server, "RssAnon:")?);
         }
     }
     let resident = in_memory(&rest, &component)?;

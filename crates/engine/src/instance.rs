@@ -16,6 +16,7 @@ use crate::component::loaded::{ExportedFunction, Loaded};
 use crate::error::Failure;
 use crate::host::durable::Halt;
 use crate::host::{HostState, HttpRequest, Serving, is_handler};
+use crate::maps::Maps;
 use crate::secrets::SecretError;
 use crate::value::{Handles as _, each_handle, from_val, to_val};
 
@@ -93,11 +94,14 @@ pub(crate) struct Instance {
     pub(crate) loaded: Arc<Loaded>,
     /// Its start-up code has run and no call has ended yet.
     is_new: bool,
+    /// Counted until the store is gone: after it.
+    _maps: Maps,
 }
 
 impl Instance {
     /// Instantiates a component and runs the start-up code of its guest.
     pub(crate) async fn start(loaded: Arc<Loaded>, state: HostState) -> Result<Self, Stopped> {
+        let maps = Maps::take(loaded.maps);
         let mut store = new_store(&loaded, state);
         let meter = store.data().meter.clone();
         meter.reset();
@@ -111,6 +115,7 @@ impl Instance {
             instance,
             loaded: Arc::clone(&loaded),
             is_new: true,
+            _maps: maps,
         };
         if let Err(error) = new.bring_in_pages().await {
             return Err(stopped(&mut new.store, error));
@@ -129,6 +134,7 @@ impl Instance {
         loaded: Arc<Loaded>,
         state: HostState,
     ) -> wasmtime::Result<Self> {
+        let maps = Maps::take(loaded.maps);
         let mut store = new_store(&loaded, state);
         let instance = loaded.pre.instantiate_async(&mut store).await?;
         Ok(Self {
@@ -136,6 +142,7 @@ impl Instance {
             instance,
             loaded,
             is_new: false,
+            _maps: maps,
         })
     }
 

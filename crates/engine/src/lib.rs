@@ -18,6 +18,7 @@ mod host;
 mod instance;
 pub mod limits;
 mod link;
+mod maps;
 mod meter;
 mod metrics;
 mod namespaces;

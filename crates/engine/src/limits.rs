@@ -31,9 +31,9 @@ pub const RESULT_AGE: Duration = Duration::from_secs(30 * 86_400);
 pub const RESULT_ENTRIES: u64 = 10_000;
 /// Entries that are looked through at once for results to let go: each invocation has three at least, so they fit one commit.
 pub(crate) const RESULT_STEP: u64 = 512;
-/// Instances that stay in memory when nobody asks for more: about 7 memory maps each, of 65,530 that Linux allows a
-/// process by default, with half of them left for running ones. Source: host design §7.
-pub const RESIDENT_MAX: usize = 4096;
+/// Idle instances that stay in memory at most unless somebody says otherwise, half of them when the server is quiet: that half of
+/// Go workers has half of the memory maps that Linux allows a process by default. Source: host design §7, docs/adr/0017-pages.md.
+pub const RESIDENT_MAX: usize = 8192;
 /// Entries after which a worker's next checkpoint is due. A replay of so many takes a few milliseconds, as long as a restore; taking
 /// one takes about ten, in which the worker does nothing else, so that it may not be more often. Source: docs/adr/0016-cpu.md.
 pub(crate) const CHECKPOINT_ENTRIES: u64 = 8192;
@@ -46,7 +46,7 @@ pub(crate) const CHECKPOINT_BYTES: u64 = 8 << 10;
 pub(crate) const LOADED_COMPONENTS_MAX: usize = 256;
 
 /// Workers whose guests run at the same time: those that wait for something do not count. Far more than there are cores, and
-/// few enough that their instances stay below the kernel's limit of memory maps.
+/// few enough that instances of Go stay below the kernel's limit of memory maps when idle ones have gone (`maps.rs`).
 pub(crate) const EXECUTING_MAX: usize = 2048;
 
 /// Seconds of [`Limit::LogRate`] that a worker may write at once: start-up messages and a stack trace come in bursts.

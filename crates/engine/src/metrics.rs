@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::checkpoint::CheckpointStats;
 use crate::node::Node;
-use crate::resident::resident_bytes;
+use crate::resident::private_bytes;
 
 /// Upper bounds of the buckets of durations, in microseconds: from a call that only computes to one that waits for people.
 pub const BOUNDS_MICROS: [u64; 12] = [
@@ -180,7 +180,7 @@ impl Node {
             checkpoints: self.checkpoint_stats(),
             active_workers: self.active_workers(),
             idle_instances: self.idle_instances(),
-            memory_bytes: resident_bytes(),
+            memory_bytes: private_bytes(),
             store_bytes: self.store().disk_bytes().ok(),
         }
     }

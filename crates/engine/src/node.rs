@@ -45,6 +45,7 @@ use crate::cwasm::CodeCache;
 use crate::error::WorkerError;
 use crate::host::{Network, NetworkDouble, Outside};
 use crate::limits::{CHECKPOINT_LEAVING, EXECUTING_MAX, LimitPolicy, RESIDENT_MAX, SUSPEND_AFTER};
+use crate::maps;
 use crate::metrics::Metrics;
 use crate::oplog::Payloads;
 use crate::promises::Promises;
@@ -99,7 +100,7 @@ pub struct NodeConfig {
     pub chance: Chance,
     /// Whether nothing is committed before [`Node::commit_one`] says so, and then one thing at a time. For tests.
     pub driven: bool,
-    /// Instances without work that stay in memory.
+    /// Instances without work that stay in memory at most; half of them when the server is quiet.
     pub resident_max: usize,
     /// Bytes of the whole process above which instances without work leave memory, those that were left alone longest
     /// first. `None`: [`MEMORY_PART`] of the machine.
@@ -400,7 +401,7 @@ impl Node {
             payloads: Payloads::new(blobs),
             log_counters: tokens.iter().map(|_| AtomicU64::new(0)).collect(),
             registry: (0..REGISTRY_PARTS).map(|_| Part::default()).collect(),
-            resident: Resident::new(config.resident_max, memory_bytes),
+            resident: Resident::new(config.resident_max, memory_bytes, maps::limit()),
             waits: Arc::default(),
             promises: Promises::default(),
             timers: {
@@ -642,9 +643,9 @@ impl Node {
         self.ticker.run()
     }
 
-    /// Before an instance is made: others go if the process has too much memory.
+    /// Before an instance is made: others go if the process has too much memory, or too many maps of it.
     pub(crate) fn make_room(&self) {
-        self.evict(self.resident.under_pressure());
+        self.evict(self.resident.under_pressure(maps::taken()));
     }
 
     fn evict(&self, workers: Vec<WorkerId>) {
@@ -681,7 +682,7 @@ impl Node {
 
     /// The instance of a worker has nothing to do: another one may have to go.
     pub(crate) fn instance_idle(self: &Arc<Self>, worker: &WorkerId) {
-        let (at_once, begin) = self.resident.idle(worker);
+        let (at_once, begin) = self.resident.idle(worker, maps::taken());
         self.evict(at_once);
         if begin {
             self.evict_surplus();
@@ -695,7 +696,7 @@ impl Node {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let Some(node) = node.upgrade() else { return };
-                let Some(surplus) = node.resident.surplus() else {
+                let Some(surplus) = node.resident.surplus(maps::taken()) else {
                     return;
                 };
                 node.evict(surplus);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / resident: which instances stay in memory that have nothing to do, or whose guests wait. In: who is busy, who is
-//! not. Out: whom to evict. The one that was left alone longest goes first. Bounds: a number of instances and a number of bytes
-//! that the process may have. Read next: `node.rs`. Why: architecture D14, ADR 0017.
+//! not. Out: whom to evict. The one that was left alone longest goes first. Bounds: a number of instances, and of bytes and memory
+//! maps that the process may have. Read next: `maps.rs`, `node.rs`. Why: architecture D14, ADR 0017.
 //!
-//! To give the memory of an instance back costs about as much as to make a small one, so a burst of new workers may fill a quarter more
-//! than the bound, and the rest goes when it is over.
+//! To give the memory of an instance back costs about as much as to make a small one, and a burst of new workers has no time for it.
+//! So room is made when the server is quiet: then half of the number stays, and the next burst may fill the other half.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -16,10 +16,16 @@ use parking_lot::Mutex;
 const MEASURE_EVERY: Duration = Duration::from_millis(20);
 /// Instances that go at once when the process has too much memory: some, because the next measurement comes later.
 const EVICT_BATCH: usize = 32;
+/// Instances that go for each one that comes while the process has too many maps: more than one, because what comes may have more.
+const EVICT_FOR_ONE: usize = 2;
 /// How often a burst is looked at. Source of this and of [`BURST`]: ADR 0017.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Instances that come to rest in that time during a burst.
-const BURST: u64 = 16;
+const BURST: u64 = 8;
+/// The part of the kernel's memory maps that instances may have, in quarters, and what they keep of it when the server is quiet. The
+/// rest is for those that are being made, and for all that is not a guest's.
+const QUARTERS: usize = 3;
+const QUARTERS_WHEN_QUIET: usize = 2;
 
 /// What the kernel counts memory in: 4 KiB on every machine that the platform runs on.
 pub(crate) const PAGE_BYTES: usize = 4096;
@@ -28,6 +34,7 @@ pub(crate) const PAGE_BYTES: usize = 4096;
 pub(crate) struct Resident {
     max: usize,
     bytes_max: u64,
+    maps_max: usize,
     inner: Mutex<Inner>,
 }
 
@@ -44,11 +51,13 @@ struct Inner {
 }
 
 impl Resident {
-    /// Keeps at most `max` instances without work, a quarter more in a burst, and fewer while the process has more than `bytes_max` bytes.
-    pub(crate) fn new(max: usize, bytes_max: u64) -> Self {
+    /// Keeps at most `max` instances without work, half of them when the server is quiet, and fewer while the process has more than
+    /// `bytes_max` bytes or its instances have most of `maps_max` memory maps.
+    pub(crate) fn new(max: usize, bytes_max: u64, maps_max: usize) -> Self {
         Self {
             max: max.max(1),
             bytes_max,
+            maps_max,
             inner: Mutex::default(),
         }
     }
@@ -66,9 +75,9 @@ impl Resident {
         }
     }
 
-    /// The worker has an instance and nothing to do, or its guest waits. Returns whom to evict for it at once, and whether somebody
-    /// has to begin to ask for the [surplus](Self::surplus).
-    pub(crate) fn idle(&self, worker: &WorkerId) -> (Vec<WorkerId>, bool) {
+    /// The worker has an instance and nothing to do, or its guest waits; all instances have `maps`. Returns whom to evict for it at
+    /// once, and whether somebody has to begin to ask for the [surplus](Self::surplus).
+    pub(crate) fn idle(&self, worker: &WorkerId, maps: usize) -> (Vec<WorkerId>, bool) {
         let mut inner = self.inner.lock();
         inner.clock += 1;
         let clock = inner.clock;
@@ -76,17 +85,17 @@ impl Resident {
             inner.by_age.remove(&age);
         }
         inner.by_age.insert(clock, worker.clone());
-        let over = inner.by_age.len().saturating_sub(self.max);
-        let at_once = inner.oldest(over.saturating_sub(self.max / 4));
-        let begin = inner.by_age.len() > self.max && !inner.clearing;
+        let idle = inner.by_age.len();
+        let at_once = idle.saturating_sub(self.max);
+        let begin = self.over(idle, maps) > 0 && !inner.clearing;
         inner.clearing |= begin;
-        (at_once, begin)
+        (inner.oldest(at_once), begin)
     }
 
     /// Whom to evict now that there is time, none while a burst goes on; `None` is the end. To be asked every [`LOOK_EVERY`].
-    pub(crate) fn surplus(&self) -> Option<Vec<WorkerId>> {
+    pub(crate) fn surplus(&self, maps: usize) -> Option<Vec<WorkerId>> {
         let mut inner = self.inner.lock();
-        let over = inner.by_age.len().saturating_sub(self.max);
+        let over = self.over(inner.by_age.len(), maps);
         let came = inner.clock - inner.looked;
         inner.looked = inner.clock;
         match over {
@@ -99,21 +108,31 @@ impl Resident {
         }
     }
 
-    /// Whom to evict because the process has more memory than it should. Measures at most every [`MEASURE_EVERY`].
-    pub(crate) fn under_pressure(&self) -> Vec<WorkerId> {
+    /// Whom to evict before an instance is made, because those that there are have `maps`, or the process more memory than it should.
+    /// That is measured at most every [`MEASURE_EVERY`].
+    pub(crate) fn under_pressure(&self, maps: usize) -> Vec<WorkerId> {
         let mut inner = self.inner.lock();
         let now = Instant::now();
-        if inner
-            .measured
-            .is_some_and(|at| now.duration_since(at) < MEASURE_EVERY)
-        {
-            return Vec::new();
+        let measured = inner.measured;
+        if measured.is_none_or(|at| now.duration_since(at) >= MEASURE_EVERY) {
+            inner.measured = Some(now);
+            if private_bytes().is_some_and(|bytes| bytes > self.bytes_max) {
+                return inner.oldest(EVICT_BATCH);
+            }
         }
-        inner.measured = Some(now);
-        if resident_bytes().is_none_or(|bytes| bytes <= self.bytes_max) {
-            return Vec::new();
+        match maps > self.maps_max / 4 * QUARTERS {
+            true => inner.oldest(EVICT_FOR_ONE),
+            false => Vec::new(),
         }
-        inner.oldest(EVICT_BATCH)
+    }
+
+    /// How many of `idle` instances are more than there should be when the server is quiet.
+    fn over(&self, idle: usize, maps: usize) -> usize {
+        let too_many = idle.saturating_sub(self.max - self.max / 2);
+        match maps > self.maps_max / 4 * QUARTERS_WHEN_QUIET {
+            true => too_many.max(EVICT_BATCH.min(idle)),
+            false => too_many,
+        }
     }
 
     /// Idle instances now.
@@ -135,11 +154,13 @@ impl Inner {
     }
 }
 
-/// Bytes of memory that the process has, as the kernel counts them; `None` where it does not say.
-pub(crate) fn resident_bytes() -> Option<u64> {
+/// Bytes of memory that nobody but the process has; `None` where the kernel does not say. Pages of files do not count: each instance has
+/// those of its component's data and code, and the kernel has them once, and takes them back when it needs to.
+pub(crate) fn private_bytes() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES as u64)
+    let mut pages = statm.split_whitespace().skip(1).map(str::parse::<u64>);
+    let (resident, of_files) = (pages.next()?.ok()?, pages.next()?.ok()?);
+    Some(resident.saturating_sub(of_files) * PAGE_BYTES as u64)
 }
 
 /// Bytes of memory of the machine, or of the control group that the process is in; `None` where it cannot be told.
@@ -170,48 +191,63 @@ mod tests {
     use super::*;
     use golem_model::ComponentId;
 
+    fn worker(name: impl ToString) -> WorkerId {
+        WorkerId::new(ComponentId(uuid::Uuid::nil()), name.to_string())
+    }
+
     #[test]
     fn the_one_that_was_idle_longest_goes_first() {
-        let worker = |name: &str| WorkerId::new(ComponentId(uuid::Uuid::nil()), name);
-        let resident = Resident::new(2, u64::MAX);
-        for name in ["a", "b", "a"] {
-            assert_eq!(resident.idle(&worker(name)), (vec![], false));
+        let resident = Resident::new(2, u64::MAX, 100);
+        for (name, evicted) in [("a", None), ("b", None), ("a", None), ("c", Some("b"))] {
+            let evicted: Vec<WorkerId> = evicted.map(worker).into_iter().collect();
+            assert_eq!(resident.idle(&worker(name), 0).0, evicted);
         }
-        assert_eq!(resident.idle(&worker("c")), (vec![worker("b")], false));
         resident.busy(&worker("a"));
         assert_eq!(resident.count(), 1);
     }
 
     #[test]
-    fn a_burst_may_fill_a_quarter_more_until_it_is_over() {
-        let worker = |at: u32| WorkerId::new(ComponentId(uuid::Uuid::nil()), at.to_string());
-        let resident = Resident::new(40, u64::MAX);
+    fn room_for_half_is_made_when_a_burst_is_over() {
+        let resident = Resident::new(80, u64::MAX, 100);
         for at in 0..40 {
-            assert_eq!(resident.idle(&worker(at)), (vec![], false));
+            assert_eq!(resident.idle(&worker(at), 0), (vec![], false));
         }
-        assert_eq!(resident.idle(&worker(40)), (vec![], true));
-        for at in 41..50 {
-            assert_eq!(resident.idle(&worker(at)), (vec![], false));
+        assert_eq!(resident.idle(&worker(40), 0), (vec![], true));
+        for at in 41..80 {
+            assert_eq!(resident.idle(&worker(at), 0), (vec![], false));
         }
-        assert_eq!(resident.idle(&worker(50)), (vec![worker(0)], false));
+        assert_eq!(resident.idle(&worker(80), 0), (vec![worker(0)], false));
         // It goes on.
-        assert_eq!(resident.surplus(), Some(vec![]));
+        assert_eq!(resident.surplus(0), Some(vec![]));
         // It is over.
-        let oldest = (1..11).map(worker).collect();
-        assert_eq!(resident.surplus(), Some(oldest));
-        assert_eq!(resident.surplus(), None);
-        assert_eq!(resident.idle(&worker(51)), (vec![], true));
+        assert_eq!(resident.surplus(0), Some((1..33).map(worker).collect()));
+        assert_eq!(resident.surplus(0), Some((33..41).map(worker).collect()));
+        assert_eq!(resident.surplus(0), None);
+        assert_eq!(resident.idle(&worker(81), 0), (vec![], true));
+    }
+
+    #[test]
+    fn instances_that_take_the_maps_of_the_kernel_go_however_few_they_are() {
+        let resident = Resident::new(40, u64::MAX, 100);
+        for at in 0..5 {
+            assert_eq!(resident.idle(&worker(at), 50), (vec![], false));
+        }
+        assert_eq!(resident.under_pressure(75), []);
+        assert_eq!(resident.under_pressure(76), [worker(0), worker(1)]);
+        assert_eq!(resident.idle(&worker(5), 51), (vec![], true));
+        let rest: Vec<WorkerId> = (2..6).map(worker).collect();
+        assert_eq!(resident.surplus(51), Some(rest));
+        assert_eq!(resident.surplus(50), None);
     }
 
     #[test]
     fn too_much_memory_lets_all_go_and_is_not_measured_all_the_time() {
-        let worker = |name: &str| WorkerId::new(ComponentId(uuid::Uuid::nil()), name);
-        let resident = Resident::new(10, 0);
-        resident.idle(&worker("a"));
-        resident.idle(&worker("b"));
-        assert_eq!(resident.under_pressure(), [worker("a"), worker("b")]);
-        resident.idle(&worker("c"));
-        assert_eq!(resident.under_pressure(), []);
-        assert!(resident_bytes().unwrap() < machine_bytes().unwrap());
+        let resident = Resident::new(10, 0, 100);
+        resident.idle(&worker("a"), 0);
+        resident.idle(&worker("b"), 0);
+        assert_eq!(resident.under_pressure(0), [worker("a"), worker("b")]);
+        resident.idle(&worker("c"), 0);
+        assert_eq!(resident.under_pressure(0), []);
+        assert!(private_bytes().unwrap() < machine_bytes().unwrap());
     }
 }

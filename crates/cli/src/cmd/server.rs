@@ -77,7 +77,7 @@ struct Run {
     /// Tokens that do not hold which one address may show in a minute before it is locked out for one; 0: any number [default: 20]
     #[arg(long, value_name = "N")]
     auth_failures: Option<u32>,
-    /// Idle instances that stay in memory
+    /// Idle instances that stay in memory at most; half of them when the server is quiet, so that new ones have room [default: 8192]
     #[arg(long, value_name = "N")]
     resident_max: Option<usize>,
     /// Memory of the whole server above which workers without work leave it, those that were left alone longest first:

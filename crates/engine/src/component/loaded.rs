@@ -19,6 +19,7 @@ use crate::host::{
     HostState, InitialFiles, calls, link_golem_api, link_golem_api_old, link_golem_oplog,
     link_golem_worker, link_wasi,
 };
+use crate::maps;
 use crate::rpc::{link_golem_rpc, link_stub};
 
 /// An exported function, ready to be called.
@@ -49,6 +50,8 @@ pub(crate) struct Loaded {
     pub(crate) pages: Pages,
     /// What the files of a worker are at its beginning.
     pub(crate) initial: InitialFiles,
+    /// Memory maps of an instance.
+    pub(crate) maps: usize,
     functions: HashMap<String, Arc<ExportedFunction>>,
 }
 
@@ -88,6 +91,7 @@ impl Loaded {
             access,
             pages: Pages::default(),
             initial,
+            maps: maps::of(component),
             functions,
         })
     }

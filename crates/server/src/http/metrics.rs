@@ -187,7 +187,7 @@ fn families(seen: Figures, requests: Vec<(Option<u16>, DurationsSeen)>) -> Vec<F
         ),
         Family(
             "golem_memory_bytes",
-            "Resident memory of the process",
+            "Memory that nobody but the process has, pages of files not counted: what --memory-max bounds",
             Gauge(seen.memory_bytes),
         ),
     ]
