@@ -83,7 +83,7 @@ pub(crate) struct Alive {
     pub(crate) results_due: u64,
     /// Entry at which the next checkpoint is due; the worker may have told that it can have none.
     pub(crate) checkpoint_due: Option<OplogIndex>,
-    /// The instance is to leave memory as soon as its checkpoint is taken.
+    /// The instance is to leave memory as soon as its image is taken.
     pub(crate) leaving: bool,
     /// It was created by this process and has never been activated: its log has nothing to repeat.
     pub(crate) fresh: bool,

@@ -185,6 +185,7 @@ impl Worker {
     pub(crate) async fn revert(&mut self, to: RevertTo) -> Result<(), WorkerError> {
         self.opened()?;
         self.stop_running();
+        self.until_kept().await;
         self.written().await?;
         let (node, id) = (Arc::clone(&self.node), self.id.clone());
         let Some(alive) = &mut self.alive else {
@@ -342,6 +343,7 @@ impl Worker {
     }
 
     pub(crate) async fn delete(&mut self) -> Result<(), WorkerError> {
+        self.until_kept().await;
         // A worker whose log is damaged can be deleted as well: its row is enough.
         let Some(log) = self.log_to_delete().await? else {
             return Err(WorkerError::NotFound(self.id.clone()));

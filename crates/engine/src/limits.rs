@@ -35,7 +35,7 @@ pub(crate) const RESULT_STEP: u64 = 512;
 /// Go workers has half of the memory maps that Linux allows a process by default. Source: host design §7, docs/adr/0017-pages.md.
 pub const RESIDENT_MAX: usize = 8192;
 /// Entries after which a worker's next checkpoint is due. A replay of so many takes a few milliseconds, as long as a restore; taking
-/// one takes about ten, in which the worker does nothing else, so that it may not be more often. Source: docs/adr/0016-cpu.md.
+/// and writing one takes about ten of a core, so that it may not be more often. Source: docs/adr/0016-cpu.md.
 pub(crate) const CHECKPOINT_ENTRIES: u64 = 8192;
 /// Entries since the last checkpoint from which on one is worth taking before an instance leaves memory. To repeat fewer costs no more
 /// than a restore does, and a server that makes room for new workers has something better to do. Source: docs/adr/0017-pages.md.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use golem_model::oplog::{Event, FailureKind, JumpReason, Started, UpdateMode};
 use golem_model::{OplogIndex, Value};
+use golem_storage::Seq;
 
 use crate::activate::{Activation, OnLive, activate, call_save, run};
 use crate::alive::{Alive, Current, Trying, guest_of};
@@ -35,8 +36,8 @@ pub(crate) enum Ran {
     },
     /// The guest was asked to save itself for another version.
     Saved(Result<Vec<u8>, Stopped>),
-    /// An image of the instance was taken, or not.
-    Captured(Captured),
+    /// An image of the instance was taken, or not; this was the last that had been written then.
+    Captured(Captured, Seq),
 }
 
 impl Worker {
@@ -63,6 +64,8 @@ impl Worker {
         }
         self.node.instance_busy(&self.id);
         match self.instance.take() {
+            // What is on its way to the shelf is where the next instance begins.
+            None if self.keeping.is_some() => {}
             None => self.activate(),
             Some(instance) => self.go_on(instance),
         }
@@ -214,24 +217,20 @@ impl Worker {
         }));
     }
 
-    /// Takes a checkpoint of an instance that has nothing to do.
+    /// Takes an image of an instance that has nothing to do.
     pub(crate) fn capture(&mut self) {
         let (Some(alive), Some(instance)) = (&mut self.alive, self.instance.take()) else {
             return;
         };
         self.node.instance_busy(&self.id);
         let about = alive.about_checkpoint();
-        let (node, link) = (Arc::clone(&self.node), Arc::clone(&alive.link));
         let written = alive.writer.lock().last();
+        let link = Arc::clone(&alive.link);
         self.running = Some(Box::pin(async move {
-            // An image of what is not durable could be ahead of the log after a crash.
-            if node.committer().wait(written).await.is_err() {
-                return std::future::pending().await;
-            }
             link.enter().await;
-            let captured = taking::take(&node, link.log, about, instance).await;
+            let captured = taking::take(about, instance).await;
             link.leave();
-            Ran::Captured(captured)
+            Ran::Captured(captured, written)
         }));
     }
 
@@ -288,17 +287,27 @@ impl Worker {
                 ..
             } => alive.stop(&self.node, &self.id, stopped, recorded),
             Ran::Saved(saved) => alive.saved(&self.node, &self.id, saved),
-            Ran::Captured(captured) => {
-                let leaving = alive.leaving;
-                self.instance = alive.captured(&self.id, captured);
+            Ran::Captured(captured, written) => {
+                let (log, leaving) = (alive.link.log, alive.leaving);
+                let (instance, saved) = alive.captured(&self.id, captured);
+                self.instance = instance;
+                if let Some(saved) = saved {
+                    self.keep(saved, log, written);
+                }
                 if leaving {
                     self.node.count_eviction();
                 }
+                return self.rest();
             }
         }
-        if self.instance.is_some() && alive.checkpoint_is_due() {
+        if self.instance.is_some() && alive.checkpoint_is_due() && self.keeping.is_none() {
             return self.capture();
         }
+        self.rest();
+    }
+
+    /// Nothing runs.
+    fn rest(&self) {
         if self.instance.is_some() {
             self.node.instance_idle(&self.id);
         } else {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / taking: when a checkpoint of a worker is taken, and what becomes of it. In: an idle instance. Out: a file, or
-//! why there is none. Bounds: `CHECKPOINT_ENTRIES`, `CHECKPOINT_LEAVING`, `CHECKPOINT_BYTES`. Read next: `checkpoint/capture.rs`,
-//! `checkpoint/saved.rs`. Why: architecture D15, host design §8.3.
+//! why there is none. The instance is busy while its image is taken, not while that is compressed and written. Bounds:
+//! `CHECKPOINT_ENTRIES`, `CHECKPOINT_LEAVING`, `CHECKPOINT_BYTES`. Read next: `checkpoint/capture.rs`, `checkpoint/saved.rs`.
+//! Why: architecture D15, host design §8.3.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use golem_model::{LogId, OplogIndex, WorkerId};
+use golem_storage::Seq;
 
 use crate::alive::Alive;
 use crate::checkpoint::{Image, Saved, Summary};
@@ -15,15 +18,18 @@ use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_ENTRIES};
 use crate::node::Node;
 use crate::worker::Worker;
 
-/// The end of taking a checkpoint.
+/// The end of taking an image.
 pub(crate) enum Captured {
-    /// It is on disk. Bytes of the pages that it keeps.
-    Taken(Box<Instance>, Summary, u64),
+    /// Here it is, with what the log says up to there.
+    Taken(Box<Instance>, Box<Saved>),
     /// Not now.
     NotNow(Box<Instance>, String),
     /// Never: the accessor failed, and the instance with it.
     Never(String),
 }
+
+/// An image on its way to the disk: what is kept of it in the end, unless it cannot be.
+pub(crate) type Keeping = Pin<Box<dyn Future<Output = Option<Summary>> + Send>>;
 
 impl Alive {
     fn entries_since(&self) -> u64 {
@@ -77,36 +83,90 @@ impl Alive {
         }
     }
 
-    /// A checkpoint was taken, or not. Returns the instance, unless it has to leave memory.
-    pub(crate) fn captured(&mut self, id: &WorkerId, captured: Captured) -> Option<Instance> {
+    /// An image was taken, or not. Returns the instance, unless it has to leave memory, and what is to be kept.
+    pub(crate) fn captured(
+        &mut self,
+        id: &WorkerId,
+        captured: Captured,
+    ) -> (Option<Instance>, Option<Box<Saved>>) {
         let leaving = std::mem::take(&mut self.leaving);
-        let instance = match captured {
-            Captured::Taken(instance, summary, bytes) => {
-                let index = summary.index;
-                self.has_checkpoint(summary);
-                let wait = CHECKPOINT_ENTRIES.max(bytes / CHECKPOINT_BYTES);
-                self.checkpoint_due = Some(OplogIndex(index + wait));
-                Some(*instance)
+        let (instance, saved) = match captured {
+            Captured::Taken(instance, saved) => {
+                let wait = CHECKPOINT_ENTRIES.max(saved.image.bytes() as u64 / CHECKPOINT_BYTES);
+                self.checkpoint_due = Some(OplogIndex(saved.summary.index + wait));
+                (Some(*instance), Some(saved))
             }
             Captured::NotNow(instance, why) => {
                 tracing::debug!(worker = %id, %why, "no checkpoint now");
                 let tail = self.writer.lock().tail().0;
                 self.checkpoint_due = Some(OplogIndex(tail + CHECKPOINT_ENTRIES));
-                Some(*instance)
+                (Some(*instance), None)
             }
             Captured::Never(why) => {
                 tracing::warn!(worker = %id, %why, "no checkpoints of this worker");
                 self.checkpoint_due = None;
-                None
+                (None, None)
             }
         };
-        instance.filter(|_| !leaving)
+        (instance.filter(|_| !leaving), saved)
+    }
+
+    /// A checkpoint is on disk. It is used from now on if nothing has happened since that undid a part of it; one that is not is
+    /// looked at again when the log is read anew.
+    fn kept(&mut self, summary: Summary) {
+        let regions = Summary::keep_regions(&self.link.regions.lock());
+        if self.row.version == summary.version && regions == summary.regions {
+            self.checkpoint = Some(Arc::new(summary));
+        }
     }
 }
 
 impl Worker {
+    /// Begins to keep an image whose last entries are `written`: it is compressed and put on the shelf when they are durable, because
+    /// an image of what is not could be ahead of the log after a crash.
+    pub(crate) fn keep(&mut self, saved: Box<Saved>, log: LogId, written: Seq) {
+        let node = Arc::clone(&self.node);
+        let id = self.id.clone();
+        self.keeping = Some(Box::pin(async move {
+            if node.committer().wait(written).await.is_err() {
+                return std::future::pending().await;
+            }
+            // Compressing and writing take milliseconds, in which no guest of this thread would run.
+            let _job = node.job();
+            let shelf = Arc::clone(&node);
+            let written = tokio::task::spawn_blocking(move || {
+                let outcome = shelf.checkpoints().keep(log, &saved);
+                outcome.map(|()| saved.summary)
+            });
+            match written.await {
+                Ok(Ok(summary)) => return Some(summary),
+                Ok(Err(error)) => tracing::debug!(worker = %id, %error, "a checkpoint is not kept"),
+                Err(error) => tracing::debug!(worker = %id, %error, "a checkpoint is not kept"),
+            }
+            None
+        }));
+    }
+
+    /// What was on its way to the disk is there, or is not.
+    pub(crate) fn kept(&mut self, summary: Option<Summary>) {
+        self.keeping = None;
+        if let (Some(alive), Some(summary)) = (&mut self.alive, summary) {
+            alive.kept(summary);
+        }
+    }
+
+    /// Waits until nothing of the worker is on its way to the shelf: whoever removes files from there has to, or one would come
+    /// after that.
+    pub(crate) async fn until_kept(&mut self) {
+        if let Some(keeping) = &mut self.keeping {
+            let summary = keeping.await;
+            self.kept(summary);
+        }
+    }
+
     /// Forgets the checkpoints of the worker, which need not be in memory for that. Its next one comes as if it had none.
-    pub(crate) fn drop_checkpoints(&mut self) -> Result<u64, WorkerError> {
+    pub(crate) async fn drop_checkpoints(&mut self) -> Result<u64, WorkerError> {
+        self.until_kept().await;
         let log = match &mut self.alive {
             Some(alive) => {
                 alive.checkpoint = None;
@@ -118,34 +178,15 @@ impl Worker {
     }
 }
 
-/// Takes an image of an idle instance and puts it on the shelf. All entries that it has seen must be durable.
-pub(crate) async fn take(
-    node: &Arc<Node>,
-    log: LogId,
-    mut about: Summary,
-    mut instance: Instance,
-) -> Captured {
-    let image = match image(&mut instance, &mut about).await {
-        Ok(Ok(image)) => image,
-        Ok(Err(why)) => return Captured::NotNow(Box::new(instance), why),
-        Err(why) => return Captured::Never(why),
-    };
-    let bytes = image.bytes() as u64;
-    let saved = Saved {
-        summary: about,
-        image,
-    };
-    let kept = Arc::clone(node);
-    // Compressing and writing take milliseconds, in which no guest of this thread would run.
-    let _job = node.job();
-    let written = tokio::task::spawn_blocking(move || {
-        let outcome = kept.checkpoints().keep(log, &saved);
-        outcome.map(|()| saved.summary)
-    });
-    match written.await {
-        Ok(Ok(summary)) => Captured::Taken(Box::new(instance), summary, bytes),
-        Ok(Err(error)) => Captured::NotNow(Box::new(instance), error.to_string()),
-        Err(error) => Captured::NotNow(Box::new(instance), error.to_string()),
+/// Takes an image of an idle instance.
+pub(crate) async fn take(mut about: Summary, mut instance: Instance) -> Captured {
+    match image(&mut instance, &mut about).await {
+        Ok(Ok(image)) => {
+            let summary = about;
+            Captured::Taken(Box::new(instance), Box::new(Saved { summary, image }))
+        }
+        Ok(Err(why)) => Captured::NotNow(Box::new(instance), why),
+        Err(why) => Captured::Never(why),
     }
 }
 

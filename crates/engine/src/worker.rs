@@ -25,6 +25,7 @@ use crate::node::{CreatedWorker, Node, WorkerView};
 use crate::oplog::Ledger;
 use crate::queue::{CreateWith, Finished, Invocation, Reply};
 use crate::run::Ran;
+use crate::taking::Keeping;
 use crate::timers::{By, wake_timer};
 
 /// How the answer to a question comes back.
@@ -89,6 +90,8 @@ pub(crate) struct Worker {
     pub(crate) alive: Option<Alive>,
     pub(crate) instance: Option<Instance>,
     pub(crate) running: Option<Pin<Box<dyn Future<Output = Ran> + Send>>>,
+    /// A checkpoint that is being written.
+    pub(crate) keeping: Option<Keeping>,
 }
 
 impl Worker {
@@ -105,6 +108,7 @@ impl Worker {
             alive: None,
             instance: None,
             running: None,
+            keeping: None,
         }
     }
 
@@ -112,7 +116,8 @@ impl Worker {
     pub(crate) async fn run(mut self) {
         loop {
             self.start_next();
-            if self.running.is_none() && self.instance.is_none() && !self.holds_something() {
+            let idle = self.running.is_none() && self.keeping.is_none();
+            if idle && self.instance.is_none() && !self.holds_something() {
                 // Whoever opens the worker next reads its log from the store, so all of it has to be there.
                 if self.written().await.is_err() || self.node.leave(&self.id, &self.messages) {
                     return;
@@ -130,6 +135,9 @@ impl Worker {
                 ran = async { match &mut self.running { Some(running) => running.await, None => std::future::pending().await } } => {
                     self.running = None;
                     self.ran(ran);
+                }
+                summary = async { match &mut self.keeping { Some(keeping) => keeping.await, None => std::future::pending().await } } => {
+                    self.kept(summary);
                 }
                 message = self.messages.recv() => match message {
                     // Apart, so that a worker that waits does not keep room for all that it could be asked.
@@ -234,7 +242,7 @@ impl Worker {
                 drop(reply.send(outcome));
             }
             Message::DropCheckpoints(reply) => {
-                drop(reply.send(self.drop_checkpoints()));
+                drop(reply.send(self.drop_checkpoints().await));
             }
             Message::Delete(reply) => {
                 let outcome = self.delete().await;
@@ -446,8 +454,8 @@ impl Worker {
     async fn evict(&mut self) {
         let Some(alive) = &mut self.alive else { return };
         if self.running.is_none() {
-            if alive.checkpoint_is_worth_it(&self.node) && !alive.leaving {
-                // It goes when the checkpoint is taken.
+            if alive.checkpoint_is_worth_it(&self.node) && self.keeping.is_none() {
+                // It goes when the image is taken.
                 alive.leaving = true;
                 self.capture();
                 return;

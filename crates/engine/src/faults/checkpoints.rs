@@ -204,6 +204,26 @@ async fn checkpoints_are_listed_and_dropped_without_waking_anybody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_on_its_way_to_the_disk_does_not_outlive_its_worker() {
+    let gym = Gym::new(1, 1).await;
+    for round in 0..20 {
+        gym.number("w", "work", vec![Value::U32(400)]).await;
+        // It has to leave, and its image is taken or written when somebody deletes it: now sooner, now later.
+        for _ in 0..round % 4 {
+            gym.number("neighbour", "add", vec![Value::U64(1)]).await;
+        }
+        gym.node.delete_worker(&gym.worker("w")).await.unwrap();
+        let left = files(&gym);
+        assert!(left.is_empty(), "round {round}: {left:?}");
+        while gym.node.has_jobs() {
+            tokio::task::yield_now().await;
+        }
+        let left = files(&gym);
+        assert!(left.is_empty(), "round {round}, later: {left:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recovery_reads_the_tail_only() {
     let mut took = Vec::new();
     for entries in [100_u32, 20_000] {
