@@ -4,18 +4,25 @@
 //! Source: benches/README.md, "Rows".
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
+use crate::http::Connection;
 use crate::measure::{Better, Row, Side, Who};
 use crate::peer::SENT_AWAY_AFTER;
 use crate::report;
+use crate::rest::metric;
 use crate::rows::Bench;
 use crate::subject::Op;
 
 /// Lengths of histories, in steps.
 const HISTORIES: [u64; 4] = [100, 1_000, 10_000, 100_000];
+/// Histories of so many steps have a checkpoint.
+const HISTORY_KEPT: u64 = 10_000;
+/// How long one may be on its way to the disk after its invocation is answered, and how often that is looked at.
+const KEPT_WITHIN: Duration = Duration::from_secs(30);
+const KEPT_LOOK: Duration = Duration::from_millis(5);
 /// The longest one that the peer is given: it takes 17 s for these steps, and does so in each round.
 const HISTORY_PEER: u64 = 10_000;
 /// Rounds of the peer's longest history.
@@ -27,6 +34,7 @@ impl Bench<'_> {
     pub(crate) async fn replay(&mut self) -> anyhow::Result<()> {
         let mut ours = self.warm("replay", &[]).await?;
         let mut connection = ours.connect().await?;
+        let mut kept = 0.0;
         for steps in HISTORIES {
             let worker = format!("h-{steps}");
             let ask = ours
@@ -34,6 +42,10 @@ impl Bench<'_> {
                 .ask(&mut connection, Op::Steps, &worker, Some(steps));
             let done = ask.await?;
             self.compare(Who::Ours, &worker, done, steps, steps);
+            if steps >= HISTORY_KEPT {
+                kept += 1.0;
+                until_kept(&mut connection, kept).await?;
+            }
         }
         let env = [(
             "RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT",
@@ -102,6 +114,19 @@ impl Bench<'_> {
         }
         Ok(())
     }
+}
+
+/// Waits until the server has taken so many checkpoints: an answer does not wait for the one behind it.
+async fn until_kept(connection: &mut Connection, count: f64) -> anyhow::Result<()> {
+    let start = Instant::now();
+    while metric(connection, "golem_checkpoints_taken_total").await? < count {
+        ensure!(
+            start.elapsed() < KEPT_WITHIN,
+            "{count} checkpoints are not there after {KEPT_WITHIN:?}"
+        );
+        tokio::time::sleep(KEPT_LOOK).await;
+    }
+    Ok(())
 }
 
 /// Microseconds a step between the shortest and the longest history; `points` are steps and milliseconds.
