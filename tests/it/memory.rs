@@ -2,6 +2,8 @@
 //! THE EXAM / memory: a server keeps to the memory it is given and answers right all the same; a worker that is only known costs
 //! next to nothing. Judged by ratios of what the kernel counts, never by absolute figures. Source: runtime spec §2.6.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, ensure};
 use golem_testkit::{Rest, Server};
 use serde_json::{Value, json};
@@ -19,8 +21,12 @@ const FEW: u64 = 2_000;
 const MANY: u64 = 12_000;
 /// What one more known worker may cost. Source: reliability spec F19.
 const KNOWN_BYTES: u64 = 1 << 10;
-/// Clients at once that create workers, so that they share commits.
-const CLIENTS: u64 = 16;
+/// Clients at once, so that they share commits.
+const CLIENTS: usize = 16;
+/// Memories of a component, and workers of it that would have more maps than Linux gives a process, if all stayed: two for each
+/// memory at least.
+const MEMORIES: usize = 20;
+const WIDE: u64 = 2_000;
 /// A component that has nothing: its workers can be made, and do nothing.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
@@ -83,23 +89,18 @@ fn a_server_keeps_to_its_memory_and_every_worker_answers() -> Result<()> {
     Ok(())
 }
 
-/// Creates workers `from..to`, many at once.
-fn create(server: &Server, component: &str, from: u64, to: u64) -> Result<()> {
+/// Asks for each of `numbers`, by many clients at once.
+fn each(
+    server: &Server,
+    numbers: Range<u64>,
+    ask: impl Fn(&Rest, u64) -> Result<()> + Sync,
+) -> Result<()> {
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
-                let rest = server.rest();
-                scope.spawn(move || -> Result<()> {
-                    let mut at = from + client;
-                    while at < to {
-                        let body = json!({ "name": format!("known-{at}"), "args": [], "env": {} });
-                        let path = format!("/v1/components/{component}/workers");
-                        let (status, body) = rest.post(&path, &body, None)?;
-                        ensure!(status == 200, "{status}: {body}");
-                        at += CLIENTS;
-                    }
-                    Ok(())
-                })
+                let (rest, ask) = (server.rest(), &ask);
+                let own = numbers.clone().skip(client).step_by(CLIENTS);
+                scope.spawn(move || own.into_iter().try_for_each(|at| ask(&rest, at)))
             })
             .collect();
         for client in clients {
@@ -109,14 +110,52 @@ fn create(server: &Server, component: &str, from: u64, to: u64) -> Result<()> {
     })
 }
 
+/// Creates workers `numbers`.
+fn create(server: &Server, component: &str, numbers: Range<u64>) -> Result<()> {
+    each(server, numbers, |rest, at| {
+        let body = json!({ "name": format!("known-{at}"), "args": [], "env": {} });
+        let path = format!("/v1/components/{component}/workers");
+        let (status, body) = rest.post(&path, &body, None)?;
+        ensure!(status == 200, "{status}: {body}");
+        Ok(())
+    })
+}
+
+#[test]
+fn workers_with_many_memories_stay_below_the_maps_that_the_kernel_gives() -> Result<()> {
+    let memories = "(memory 1)".repeat(MEMORIES);
+    let wasm = format!(
+        r#"(component
+            (core module $m {memories} (func (export "run") (result i32) i32.const 7))
+            (core instance $i (instantiate $m))
+            (func (export "run") (result u32) (canon lift (core func $i "run"))))"#
+    );
+    let data = tempfile::tempdir()?;
+    let server = Server::start(data.path())?;
+    let component = server
+        .rest()
+        .create_component("wide", &wat::parse_str(wasm)?)?;
+    each(&server, 0..WIDE, |rest, at| {
+        let answer = rest.call(&component, &format!("w{at}"), "run", &[])?;
+        ensure!(answer == json!(7), "w{at}: {answer}");
+        Ok(())
+    })?;
+    let taken = std::fs::read_to_string(format!("/proc/{}/maps", server.pid()))?;
+    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count")?;
+    let (taken, limit) = (taken.lines().count(), limit.trim().parse::<usize>()?);
+    println!("{WIDE} workers of {MEMORIES} memories: {taken} maps of {limit}");
+    ensure!(taken < limit, "{taken} maps of {limit}");
+    Ok(())
+}
+
 #[test]
 fn a_worker_that_is_only_known_costs_next_to_nothing() -> Result<()> {
     let data = tempfile::tempdir()?;
     let server = Server::start(data.path())?;
     let component = server.rest().create_component("empty", EMPTY)?;
-    create(&server, &component, 0, FEW)?;
+    create(&server, &component, 0..FEW)?;
     let few = proc_bytes(&server, "RssAnon:")?;
-    create(&server, &component, FEW, MANY)?;
+    create(&server, &component, FEW..MANY)?;
     let many = proc_bytes(&server, "RssAnon:")?;
     let each = many.saturating_sub(few) / (MANY - FEW);
     println!(
