@@ -98,9 +98,11 @@ fn each(
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
-                let (rest, ask) = (server.rest(), &ask);
-                let own = numbers.clone().skip(client).step_by(CLIENTS);
-                scope.spawn(move || own.into_iter().try_for_each(|at| ask(&rest, at)))
+                let (rest, ask, numbers) = (server.rest(), &ask, numbers.clone());
+                scope.spawn(move || {
+                    let mut own = numbers.skip(client).step_by(CLIENTS);
+                    own.try_for_each(|at| ask(&rest, at))
+                })
             })
             .collect();
         for client in clients {

@@ -128,22 +128,21 @@ impl Worker {
         let node = Arc::clone(&self.node);
         let id = self.id.clone();
         self.keeping = Some(Box::pin(async move {
-            if node.committer().wait(written).await.is_err() {
-                return std::future::pending().await;
-            }
+            // Without them there is nothing to keep; the process is about to end.
+            node.committer().wait(written).await.ok()?;
             // Compressing and writing take milliseconds, in which no guest of this thread would run.
             let _job = node.job();
             let shelf = Arc::clone(&node);
-            let written = tokio::task::spawn_blocking(move || {
+            let outcome = tokio::task::spawn_blocking(move || {
                 let outcome = shelf.checkpoints().keep(log, &saved);
                 outcome.map(|()| saved.summary)
             });
-            match written.await {
-                Ok(Ok(summary)) => return Some(summary),
-                Ok(Err(error)) => tracing::debug!(worker = %id, %error, "a checkpoint is not kept"),
-                Err(error) => tracing::debug!(worker = %id, %error, "a checkpoint is not kept"),
-            }
-            None
+            let outcome = outcome.await.map_err(std::io::Error::from).flatten();
+            outcome
+                .inspect_err(
+                    |error| tracing::debug!(worker = %id, %error, "a checkpoint is not kept"),
+                )
+                .ok()
         }));
     }
 
