@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use golem_testkit::{Server, run};
+use golem_testkit::{Server, run, run_failing};
 use serde_json::{Value, json};
 
 use crate::support::{name, needs_go, probe};
@@ -98,5 +98,61 @@ fn a_component_has_the_secret_and_the_limits_that_it_declares() -> Result<()> {
             "{body}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn go_workers_share_their_start_and_nothing_else() -> Result<()> {
+    if needs_go("go_workers_share_their_start_and_nothing_else") {
+        return Ok(());
+    }
+    let (home, data) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let server = Server::start(data.path())?;
+    let wasm = home.path().join("probe.wasm");
+    std::fs::write(&wasm, probe()?.wasm.as_slice())?;
+    let declared = home.path().join("capabilities.json");
+    std::fs::write(
+        &declared,
+        json!({"start": "shared", "env": {"MODE": "test"}}).to_string(),
+    )?;
+    let (wasm, declared) = (wasm.display().to_string(), declared.display().to_string());
+    let add = ["--url", server.url(), "component", "add"];
+    let add = add
+        .into_iter()
+        .chain(["--component-name", "probe", "--capabilities"]);
+    let add: Vec<_> = add.chain([declared.as_str(), wasm.as_str()]).collect();
+    let added = run(home.path(), &add)?;
+    assert!(added.contains("a start that all workers share"), "{added}");
+    let component = added
+        .split_once("urn:component:")
+        .and_then(|(_, rest)| rest.split_whitespace().next())
+        .context("no URN")?
+        .to_owned();
+    let call = |server: &Server, worker: &str, function: &str, params: &[Value]| {
+        let rest = server.rest();
+        let (status, body) = rest.try_call(&component, worker, &name(function), params, None)?;
+        anyhow::ensure!(status == 200, "{status}: {body}");
+        Ok(body["result"]["value"][0].clone())
+    };
+    assert_eq!(call(&server, "a", "add", &[json!(5)])?, json!(5));
+    let for_a = [json!("a"), json!(2)];
+    assert_eq!(call(&server, "b", "call-add", &for_a)?, json!(7));
+    assert_eq!(call(&server, "b", "add", &[json!(1)])?, json!(1));
+    let drawn = |worker| call(&server, worker, "now-and-random", &[]);
+    assert_ne!(drawn("a")?, drawn("b")?);
+
+    server.kill()?;
+    let server = Server::start(data.path())?;
+    assert_eq!(call(&server, "a", "get", &[])?, json!(7));
+    assert_eq!(call(&server, "b", "add", &[json!(1)])?, json!(2));
+    for (variable, value) in [("MODE", "test"), ("GOLEM_WORKER_NAME", "")] {
+        assert_eq!(call(&server, "b", "env", &[json!(variable)])?, value);
+    }
+    let urn = format!("urn:component:{component}");
+    let given = ["--url", server.url(), "worker", "add", "--component", &urn];
+    let given = given.into_iter().chain(["--worker-name", "given"]);
+    let given: Vec<_> = given.chain(["--env", "A=b"]).collect();
+    let (_, refused) = run_failing(home.path(), &given)?;
+    assert!(refused.contains("WRK-035"), "{refused}");
     Ok(())
 }

@@ -78,6 +78,11 @@ const TABLE: &[(&str, &[Target], &[Target])] = &[
     // is for guests without one.
     ("fan", &[TimesPeer(11.0), AtMost(700.0)], &[]),
     (
+        "fan-shared",
+        &[TimesPeer(11.0), AtMost(100.0)],
+        &[TimesPeer(6.0)],
+    ),
+    (
         "fan-tiny",
         &[TimesPeer(11.0), AtMost(60.0)],
         &[TimesPeer(6.0)],
@@ -117,11 +122,17 @@ const TABLE: &[(&str, &[Target], &[Target])] = &[
         &[beside("inv-seq", 1.0, 3000.0)],
     ),
     (
+        "cold-shared",
+        &[beside("inv-seq", 1.0, 300.0)],
+        &[beside("inv-seq", 1.0, 1000.0)],
+    ),
+    (
         "cold-tiny",
         &[beside("inv-seq", 1.0, 150.0)],
         &[beside("inv-seq", 1.0, 1000.0)],
     ),
     ("cold-100", &[AtMost(60_000.0)], &[]),
+    ("cold-100-shared", &[AtMost(20_000.0)], &[]),
     ("cold-100-tiny", &[AtMost(10_000.0)], &[]),
     (
         "cold-unknown",

@@ -44,6 +44,9 @@ impl Bench<'_> {
         ours.api
             .ask(&mut connection, Op::TinyAdd, "first", Some(1))
             .await?;
+        ours.api
+            .ask(&mut connection, Op::SharedAdd, "first", Some(1))
+            .await?;
         Ok(ours)
     }
 
@@ -95,6 +98,9 @@ impl Bench<'_> {
         let what = format!("private memory of each of {resident} Go workers after one call each");
         let each = Self::grown(&ours, Op::Add, "w", resident).await?;
         self.fact("density-resident", &what, "B", each)?;
+        let each = Self::grown(&ours, Op::SharedAdd, "s", resident).await?;
+        let what = "the same of Go workers that share their start";
+        self.fact("density-resident-shared", what, "B", each)?;
         let each = Self::grown(&ours, Op::TinyAdd, "t", resident).await?;
         let what = "the same without a language's run-time";
         self.fact("density-resident-tiny", what, "B", each)?;

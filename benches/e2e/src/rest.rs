@@ -17,8 +17,26 @@ pub(crate) async fn upload(
     kind: &str,
     wasm: &[u8],
 ) -> anyhow::Result<String> {
+    upload_parts(connection, &[("name", name), ("componentType", kind)], wasm).await
+}
+
+/// Uploads `wasm` as the durable component `name`, whose workers share their start, and returns its id.
+pub(crate) async fn upload_sharing(
+    connection: &mut Connection,
+    name: &str,
+    wasm: &[u8],
+) -> anyhow::Result<String> {
+    let parts = [("name", name), ("capabilities", r#"{"start":"shared"}"#)];
+    upload_parts(connection, &parts, wasm).await
+}
+
+async fn upload_parts(
+    connection: &mut Connection,
+    parts: &[(&str, &str)],
+    wasm: &[u8],
+) -> anyhow::Result<String> {
     let mut body = Vec::new();
-    for (part, value) in [("name", name), ("componentType", kind)] {
+    for (part, value) in parts {
         body.extend_from_slice(
             format!(
                 "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{part}\"\r\n\r\n{value}\r\n"
@@ -41,7 +59,7 @@ pub(crate) async fn upload(
         .pointer("/versionedComponentId/componentId")
         .and_then(Value::as_str)
         .map(str::to_owned)
-        .with_context(|| format!("the upload of `{name}` returned no id: {answer}"))
+        .with_context(|| format!("the upload of {parts:?} returned no id: {answer}"))
 }
 
 /// Creates the worker `name` with environment `env`.

@@ -438,8 +438,9 @@ impl Bench<'_> {
 
     async fn fan(&mut self) -> anyhow::Result<()> {
         let go = "caller.fan(1000): 1000 adds on new workers at once, all awaited";
+        let shared = "the same with new workers that share their start";
         let tiny = "the same with new workers that need no language's run-time";
-        for (id, what) in [("fan", go), ("fan-tiny", tiny)] {
+        for (id, what) in [("fan", go), ("fan-shared", shared), ("fan-tiny", tiny)] {
             let mut row = Row::new(id, what, "ms", Better::Low);
             for round in 0..self.args.rounds as usize {
                 let name = format!("{id}-{round}");
@@ -457,6 +458,7 @@ impl Bench<'_> {
                         let components = subject.components();
                         let counter = match id {
                             "fan" => &components.counter,
+                            "fan-shared" => &components.shared,
                             _ => &components.tiny,
                         };
                         subject.add_caller(&mut connection, &name, counter).await?;
@@ -527,9 +529,11 @@ impl Bench<'_> {
     async fn cold(&mut self) -> anyhow::Result<()> {
         let one = "first call on a new worker, 1 connection, p50";
         let many = "the same, 100 new workers at once, p50";
+        let shared = "the same on workers that share their start";
         let count = self.args.cold;
         let shapes = [
             ("cold", one, Op::Add, 1, count),
+            ("cold-shared", shared, Op::SharedAdd, 1, count),
             (
                 "cold-tiny",
                 "the same without a language's run-time",
@@ -538,6 +542,13 @@ impl Bench<'_> {
                 count,
             ),
             ("cold-100", many, Op::Add, COLD_AT_ONCE, COLD_AT_ONCE),
+            (
+                "cold-100-shared",
+                shared,
+                Op::SharedAdd,
+                COLD_AT_ONCE,
+                COLD_AT_ONCE,
+            ),
             (
                 "cold-100-tiny",
                 "the same without a language's run-time",

@@ -27,6 +27,8 @@ pub(crate) enum Op {
     Add,
     /// The total of a counter.
     Get,
+    /// `Add` on the counter whose workers share their start.
+    SharedAdd,
     /// `Add` on the counter without a language.
     TinyAdd,
     /// `Get` on it.
@@ -54,6 +56,8 @@ pub(crate) enum Op {
 pub(crate) struct Components {
     /// Of `counter`.
     pub(crate) counter: String,
+    /// Of `counter`, its start shared by all workers.
+    pub(crate) shared: String,
     /// Of `caller`.
     pub(crate) caller: String,
     /// Of `steps`.
@@ -84,7 +88,7 @@ impl Api {
             Self::Floor => return format!("/d/{worker}/add"),
             Self::Restate => {
                 let handler = match op {
-                    Op::Add | Op::TinyAdd | Op::FreshAdd => "add",
+                    Op::Add | Op::SharedAdd | Op::TinyAdd | Op::FreshAdd => "add",
                     Op::Get | Op::TinyGet => "get",
                     Op::One => return format!("/Caller/{worker}/one"),
                     Op::Seq => return format!("/Caller/{worker}/seq"),
@@ -104,6 +108,7 @@ impl Api {
             Op::Add => rest::invoke_path(&components.counter, worker, COUNTER, "add"),
             Op::Get => rest::invoke_path(&components.counter, worker, COUNTER, "get"),
             Op::Late => rest::invoke_path(&components.counter, worker, COUNTER, "late"),
+            Op::SharedAdd => rest::invoke_path(&components.shared, worker, COUNTER, "add"),
             Op::TinyAdd => rest::invoke_path(&components.tiny, worker, COUNTER, "add"),
             Op::TinyGet => rest::invoke_path(&components.tiny, worker, COUNTER, "get"),
             Op::One => rest::invoke_path(&components.caller, worker, CALLER, "one"),
@@ -187,6 +192,7 @@ impl Subject {
         let connection = &mut connection;
         let components = Components {
             counter: rest::upload(connection, "counter", "Durable", &guests.counter).await?,
+            shared: rest::upload_sharing(connection, "shared", &guests.counter).await?,
             caller: rest::upload(connection, "caller", "Durable", &guests.caller).await?,
             steps: rest::upload(connection, "steps", "Durable", &guests.steps).await?,
             tiny: rest::upload(connection, "tiny", "Durable", &guests.tiny).await?,

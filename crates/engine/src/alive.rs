@@ -120,6 +120,12 @@ impl Alive {
             return Err(SecretError::NotFound(missing).into());
         }
         let secrets = node.pins(&component);
+        let start = node.shared_start(&component)?;
+        // What is inherited is kept for heirs, and not for the guest itself.
+        let is_given = with.parent.is_none() && !(with.args.is_empty() && with.env.is_empty());
+        if start.is_some() && is_given {
+            return Err(WorkerError::SharedStart(component.component_name.clone()));
+        }
         let log = node.new_log(id)?;
         let env: Vec<EnvVar> = with
             .env
@@ -141,6 +147,7 @@ impl Alive {
             updates: Vec::new(),
             results_from: 0,
             secrets: secrets.clone(),
+            start: start.clone(),
         };
         let create = Create {
             component: id.component_id.0.as_bytes().to_vec(),
@@ -150,6 +157,7 @@ impl Alive {
             env,
             parent: with.parent,
             secrets,
+            start,
             ..Create::default()
         };
         let mut alive = Self::new(node, id, row, log, OplogIndex(0));
@@ -636,6 +644,7 @@ pub(crate) fn guest_of(id: &WorkerId, row: &WorkerRow, origin: Option<Origin>) -
             .map(|var| (var.name.clone(), var.value.clone()))
             .collect(),
         secrets: row.secrets.clone(),
+        start: row.start.clone(),
     }
 }
 

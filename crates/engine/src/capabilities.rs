@@ -86,7 +86,7 @@ impl Policy {
         let mut env = Vec::new();
         for (name, source) in declared.iter().flat_map(|declared| &declared.env) {
             // What the worker was created with is nearer to it.
-            if guest.env.iter().any(|(own, _)| own == name) {
+            if guest.given_env().iter().any(|(own, _)| own == name) {
                 continue;
             }
             let value = match source {

@@ -36,6 +36,7 @@ impl Node {
             .versioned_component_id
             .version;
         let loaded = self.component_loaded(component, version)?;
+        let start = self.shared_start(&loaded.info)?;
         let id = worker.clone();
         let guest = Guest {
             origin: None,
@@ -44,6 +45,7 @@ impl Node {
             args: create.args,
             env: create.env,
             secrets: self.pins(&loaded.info),
+            start,
         };
         let given = self.give(&loaded.info, &guest)?;
         let journal = Journal::off(self.payloads());
@@ -73,7 +75,8 @@ impl Node {
             .map(|traced| inside(&traced.context, &id, &key));
         let running = self.run();
         let own_key = key.clone();
-        let result = async {
+        // Boxed: the future of a call of a durable worker, which may as well be of an ephemeral one, is small without it.
+        let result = Box::pin(async {
             let mut instance = Instance::start(loaded, state).await?;
             let invoking = Invoking {
                 trace: inner,
@@ -85,7 +88,7 @@ impl Node {
             };
             let now = self.clock().nanos();
             run(&mut instance, invoking, &exported.name, &input, now).await
-        };
+        });
         let result = result.await;
         drop(running);
         if let Some(traced) = traced {

@@ -65,6 +65,9 @@ pub enum ComponentError {
     /// The name cannot be used.
     #[error("`{0}` cannot be the name of a component")]
     BadName(String),
+    /// Its workers cannot share their start.
+    #[error("the workers of the component cannot share their start: {0}")]
+    Start(String),
     /// What is declared of it cannot be.
     #[error(transparent)]
     Capabilities(#[from] CapabilityError),
@@ -88,6 +91,7 @@ impl Coded for ComponentError {
             Self::TooLarge { .. } => "CMP-007",
             Self::Compile(_) => "CMP-008",
             Self::BadName(_) => "CMP-009",
+            Self::Start(_) => "CMP-023",
             Self::Capabilities(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Io(_) => "CMP-010",
@@ -113,6 +117,7 @@ impl Coded for ComponentError {
             Self::BadFile { .. } => "name each file of the archive once, by a path below its root such as `etc/app.conf`; in a worker that is `/etc/app.conf`".into(),
             Self::Compile(_) => "check it with another tool of the same proposal level".into(),
             Self::BadName(_) => "use 1 to 100 letters, digits, `-`, `_`, `:`, `.` or `/`".into(),
+            Self::Start(_) => "do it in the first call and not before it (in Go: not in `init` and not in a variable of a package), or leave `start: shared` out of golem.yaml".into(),
             Self::Capabilities(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
             Self::NoNamespace(name) => format!("an owner makes it: golem-cli namespace create {name}"),
@@ -202,6 +207,11 @@ pub enum WorkerError {
     /// A secret that its environment refers to has no value.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A worker of a component with a shared start was to have arguments or an environment of its own.
+    #[error(
+        "workers of `{0}` share their start, and so have no arguments and no environment of their own"
+    )]
+    SharedStart(String),
     /// The deadline of the invocation passed before it was done.
     #[error("the deadline of invocation `{key}` of worker {worker} has passed")]
     Timeout {
@@ -365,6 +375,7 @@ impl Coded for WorkerError {
             Self::BadIndex { .. } => "WRK-019",
             Self::PromiseNotFound { .. } => "WRK-020",
             Self::NoInvocation { .. } => "WRK-034",
+            Self::SharedStart(_) => "WRK-035",
             Self::FileNotFound { .. } => "WRK-031",
             Self::FileKind { .. } => "WRK-032",
             Self::FileUnreadable { .. } => "WRK-033",
@@ -379,6 +390,7 @@ impl Coded for WorkerError {
             Self::Store(error) => return error.hint(),
             Self::Secret(error) => return error.hint(),
             Self::LimitExceeded(_) => "raise it under `capabilities: limits:` of the component in golem.yaml, then: golem-cli deploy; or let the guest use less".into(),
+            Self::SharedStart(_) => "pass them as arguments of a function, or set variables for all workers under `capabilities: env:` in golem.yaml; or leave `start: shared` out there".into(),
             Self::Timeout { .. } => "give it more time, or look at what it waits for: golem-cli worker oplog".into(),
             Self::Cancelled { .. } => "call again with a new idempotency key".into(),
             Self::BadUpdate { worker, .. } => format!("see the versions: golem-cli component get -C urn:component:{}", worker.component_id),

@@ -93,14 +93,25 @@ pub(crate) struct Instance {
     /// The component version that it runs.
     pub(crate) loaded: Arc<Loaded>,
     /// Its start-up code has run and no call has ended yet.
-    is_new: bool,
+    pub(crate) is_new: bool,
     /// Counted until the store is gone: after it.
     _maps: Maps,
 }
 
 impl Instance {
-    /// Instantiates a component and runs the start-up code of its guest.
+    /// A new instance of a component, whose start-up code has run: in it, or once for all its workers.
     pub(crate) async fn start(loaded: Arc<Loaded>, state: HostState) -> Result<Self, Stopped> {
+        match state.guest.start.clone() {
+            None => Self::start_alone(loaded, state).await,
+            Some(start) => Self::start_shared(loaded, state, &start).await,
+        }
+    }
+
+    /// Instantiates a component and runs the start-up code of its guest.
+    pub(crate) async fn start_alone(
+        loaded: Arc<Loaded>,
+        state: HostState,
+    ) -> Result<Self, Stopped> {
         let maps = Maps::take(loaded.maps);
         let mut store = new_store(&loaded, state);
         let meter = store.data().meter.clone();

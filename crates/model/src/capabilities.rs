@@ -38,6 +38,28 @@ pub struct Capabilities {
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     #[schemars(with = "BTreeMap<String, Written>")]
     pub limits: Limits,
+    /// Where its workers begin.
+    #[serde(default, skip_serializing_if = "StartUp::is_own")]
+    pub start: StartUp,
+}
+
+/// Whether the workers of a component run its start-up code: what a language's run-time and the initialisers of packages do before the
+/// first call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartUp {
+    /// Each of them does.
+    #[default]
+    Own,
+    /// It ran once, for all of them: each begins with a copy of the memory that it left. They have no arguments and no environment
+    /// of their own, and see the same random bytes until it ends.
+    Shared,
+}
+
+impl StartUp {
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 /// See [`Capabilities::network`].
@@ -127,6 +149,12 @@ pub enum CapabilityError {
         /// The maximum of the server.
         most: String,
     },
+    /// A secret of a component whose workers share their start.
+    #[error("`env`: `{name}` is a secret, which a shared start cannot have")]
+    SecretShared {
+        /// The variable.
+        name: String,
+    },
     /// A limit that cannot be read.
     #[error(transparent)]
     Limit(#[from] BadLimit),
@@ -142,6 +170,7 @@ impl Coded for CapabilityError {
             Self::BadValue { .. } => "CAP-005",
             Self::BadSecretName(_) => "CAP-006",
             Self::OverMaximum { .. } => "CAP-007",
+            Self::SecretShared { .. } => "CAP-008",
             Self::Limit(error) => error.code(),
         }
     }
@@ -167,6 +196,9 @@ impl Coded for CapabilityError {
             Self::BadSecretName(_) => "use lower-case letters, digits, `-`, `_` and `.`, a letter first: api-key".into(),
             Self::OverMaximum { limit, .. } => {
                 format!("ask for less, or start the server with a higher one: golem-cli server run --limit-max {limit}=VALUE")
+            }
+            Self::SecretShared { .. } => {
+                "leave `start: shared` out: each worker keeps the version of a secret that it was created with".into()
             }
             Self::Limit(error) => return error.hint(),
         })
@@ -207,7 +239,12 @@ impl Capabilities {
                         return Err(CapabilityError::BadValue { name: name.clone() });
                     }
                 }
-                EnvSource::Secret(SecretName { secret }) => check_secret_name(secret)?,
+                EnvSource::Secret(SecretName { secret }) => {
+                    check_secret_name(secret)?;
+                    if self.start == StartUp::Shared {
+                        return Err(CapabilityError::SecretShared { name: name.clone() });
+                    }
+                }
             }
         }
         Ok(())
@@ -265,6 +302,10 @@ mod tests {
     #[test]
     fn a_document_is_read_and_written() {
         let text = r#"{"network":{"allow":["https://api.x.com:443"]},"env":{"API_KEY":{"secret":"api-key"},"MODE":"production"},"limits":{"memory":"64MiB","cpuTime":"10s"}}"#;
+        let shared = r#"{"env":{"MODE":"production"},"start":"shared"}"#;
+        let read = Capabilities::from_json(shared.as_bytes()).unwrap();
+        assert_eq!(read.start, StartUp::Shared);
+        assert_eq!(serde_json::to_string(&read).unwrap(), shared);
         let read = Capabilities::from_json(text.as_bytes()).unwrap();
         assert_eq!(read.limits.get(Limit::Memory), Some(64 << 20));
         assert_eq!(read.secrets().collect::<Vec<_>>(), ["api-key"]);
@@ -287,6 +328,11 @@ mod tests {
             (r#"{"env":{"GOLEM_WORKER_NAME":"x"}}"#, "CAP-004"),
             (r#"{"env":{"A":"x\u0000"}}"#, "CAP-005"),
             (r#"{"env":{"A":{"secret":"Api Key"}}}"#, "CAP-006"),
+            (
+                r#"{"env":{"A":{"secret":"x"}},"start":"shared"}"#,
+                "CAP-008",
+            ),
+            (r#"{"start":"common"}"#, "CAP-001"),
             (r#"{"limits":{"memory":"much"}}"#, "CAP-001"),
             (r#"{"limits":{"memroy":"1MiB"}}"#, "CAP-001"),
         ] {

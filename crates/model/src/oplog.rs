@@ -156,6 +156,25 @@ pub struct Create {
     /// Versions of the secrets that its environment refers to. Never their values.
     #[prost(message, repeated, tag = "9")]
     pub secrets: Vec<SecretPin>,
+    /// Where the worker begins; absent when it ran the start-up code of its component itself.
+    #[prost(message, optional, tag = "10")]
+    pub start: Option<SharedStart>,
+}
+
+/// What the start-up code of a component got from the platform when it ran for all workers, so that it does the same again.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct SharedStart {
+    /// What its random bytes are derived from: [`Self::SEED_BYTES`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub seed: Vec<u8>,
+    /// The wall clock, in microseconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub at: u64,
+}
+
+impl SharedStart {
+    /// Bytes of a seed: nobody guesses so many, and each worker of the component has them in its row and in its log.
+    pub const SEED_BYTES: usize = 16;
 }
 
 /// A secret that a worker's environment refers to, in the version that the worker keeps.

@@ -68,6 +68,9 @@ pub struct WorkerRow {
     /// Versions of the secrets that its environment refers to.
     #[prost(message, repeated, tag = "20")]
     pub secrets: Vec<crate::oplog::SecretPin>,
+    /// Where it begins; absent when it ran the start-up code of its component itself.
+    #[prost(message, optional, tag = "21")]
+    pub start: Option<crate::oplog::SharedStart>,
 }
 
 /// Updates that a row remembers: enough to see what happened lately, so that a row never grows with a worker's life.

@@ -14,7 +14,7 @@ use golem_model::oplog::{
     Completed, Create, EndAtomic, EnvVar, Event, Exited, Failed, FailedUpdate, FailureKind,
     Interrupted, Jump, JumpReason, Log, LogLevel, NoOp, OplogEntry, PendingUpdate,
     PersistenceLevel, PromiseCreated, Read, Restarted, Resumed, RetryPolicy, SecretPin, Sent,
-    Snapshot, Started, Suspended, UpdateMode, Updated,
+    SharedStart, Snapshot, Started, Suspended, UpdateMode, Updated,
 };
 use golem_model::recording::Recording;
 
@@ -261,6 +261,18 @@ fn entries() -> Vec<(&'static str, OplogEntry)> {
                 component: vec![1; 16],
                 name: "w".into(),
                 secrets: vec![pin(1)],
+                ..Create::default()
+            })),
+        ),
+        (
+            "create-shared-start",
+            entry(Event::Create(Create {
+                component: vec![1; 16],
+                name: "w".into(),
+                start: Some(SharedStart {
+                    seed: (0..16).collect(),
+                    at,
+                }),
                 ..Create::default()
             })),
         ),

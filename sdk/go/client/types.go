@@ -163,6 +163,9 @@ type Capabilities struct {
 
 	// How much a worker may use. What is absent is the default of the server.
 	Limits map[string]json.RawMessage `json:"limits,omitempty"`
+
+	// Where its workers begin.
+	Start *StartUp `json:"start,omitempty"`
 }
 
 // CheckpointInfo: An image of a worker on disk.
@@ -1145,6 +1148,20 @@ type SecretInfo struct {
 	// When that was.
 	SetAt time.Time `json:"setAt"`
 }
+
+// StartUp: Whether the workers of a component run its start-up code: what a language's run-time and
+// the initialisers of packages do before the first call.
+type StartUp string
+
+// The values of StartUp.
+const (
+	// Each of them does.
+	StartUpOwn StartUp = "own"
+
+	// It ran once, for all of them: each begins with a copy of the memory that it left. They have no
+	// arguments and no environment of their own, and see the same random bytes until it ends.
+	StartUpShared StartUp = "shared"
+)
 
 // TextOp: How texts are compared.
 type TextOp string

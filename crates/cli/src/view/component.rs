@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE DESK / view/component: one version of a component. Read next: `cmd/component.rs`. Source: client spec §6.2.
 
-use golem_model::capabilities::{Capabilities, EnvSource, SecretName};
+use golem_model::capabilities::{Capabilities, EnvSource, SecretName, StartUp};
 use golem_model::component::{Component, ComponentType};
 use golem_model::types::functions;
 use golem_model::urn::ComponentUrn;
@@ -63,6 +63,9 @@ fn capability_lines(declared: &Capabilities) -> String {
     }
     if lines.is_empty() {
         lines.push("nothing but computing".to_owned());
+    }
+    if declared.start == StartUp::Shared {
+        lines.push("a start that all workers share".to_owned());
     }
     lines.iter().map(|line| format!("  {line}\n")).collect()
 }

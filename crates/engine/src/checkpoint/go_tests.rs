@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use golem_model::Value;
+use golem_model::capabilities::Capabilities;
 use golem_testkit::Guest;
 
 use super::image::Image;
 use super::tests::{Gym, call, image};
+use crate::component::files::Upload;
 use crate::instance::Instance;
 
 const API: &str = "it:probe/probe-api";
@@ -32,6 +34,64 @@ async fn go_on(instance: &mut Instance) -> Vec<Value> {
     let hash = format!("{API}.{{memory-hash}}");
     answers.push(call(instance, &hash, vec![]).await);
     answers
+}
+
+/// The text that a function answers.
+async fn text(instance: &mut Instance, function: &str, argument: &str) -> String {
+    let argument = vec![Value::String(argument.to_owned())];
+    let answer = call(instance, &format!("{API}.{{{function}}}"), argument).await;
+    match answer {
+        Value::Tuple(values) => match values.as_slice() {
+            [Value::String(text)] => text.clone(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn go_workers_that_share_their_start_have_the_memory_of_one_that_starts() {
+    if golem_testkit::go().is_none() {
+        eprintln!("SKIPPED: no Go compiler for go_workers_that_share_their_start");
+        return;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/guests/probe");
+    let guest = Guest::build(&source, "probe.wasm").unwrap();
+    let declared = r#"{"start": "shared", "env": {"MODE": "fast"}}"#;
+    let declared = Capabilities::from_json(declared.as_bytes()).unwrap();
+    let upload = Upload::declaring(guest.wasm.to_vec(), Some(declared));
+    let gym = Gym::new();
+    let loaded = gym.load("probe", upload).await;
+    let mut first = gym.start(&loaded).await;
+    let before = Instant::now();
+    let mut second = gym.start(&loaded).await;
+    let starting = before.elapsed();
+    let start = image(&mut first).await;
+    assert!(start == image(&mut second).await);
+    // The image is a cache: the start-up code makes the same again.
+    *loaded.starting.lock().await = None;
+    let before = Instant::now();
+    let mut third = gym.start(&loaded).await;
+    let making = before.elapsed();
+    assert!(start == image(&mut third).await);
+
+    for (name, value) in [("GOLEM_WORKER_NAME", ""), ("MODE", "fast")] {
+        assert_eq!(text(&mut first, "env", name).await, value);
+        assert_eq!(text(&mut second, "env", name).await, value);
+    }
+    assert_eq!(go_on(&mut first).await, go_on(&mut second).await);
+    // What these two have done is nothing to the third.
+    assert_ne!(
+        image(&mut first).await.memory_hash(),
+        image(&mut third).await.memory_hash()
+    );
+    let random = format!("{API}.{{now-and-random}}");
+    let draw = call(&mut first, &random, vec![]).await;
+    assert_ne!(draw, call(&mut second, &random, vec![]).await);
+    eprintln!(
+        "start from an image of {} KiB in {starting:?}, with the making of it {making:?}",
+        start.bytes() >> 10
+    );
 }
 
 #[tokio::test]

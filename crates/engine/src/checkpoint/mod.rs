@@ -17,6 +17,7 @@ mod pages;
 mod restore;
 mod saved;
 mod scan;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -27,3 +28,4 @@ pub(crate) use instrument::{INSTRUMENTATION, InstrumentError, Obstacle, instrume
 pub(crate) use pages::Pages;
 pub use saved::CheckpointStats;
 pub(crate) use saved::{Kept, Saved, Shelf, Summary};
+pub(crate) use start::{Started, Starting};

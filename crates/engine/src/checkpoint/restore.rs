@@ -50,20 +50,36 @@ impl Instance {
         {
             return Err(RestoreError::Unfit("memories or globals"));
         }
-        let mut instance = Self::instantiate(Arc::clone(&loaded), state).await?;
-        let state = instance.state();
-        if state.mirror.live() > 0 || state.table.iter_mut().next().is_some() {
-            return Err(RestoreError::Unfit("code ran at instantiation"));
-        }
+        let mut instance = Self::bare(&loaded, state).await?;
         instance.restore_handles(access, image).await?;
         for (memory, image) in access.memories.iter().zip(&image.memories) {
             instance.restore_memory(access, memory, image).await?;
         }
-        for (global, bits) in access.globals.iter().zip(&image.globals) {
-            let () = instance.access(&global.set, (*bits,)).await?;
+        instance.restore_rest(access, image).await?;
+        Ok(instance)
+    }
+
+    /// An instance in which no code has run.
+    pub(super) async fn bare(loaded: &Arc<Loaded>, state: HostState) -> Result<Self, RestoreError> {
+        let mut instance = Self::instantiate(Arc::clone(loaded), state).await?;
+        let state = instance.state();
+        if state.mirror.live() > 0 || state.table.iter_mut().next().is_some() {
+            return Err(RestoreError::Unfit("code ran at instantiation"));
         }
-        match instance.state().restore(&image.host) {
-            Ok(true) => Ok(instance),
+        Ok(instance)
+    }
+
+    /// Globals and the host's side, which come after handles and memories.
+    pub(super) async fn restore_rest(
+        &mut self,
+        access: &Access,
+        image: &Image,
+    ) -> Result<(), RestoreError> {
+        for (global, bits) in access.globals.iter().zip(&image.globals) {
+            let () = self.access(&global.set, (*bits,)).await?;
+        }
+        match self.state().restore(&image.host) {
+            Ok(true) => Ok(()),
             Ok(false) => Err(RestoreError::Unfit("the files")),
             Err(_) => Err(RestoreError::Unfit("files that cannot be written")),
         }
@@ -71,7 +87,7 @@ impl Instance {
 
     /// Fills the table from slot 1 on, with fillers where the image has free slots, then frees those in the order that
     /// makes wasmtime take them as it would have.
-    async fn restore_handles(
+    pub(super) async fn restore_handles(
         &mut self,
         access: &Access,
         image: &Image,
@@ -121,11 +137,6 @@ impl Instance {
         image: &Arc<MemoryImage>,
     ) -> Result<(), RestoreError> {
         let (size,): (u32,) = self.access(&memory.size, ()).await?;
-        let Some(more) = image.size.checked_sub(size) else {
-            return Err(RestoreError::Unfit(
-                "a memory that is larger when it is new",
-            ));
-        };
         let fresh = size as usize * WASM_PAGE;
         if fresh > READ_MAX {
             return Err(RestoreError::Unfit(
@@ -138,14 +149,30 @@ impl Instance {
                 wanted.differences(bytes)
             })
             .await?;
+        self.grow_to(memory, image.size).await?;
+        for write in writes {
+            self.write(access, memory, image, write).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a memory of a new instance as large as `wanted`, in pages of WebAssembly.
+    pub(super) async fn grow_to(
+        &mut self,
+        memory: &MemoryAccess,
+        wanted: u32,
+    ) -> Result<(), RestoreError> {
+        let (size,): (u32,) = self.access(&memory.size, ()).await?;
+        let Some(more) = wanted.checked_sub(size) else {
+            return Err(RestoreError::Unfit(
+                "a memory that is larger when it is new",
+            ));
+        };
         if more > 0 {
             let (before,): (u32,) = self.access(&memory.grow, (more,)).await?;
             if before != size {
                 return Err(RestoreError::Unfit("a memory that cannot grow"));
             }
-        }
-        for write in writes {
-            self.write(access, memory, image, write).await?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::image::{HeldHandle, Image};
 use super::instrument::{InstrumentError, Obstacle, instrument};
 use super::restore::RestoreError;
 use crate::activate::run;
+use crate::component::files::Upload;
 use crate::component::loaded::Loaded;
 use crate::host::durable::Journal;
 use crate::host::{Guest, HostState, Invoking};
@@ -149,10 +150,10 @@ impl Gym {
         Self { node, _dir: dir }
     }
 
-    pub(super) async fn load(&self, name: &str, wasm: Vec<u8>) -> Arc<Loaded> {
+    pub(super) async fn load(&self, name: &str, upload: impl Into<Upload>) -> Arc<Loaded> {
         let created = self
             .node
-            .create_component(name, ComponentType::Durable, wasm)
+            .create_component(name, ComponentType::Durable, upload)
             .await
             .unwrap();
         let id = created.versioned_component_id;
@@ -175,6 +176,7 @@ impl Gym {
             args: Vec::new(),
             env: Vec::new(),
             secrets: Vec::new(),
+            start: self.node.shared_start(&loaded.info).unwrap(),
         };
         let given = self.node.give(&loaded.info, &guest).unwrap();
         HostState::new(

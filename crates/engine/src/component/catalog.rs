@@ -6,12 +6,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use golem_model::capabilities::StartUp;
 use golem_model::component::{
     Component as ComponentInfo, ComponentMetadata, ComponentType, VersionedComponentId,
 };
+use golem_model::oplog::SharedStart;
 use golem_model::{ComponentId, ComponentName, ComponentVersion, Namespace, Timestamp};
 use golem_storage::{Blobs, Store, StoreError};
 use parking_lot::Mutex;
+use prost::Message as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -21,15 +24,20 @@ use super::files::{self, Declared, NewFile, Upload};
 use super::loaded::{Loaded, stubs, unknown_imports};
 use super::reflect;
 use crate::capabilities::Policy;
+use crate::chance::Chance;
+use crate::checkpoint::Started;
 use crate::clock::Clock;
 use crate::cwasm::CodeCache;
 use crate::error::ComponentError;
 use crate::host::InitialFiles;
 use crate::limits::{COMPONENT_BYTES_MAX, LOADED_COMPONENTS_MAX};
 use crate::namespaces::Namespaces;
+use crate::node::Node;
 
 /// Kind of the catalogue rows of component versions: key = id (16 bytes), version (8 bytes, big endian).
 const KIND: &str = "component";
+/// Kind of the rows with the shared starts of versions; the same keys.
+const START_KIND: &str = "start";
 /// Rows that are read at once at start.
 const SCAN: usize = 512;
 
@@ -195,9 +203,30 @@ impl Catalog {
         Ok(self.blobs.get(&self.get(id, version)?.wasm_hash)?)
     }
 
-    /// Takes a new component.
+    /// Where the workers of a version begin that are created from now on; `None`: each with start-up code of its own.
+    pub(crate) fn start(
+        &self,
+        component: &ComponentInfo,
+    ) -> Result<Option<SharedStart>, StoreError> {
+        if !shares_start(component) {
+            return Ok(None);
+        }
+        let key = row_key(component.versioned_component_id);
+        let Some(row) = self.store.catalog_get(START_KIND, &key)? else {
+            return Ok(None);
+        };
+        let start = SharedStart::decode(row.value.as_slice());
+        let start = start.map_err(|error| StoreError::Corrupt {
+            what: "the start of a component".into(),
+            detail: error.to_string(),
+        })?;
+        Ok(Some(start))
+    }
+
+    /// Takes a new component, on behalf of `node`, which runs its start-up code if its workers are to share that.
     pub(crate) async fn create(
         self: &Arc<Self>,
+        node: &Arc<Node>,
         name: ComponentName,
         kind: ComponentType,
         upload: Upload,
@@ -214,12 +243,13 @@ impl Catalog {
             component_id: ComponentId::random(),
             version: 0,
         };
-        self.take(id, name, kind, upload, None).await
+        self.take(node, id, name, kind, upload, None).await
     }
 
     /// Takes a version of a component of another node, under its id, into the default namespace.
     pub(crate) async fn adopt(
         self: &Arc<Self>,
+        node: &Arc<Node>,
         id: VersionedComponentId,
         name: String,
         kind: ComponentType,
@@ -227,12 +257,13 @@ impl Catalog {
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let _upload = self.pause_uploads().await;
         let name = ComponentName::from(name.as_str());
-        self.take(id, name, kind, upload, None).await
+        self.take(node, id, name, kind, upload, None).await
     }
 
     /// Takes a new version of a component.
     pub(crate) async fn update(
         self: &Arc<Self>,
+        node: &Arc<Node>,
         id: ComponentId,
         kind: Option<ComponentType>,
         upload: Upload,
@@ -244,6 +275,7 @@ impl Catalog {
             version: newest.versioned_component_id.version + 1,
         };
         self.take(
+            node,
             version,
             ComponentName::new(newest.namespace.clone(), newest.component_name.clone()),
             kind.unwrap_or(newest.component_type),
@@ -255,6 +287,7 @@ impl Catalog {
 
     async fn take(
         self: &Arc<Self>,
+        node: &Arc<Node>,
         id: VersionedComponentId,
         name: ComponentName,
         kind: ComponentType,
@@ -262,21 +295,57 @@ impl Catalog {
         before: Option<Arc<ComponentInfo>>,
     ) -> Result<Arc<ComponentInfo>, ComponentError> {
         let catalog = Arc::clone(self);
-        let work = tokio::task::spawn_blocking(move || {
-            catalog.take_blocking(id, name, kind, upload, before.as_deref())
-        });
-        work.await
-            .map_err(|error| ComponentError::Compile(error.to_string()))?
+        let earlier = before.clone();
+        let loaded = blocking(move || catalog.prepare(id, name, kind, upload, earlier.as_deref()));
+        let loaded = Arc::new(loaded.await?);
+        let start = if shares_start(&loaded.info) {
+            let start = self.new_start(&loaded.info, before.as_deref(), node.chance())?;
+            let started = Box::pin(Started::make(node, &loaded, &start)).await;
+            let started = started.map_err(|stopped| ComponentError::Start(stopped.to_string()))?;
+            *loaded.starting.lock().await = Some(Arc::new(started));
+            Some(start)
+        } else {
+            None
+        };
+        let catalog = Arc::clone(self);
+        blocking(move || catalog.commit(loaded, start)).await
     }
 
-    fn take_blocking(
+    /// What the start-up code of a version gets that runs for all its workers: the same as for the version before, so that those that
+    /// are updated begin where new ones do.
+    fn new_start(
+        &self,
+        component: &ComponentInfo,
+        before: Option<&ComponentInfo>,
+        chance: &Chance,
+    ) -> Result<SharedStart, ComponentError> {
+        // There is one already if an upload came to its end between its two rows.
+        let known = match self.start(component)? {
+            None => before
+                .map(|before| self.start(before))
+                .transpose()?
+                .flatten(),
+            known => known,
+        };
+        if let Some(start) = known {
+            return Ok(start);
+        }
+        let mut seed = vec![0; SharedStart::SEED_BYTES];
+        let filled = chance.fill(&mut seed);
+        filled.map_err(|error| ComponentError::Io(format!("no random bytes: {error}")))?;
+        let at = component.created_at.0;
+        Ok(SharedStart { seed, at })
+    }
+
+    /// Compiles and links a version. Nothing is kept but blobs.
+    fn prepare(
         &self,
         id: VersionedComponentId,
         name: ComponentName,
         kind: ComponentType,
         upload: Upload,
         before: Option<&ComponentInfo>,
-    ) -> Result<Arc<ComponentInfo>, ComponentError> {
+    ) -> Result<Loaded, ComponentError> {
         let Upload {
             wasm,
             files,
@@ -330,16 +399,33 @@ impl Catalog {
             wasm_hash,
             capabilities,
         });
-        let loaded = self.link(&component, &info)?;
+        self.link(&component, &info)
+    }
+
+    /// Keeps a version that is ready, and where its workers begin. Durable on return.
+    fn commit(
+        &self,
+        loaded: Arc<Loaded>,
+        start: Option<SharedStart>,
+    ) -> Result<Arc<ComponentInfo>, ComponentError> {
+        let info = Arc::clone(&loaded.info);
+        let id = info.versioned_component_id;
         let row = serde_json::to_vec(info.as_ref())
             .map_err(|error| ComponentError::Io(error.to_string()))?;
-        self.store.catalog_put(KIND, &row_key(id), 0, &row)?;
+        let key = row_key(id);
+        if let Some(start) = start
+            && self.start(&info)?.is_none()
+        {
+            self.store
+                .catalog_put(START_KIND, &key, 0, &start.encode_to_vec())?;
+        }
+        self.store.catalog_put(KIND, &key, 0, &row)?;
         self.rows
             .lock()
             .entry(id.component_id)
             .or_default()
             .insert(id.version, Arc::clone(&info));
-        self.keep(id, Arc::new(loaded));
+        self.keep(id, loaded);
         Ok(info)
     }
 
@@ -442,6 +528,21 @@ impl Catalog {
             cache.entries.remove(&oldest);
         }
     }
+}
+
+/// Whether the workers of a version are to begin where its start-up code has left off.
+fn shares_start(component: &ComponentInfo) -> bool {
+    let declared = component.capabilities.as_ref();
+    declared.is_some_and(|declared| declared.start == StartUp::Shared)
+}
+
+/// Runs what may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ComponentError> + Send + 'static,
+) -> Result<T, ComponentError> {
+    let work = tokio::task::spawn_blocking(work);
+    work.await
+        .map_err(|error| ComponentError::Compile(error.to_string()))?
 }
 
 fn row_key(id: VersionedComponentId) -> Vec<u8> {

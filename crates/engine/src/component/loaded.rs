@@ -14,7 +14,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, 
 use wasmtime::{Engine, Result};
 
 use super::reflect::{self, stub_name};
-use crate::checkpoint::{Access, Obstacle, Pages, is_ours, link_access};
+use crate::checkpoint::{Access, Obstacle, Pages, Starting, is_ours, link_access};
 use crate::host::{
     HostState, InitialFiles, calls, link_golem_api, link_golem_api_old, link_golem_oplog,
     link_golem_worker, link_wasi,
@@ -48,6 +48,8 @@ pub(crate) struct Loaded {
     pub(crate) access: std::result::Result<Access, Obstacle>,
     /// What its new workers write first.
     pub(crate) pages: Pages,
+    /// Where its new workers begin, if they share their start.
+    pub(crate) starting: Starting,
     /// What the files of a worker are at its beginning.
     pub(crate) initial: InitialFiles,
     /// Memory maps of an instance.
@@ -90,6 +92,7 @@ impl Loaded {
             pre,
             access,
             pages: Pages::default(),
+            starting: Starting::default(),
             initial,
             maps: maps::of(component),
             functions,

@@ -19,4 +19,5 @@ mod outside;
 mod parking;
 mod resources;
 mod secrets;
+mod starts;
 mod timers;

@@ -109,6 +109,8 @@ enum AtEnd {
     Run,
     /// It stops: a rehearsal.
     Stop,
+    /// It refuses: a start-up for all workers, of which none has a log.
+    Refuse,
 }
 
 /// The log as the guest's run meets it.
@@ -194,6 +196,12 @@ impl Journal {
         Self::new(Some(reader), AtEnd::Stop, payloads)
     }
 
+    /// A journal that keeps nothing and has no answer: for the start-up of all workers. Whatever would be recorded ends it with
+    /// [`Halt::InvalidRequest`].
+    pub(crate) fn starting(payloads: Payloads) -> Self {
+        Self::new(None, AtEnd::Refuse, payloads)
+    }
+
     /// An invocation begins.
     pub(crate) fn begin(&mut self, function: &str, key: &str) {
         self.invocation = format!("`{function}` with the key `{key}`");
@@ -204,7 +212,7 @@ impl Journal {
     pub(crate) fn writer(&self) -> Option<&SharedWriter> {
         match &self.at_end {
             AtEnd::Record(writer) => Some(writer),
-            AtEnd::Run | AtEnd::Stop => None,
+            AtEnd::Run | AtEnd::Stop | AtEnd::Refuse => None,
         }
     }
 
@@ -244,14 +252,15 @@ impl Journal {
         }
     }
 
-    /// Takes the next entry, as the guest's next step. `None`: the step is new. Stops a rehearsal with [`Halt::End`].
-    fn step(&mut self) -> Result<Option<(OplogIndex, Event)>, Halt> {
+    /// Takes the next entry, as the guest's next step, which is `what`. `None`: the step is new. Stops a rehearsal with [`Halt::End`].
+    fn step(&mut self, what: &str) -> Result<Option<(OplogIndex, Event)>, Halt> {
         let next = self.next()?;
         if next.is_none() {
             self.calls += 1;
             if let AtEnd::Stop = self.at_end {
                 return Err(Halt::End);
             }
+            self.refuses(what)?;
             if let Some(allowance) = &self.allowance {
                 allowance.check(Limit::HostCalls, self.calls)?;
             }
@@ -303,7 +312,7 @@ impl Journal {
                 self.recorded += 1;
                 writer.lock().append_with(event, also)
             }
-            AtEnd::Run | AtEnd::Stop => OplogIndex(0),
+            AtEnd::Run | AtEnd::Stop | AtEnd::Refuse => OplogIndex(0),
         }
     }
 
@@ -315,7 +324,7 @@ impl Journal {
         event: Event,
         also: impl FnOnce(OplogIndex) -> Vec<Op>,
     ) -> Result<(OplogIndex, bool), Halt> {
-        match self.step()? {
+        match self.step(what)? {
             None => {
                 let next = match self.writer() {
                     Some(writer) => writer.lock().tail().next(),
@@ -334,7 +343,7 @@ impl Journal {
         created: PromiseCreated,
         also: impl FnOnce(OplogIndex) -> Vec<Op>,
     ) -> Result<(OplogIndex, PromiseCreated), Halt> {
-        match self.step()? {
+        match self.step("a new promise")? {
             None => {
                 let Some(writer) = self.writer() else {
                     return Err(Halt::InvalidRequest(
@@ -354,7 +363,7 @@ impl Journal {
 
     /// The recorded answer of a call that reads, or `None`: do it now and [`Journal::record`] it.
     pub(crate) fn replayed(&mut self, call: Call, input: u64) -> Result<Option<Value>, Halt> {
-        match self.step()? {
+        match self.step(call.name)? {
             None => Ok(None),
             Some((_, Event::Read(read))) if read.call == call.number && read.input == input => {
                 let output = self.payloads.load(read.output, read.output_blob)?;
@@ -391,11 +400,20 @@ impl Journal {
         Ok(())
     }
 
-    /// Stops a rehearsal whose guest wants to do something new.
+    /// Stops a rehearsal whose guest wants to do something new, and the start-up of all workers.
     pub(crate) fn stops(&self) -> Result<(), Halt> {
         match self.at_end {
             AtEnd::Stop => Err(Halt::End),
+            AtEnd::Refuse => self.refuses("something outside of the worker"),
             AtEnd::Record(_) | AtEnd::Run => Ok(()),
+        }
+    }
+
+    /// Stops the start-up of all workers at something that is not the same for each of them.
+    pub(crate) fn refuses(&self, what: &str) -> Result<(), Halt> {
+        match self.at_end {
+            AtEnd::Refuse => Err(Halt::InvalidRequest(format!("it asks for {what}"))),
+            AtEnd::Record(_) | AtEnd::Run | AtEnd::Stop => Ok(()),
         }
     }
 
@@ -505,7 +523,7 @@ impl Journal {
 
     /// The start entry in the log, or `None` when the run is live.
     fn started(&mut self, call: Call, about: &Subject<'_>) -> Result<Option<OplogIndex>, Halt> {
-        match self.step()? {
+        match self.step(call.name)? {
             None => Ok(None),
             Some((index, Event::CallStart(start)))
                 if start.call == call.number

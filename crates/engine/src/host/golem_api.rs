@@ -424,9 +424,9 @@ impl host::Host for Linked<'_> {
             Level::PersistRemoteSideEffects => PersistenceLevel::RemoteSideEffects,
             Level::PersistNothing => PersistenceLevel::Nothing,
         };
-        if level == PersistenceLevel::Nothing && self.0.journal()?.stops().is_err() {
+        if level == PersistenceLevel::Nothing {
             // What follows is not recorded: it would be done, and a rehearsal does nothing.
-            return Err(Halt::End.into());
+            self.0.journal()?.stops()?;
         }
         let event = Event::ChangePersistence(ChangePersistence {
             level: level as i32,
@@ -449,8 +449,10 @@ impl host::Host for Linked<'_> {
 
     async fn generate_idempotency_key(&mut self) -> Result<Uuid> {
         // A function of the invocation and its calls: the same after a crash without an entry, and in the history of a fork.
+        let journal = self.0.journal()?;
+        journal.refuses("golem:api/host.generate-idempotency-key")?;
+        let salt = journal.salt()?;
         let number = self.0.invoking.next_call();
-        let salt = self.0.journal()?.salt()?;
         let worker = self.0.guest.seen_worker();
         let IdempotencyKey(key) = self.0.invoking.key.derive(&worker, number, salt);
         let uuid =

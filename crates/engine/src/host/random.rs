@@ -45,9 +45,13 @@ fn wrong(call: Call) -> Halt {
     ))
 }
 
-/// Bytes that nobody has seen.
-fn fresh(state: &HostState, count: usize) -> Result<Vec<u8>, Halt> {
+/// Bytes that nobody has seen, but for workers that share their start.
+fn fresh(state: &mut HostState, count: usize) -> Result<Vec<u8>, Halt> {
     let mut bytes = vec![0; count];
+    if let Some(start_up) = &mut state.start_up {
+        start_up.fill(&mut bytes);
+        return Ok(bytes);
+    }
     let filled = state.rpc.chance().fill(&mut bytes);
     filled.map_err(|error| {
         Halt::InvalidRequest(format!("the system has no random bytes: {error}"))
@@ -55,7 +59,7 @@ fn fresh(state: &HostState, count: usize) -> Result<Vec<u8>, Halt> {
     Ok(bytes)
 }
 
-fn fresh_u64(state: &HostState) -> Result<u64, Halt> {
+fn fresh_u64(state: &mut HostState) -> Result<u64, Halt> {
     Ok(fresh(state, 8)?
         .first_chunk::<8>()
         .map_or(0, |bytes| u64::from_le_bytes(*bytes)))

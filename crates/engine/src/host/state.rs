@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use golem_model::limit::Limit;
-use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel, SecretPin};
+use golem_model::oplog::{Event, Log, LogLevel, PersistenceLevel, SecretPin, SharedStart};
 use golem_model::trace::TraceContext;
 use golem_model::{IdempotencyKey, OplogIndex, Value, WorkerId, hex};
 use golem_storage::{Seq, StoreError};
@@ -22,6 +22,7 @@ use super::files::{Fault, Files};
 use super::http::{HttpCalls, Network};
 use super::output::{Line, Output, OutputPipe};
 use super::sockets::{self, Sockets};
+use super::start_up::StartUp;
 use super::streams::Channels;
 use super::wait::Waits;
 use crate::capabilities::Given;
@@ -87,6 +88,8 @@ pub(crate) struct Guest {
     pub(crate) env: Vec<(String, String)>,
     /// Versions of the secrets that the environment of its component refers to.
     pub(crate) secrets: Vec<SecretPin>,
+    /// Where it begins, if not with start-up code of its own.
+    pub(crate) start: Option<SharedStart>,
 }
 
 impl Guest {
@@ -117,25 +120,36 @@ impl Guest {
         WorkerId::new(self.worker.component_id, self.seen_name().to_owned())
     }
 
+    /// Arguments as the guest sees them: none where the start is shared, because all workers have the same there.
+    pub(crate) fn seen_args(&self) -> &[String] {
+        if self.start.is_some() {
+            &[]
+        } else {
+            &self.args
+        }
+    }
+
+    /// Variables that the worker was given and the guest sees: none where the start is shared.
+    pub(crate) fn given_env(&self) -> &[(String, String)] {
+        if self.start.is_some() { &[] } else { &self.env }
+    }
+
     /// The environment of the worker itself as the guest sees it: `GOLEM_WORKER_NAME`, `GOLEM_COMPONENT_ID` and `GOLEM_COMPONENT_VERSION`
-    /// are always those of the worker itself, also when it inherited others. Source: runtime spec §1.3.
+    /// are always those of the worker itself, also when it inherited others. Source: runtime spec §1.3. Where the start is shared,
+    /// what is of one worker alone is left out.
     pub(crate) fn full_env(&self) -> Vec<(String, String)> {
-        let own = [
-            ("GOLEM_WORKER_NAME", self.seen_name().to_owned()),
+        let name = ("GOLEM_WORKER_NAME", self.seen_name().to_owned());
+        let component = [
             ("GOLEM_COMPONENT_ID", self.worker.component_id.to_string()),
             ("GOLEM_COMPONENT_VERSION", self.version.to_string()),
         ];
-        let given = self
-            .env
-            .iter()
-            .filter(|(name, _)| own.iter().all(|(taken, _)| name != taken))
-            .cloned();
-        given
-            .chain(
-                own.iter()
-                    .map(|(name, value)| ((*name).to_owned(), value.clone())),
-            )
-            .collect()
+        let name = self.start.is_none().then_some(name);
+        let own: Vec<_> = name.into_iter().chain(component).collect();
+        let given = self.given_env().iter();
+        let given = given.filter(|(name, _)| own.iter().all(|(taken, _)| name != taken));
+        let own = own.iter();
+        let own = own.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        given.cloned().chain(own).collect()
     }
 }
 
@@ -166,6 +180,8 @@ pub(crate) struct HostState {
     pub(crate) invoking: Invoking,
     /// What the task of the worker knows as well; `None` for an ephemeral worker and in a rehearsal.
     pub(crate) link: Option<Arc<Link>>,
+    /// The platform as start-up code sees it that runs for all workers; `None` in an instance that is somebody's.
+    pub(crate) start_up: Option<StartUp>,
     /// What of the guest's calls is recorded.
     pub(crate) persistence: PersistenceLevel,
     /// Whether a remote write without a recorded outcome may be done again.
@@ -206,7 +222,7 @@ impl HostState {
         wasi.stdout(pipe(LogLevel::Stdout))
             .stderr(pipe(LogLevel::Stderr))
             .envs(&given.env)
-            .args(&guest.args);
+            .args(guest.seen_args());
         sockets::context(&mut wasi, &given.network);
         journal.bind(given.allowance.clone(), Arc::clone(&given.redactor));
         let log_burst = given.allowance.value(Limit::LogRate) * LOG_BURST_SECONDS;
@@ -236,6 +252,7 @@ impl HostState {
                 trace: None,
             },
             link,
+            start_up: None,
             persistence: PersistenceLevel::Smart,
             idempotence: true,
             mirror: HandleMirror::default(),
@@ -379,7 +396,7 @@ impl HostState {
         input: u64,
         live: impl FnOnce(&mut Self) -> Result<Value, Halt>,
     ) -> Result<Value, Halt> {
-        if self.is_unrecorded() {
+        if self.is_unrecorded() || self.start_up.is_some() && StartUp::answers(call) {
             return live(self);
         }
         if let Some(value) = self.journal()?.replayed(call, input)? {
@@ -431,11 +448,15 @@ impl HostState {
 
     /// The wall clock, nanoseconds since 1970.
     pub(crate) fn wall_now(&self) -> u64 {
-        self.rpc.clock().wall_nanos()
+        let start_up = self.start_up.as_ref().map(StartUp::wall_nanos);
+        start_up.unwrap_or_else(|| self.rpc.clock().wall_nanos())
     }
 
     /// The moment of the steady clock, never before what the guest has already seen.
     pub(crate) fn real_now(&self) -> u64 {
+        if self.start_up.is_some() {
+            return self.clock.shown();
+        }
         self.clock.not_before(self.rpc.clock().nanos())
     }
 

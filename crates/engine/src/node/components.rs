@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use golem_model::component::{Component, ComponentType, VersionedComponentId};
+use golem_model::oplog::SharedStart;
 use golem_model::types::Export;
 use golem_model::{ComponentId, ComponentName, ComponentVersion, Namespace};
+use golem_storage::StoreError;
 
 use super::Node;
 use crate::component::catalog::Catalog;
@@ -23,17 +25,18 @@ impl Node {
     /// Takes a new component: its wasm, or that with initial files and what it may do. Into the default namespace when `name` is a
     /// text. Durable on return.
     pub async fn create_component(
-        &self,
+        self: &Arc<Self>,
         name: impl Into<ComponentName>,
         kind: ComponentType,
         upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.create(name.into(), kind, upload.into()).await
+        let (name, upload) = (name.into(), upload.into());
+        self.catalog.create(self, name, kind, upload).await
     }
 
     /// Takes a new component of the default namespace under an id that is known beforehand. Durable on return.
     pub async fn create_component_as(
-        &self,
+        self: &Arc<Self>,
         id: ComponentId,
         name: &str,
         kind: ComponentType,
@@ -44,17 +47,18 @@ impl Node {
             version: 0,
         };
         let name = name.to_owned();
-        self.catalog.adopt(first, name, kind, upload.into()).await
+        let upload = upload.into();
+        self.catalog.adopt(self, first, name, kind, upload).await
     }
 
     /// Takes a new version of a component; `kind`, initial files and what it may do stay as they are when absent. Durable on return.
     pub async fn update_component(
-        &self,
+        self: &Arc<Self>,
         id: ComponentId,
         kind: Option<ComponentType>,
         upload: impl Into<Upload>,
     ) -> Result<Arc<Component>, ComponentError> {
-        self.catalog.update(id, kind, upload.into()).await
+        self.catalog.update(self, id, kind, upload.into()).await
     }
 
     /// The stubs of a component that fit none of the targets that are here, one sentence each. A target that is not here says
@@ -129,6 +133,14 @@ impl Node {
     ) -> Result<ComponentId, ComponentError> {
         let namespace = &self.catalog.get(caller, None)?.namespace;
         self.catalog.named(namespace, name)
+    }
+
+    /// Where the workers of a version begin that are created from now on, if they share their start.
+    pub(crate) fn shared_start(
+        &self,
+        component: &Component,
+    ) -> Result<Option<SharedStart>, StoreError> {
+        self.catalog.start(component)
     }
 
     /// Whether the newest version of a component is ephemeral; one that does not exist is not.

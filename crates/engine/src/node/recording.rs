@@ -132,7 +132,8 @@ impl Node {
         {
             // It is compiled on another thread.
             let _job = self.job();
-            self.catalog.adopt(versioned, name, kind, upload).await?;
+            let adopted = self.catalog.adopt(self, versioned, name, kind, upload);
+            adopted.await?;
         }
         for blob in recording.blobs {
             self.payloads.keep(&blob)?;

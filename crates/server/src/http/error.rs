@@ -575,6 +575,7 @@ impl From<&ComponentError> for ApiError {
             | ComponentError::UnknownImport(_)
             | ComponentError::Compile(_)
             | ComponentError::BadFile { .. }
+            | ComponentError::Start(_)
             | ComponentError::Capabilities(_)
             | ComponentError::BadName(_) => StatusCode::BAD_REQUEST,
             ComponentError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -628,9 +629,9 @@ impl From<WorkerError> for ApiError {
             WorkerError::Cancelled { .. } => worker(GolemError::RuntimeError {
                 details: problem.message.clone(),
             }),
-            WorkerError::BadUpdate { .. } | WorkerError::BadIndex { .. } => {
-                plain(StatusCode::BAD_REQUEST)
-            }
+            WorkerError::BadUpdate { .. }
+            | WorkerError::BadIndex { .. }
+            | WorkerError::SharedStart(_) => plain(StatusCode::BAD_REQUEST),
             WorkerError::PromiseNotFound { .. }
             | WorkerError::NoInvocation { .. }
             | WorkerError::FileNotFound { .. } => plain(StatusCode::NOT_FOUND),
@@ -731,6 +732,7 @@ mod tests {
         );
         check(ComponentError::Compile("x".into()), 400, "errors");
         check(ComponentError::BadName("/".into()), 400, "errors");
+        check(ComponentError::Start("x".into()), 400, "errors");
         let (path, detail) = ("/a".to_owned(), "x".to_owned());
         check(ComponentError::BadFile { path, detail }, 400, "errors");
         check(
@@ -821,6 +823,7 @@ mod tests {
         );
         let (worker, what) = (id(), "no invocation".to_owned());
         check(WorkerError::NoInvocation { worker, what }, 404, "error");
+        check(WorkerError::SharedStart("c".into()), 400, "errors");
         let (worker, path) = (id(), "a".to_owned());
         check(WorkerError::FileNotFound { worker, path }, 404, "error");
         let (worker, path, found) = (id(), "a".to_owned(), "a directory");
