@@ -21,6 +21,32 @@ impl Op {
         OVERHEAD + vectors + self.content()
     }
 
+    /// Whether `next` appends to the same log what comes behind the entries of this one.
+    pub(crate) fn is_continued_by(&self, next: &Self) -> bool {
+        match (self, next) {
+            (
+                Self::Append {
+                    log,
+                    first,
+                    entries,
+                },
+                Self::Append {
+                    log: same,
+                    first: behind,
+                    ..
+                },
+            ) => log == same && OplogIndex(first.0 + entries.len() as u64) == *behind,
+            _ => false,
+        }
+    }
+
+    /// Takes the entries of `next`, by which it is [continued](Self::is_continued_by).
+    pub(crate) fn append(&mut self, next: &mut Self) {
+        if let (Self::Append { entries, .. }, Self::Append { entries: more, .. }) = (self, next) {
+            entries.append(more);
+        }
+    }
+
     /// Bytes of what the operation says: entries, names, keys and values, without what a layout puts around them.
     #[must_use]
     pub fn content(&self) -> usize {

@@ -39,6 +39,10 @@ pub const RESERVE_BYTES: u64 = 32 << 20;
 /// Free bytes below which nothing new should be begun: above the reserve by the largest upload and what is running already.
 pub const LOW_BYTES: u64 = 128 << 20;
 
+/// Bytes of submits that may be joined into one: a batch is never closed between them, so that it is not much larger than
+/// [`BATCH_BYTES_MAX`].
+const JOINED_BYTES_MAX: usize = 64 << 10;
+
 /// Longest time that something is queued for which nobody waits: entries of a guest that goes on computing.
 pub const LINGER: Duration = Duration::from_millis(2);
 
@@ -161,7 +165,7 @@ struct Turn<'a> {
 #[derive(Default)]
 struct Queue {
     ops: Vec<Op>,
-    /// One per submit that is queued, in order.
+    /// The submits that are queued, in order.
     submits: Vec<Submit>,
     /// Bytes of all that is queued.
     bytes: usize,
@@ -181,6 +185,37 @@ impl Queue {
         self.closed || self.wanted > durable || self.bytes >= BATCH_BYTES_MAX
     }
 
+    /// Queues `ops` as one submit; returns its bytes. Entries that continue those of the last operation are added to it, if submits
+    /// `join`: a guest that records one after the other costs neither an operation for each nor the merging of them.
+    fn add(&mut self, ops: impl IntoIterator<Item = Op>, join: bool) -> usize {
+        let mut ops = ops.into_iter().peekable();
+        let (before, mut bytes) = (self.ops.len(), 0);
+        let last = self.submits.last();
+        let last = last.filter(|last| last.ops > 0 && last.bytes < JOINED_BYTES_MAX);
+        let pair = self.ops.last().zip(ops.peek());
+        let continues =
+            join && last.is_some() && pair.is_some_and(|(last, next)| last.is_continued_by(next));
+        if continues && let Some((last, mut next)) = self.ops.last_mut().zip(ops.next()) {
+            bytes += next.bytes();
+            last.append(&mut next);
+        }
+        self.ops.extend(ops);
+        let added = self.ops.get(before..).unwrap_or_default();
+        bytes += added.iter().map(Op::bytes).sum::<usize>();
+        let submit = Submit {
+            count: 1,
+            ops: added.len(),
+            bytes,
+        };
+        match self.submits.last_mut() {
+            // All of a submit is in one batch, and a part of this one is in the last one's operations.
+            Some(last) if continues => last.join(&submit),
+            _ => self.submits.push(submit),
+        }
+        self.bytes += bytes;
+        bytes
+    }
+
     /// Empties it.
     fn take(&mut self) -> (Vec<Op>, Vec<Submit>) {
         self.bytes = 0;
@@ -191,10 +226,20 @@ impl Queue {
     }
 }
 
-/// Where a submit ends in the queue.
+/// What of the queue belongs to submits that are in one batch.
 struct Submit {
+    /// How many they are.
+    count: u64,
     ops: usize,
     bytes: usize,
+}
+
+impl Submit {
+    fn join(&mut self, next: &Self) {
+        self.count += next.count;
+        self.ops += next.ops;
+        self.bytes += next.bytes;
+    }
 }
 
 #[derive(Default)]
@@ -269,18 +314,8 @@ impl Committer {
         if queue.closed {
             return seq;
         }
-        let before = queue.ops.len();
-        queue.ops.extend(ops);
-        let added = queue.ops.get(before..).unwrap_or_default();
-        let submit = Submit {
-            ops: added.len(),
-            bytes: added.iter().map(Op::bytes).sum(),
-        };
-        self.shared
-            .queued_bytes
-            .fetch_add(submit.bytes, Ordering::Relaxed);
-        queue.bytes += submit.bytes;
-        queue.submits.push(submit);
+        let bytes = queue.add(ops, !self.driven);
+        self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         if queue.sleeps || queue.bytes >= BATCH_BYTES_MAX {
             self.shared.filled.notify_all();
         }
@@ -626,7 +661,7 @@ impl Turn<'_> {
                 woken += self.commit(ops.by_ref().take(count), seq, bytes)?;
                 (count, bytes) = (0, 0);
             }
-            seq += 1;
+            seq += submit.count;
             count += submit.ops;
             bytes += submit.bytes;
         }

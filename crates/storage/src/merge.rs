@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use golem_model::{LogId, OplogIndex};
+use golem_model::LogId;
 
 use crate::store::{Op, Store, StoreError, Token};
 
@@ -51,32 +51,19 @@ impl Marks {
     pub(crate) fn merge(&mut self, ops: impl Iterator<Item = Op>) -> Vec<Op> {
         let mut places = Places::default();
         let mut batch: Vec<Option<Op>> = Vec::with_capacity(ops.size_hint().0);
-        for op in ops {
+        for mut op in ops {
             let here = batch.len();
             let replaced = match op {
-                Op::Append {
-                    log,
-                    first,
-                    mut entries,
-                } => {
+                Op::Append { log, .. } => {
                     if let Some(earlier) = places.append.get(&log)
-                        && let Some(Some(Op::Append {
-                            first: begin,
-                            entries: earlier,
-                            ..
-                        })) = batch.get_mut(*earlier)
-                        && OplogIndex(begin.0 + earlier.len() as u64) == first
+                        && let Some(Some(earlier)) = batch.get_mut(*earlier)
+                        && earlier.is_continued_by(&op)
                     {
-                        earlier.append(&mut entries);
+                        earlier.append(&mut op);
                         continue;
                     }
                     places.append.insert(log, here);
-                    batch.push(Some(Op::Append {
-                        log,
-                        first,
-                        entries,
-                    }));
-                    continue;
+                    None
                 }
                 Op::PutWorker { log, .. } => places.row.insert(log, here),
                 Op::SetRunning { log, .. } | Op::ClearRunning { log } => {
@@ -119,7 +106,7 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    use golem_model::{ComponentId, WorkerId};
+    use golem_model::{ComponentId, OplogIndex, WorkerId};
 
     use super::*;
 

@@ -122,6 +122,46 @@ async fn batches_are_closed_at_their_limits_and_a_submit_is_never_split() {
     assert_eq!(rig.store.commits(), 4);
 }
 
+#[test]
+fn entries_that_continue_each_other_are_one_operation_and_stay_with_what_is_written_with_them() {
+    let mut queue = Queue::default();
+    let mut add = |ops: Vec<Op>, join| {
+        queue.add(ops, join);
+        let counts = queue
+            .submits
+            .iter()
+            .map(|submit| (submit.count, submit.ops));
+        (queue.ops.len(), counts.collect::<Vec<_>>())
+    };
+    let mark = || Op::ClearRunning { log: log(1) };
+    assert_eq!(add(vec![append(log(1), 1, b"a")], true), (1, vec![(1, 1)]));
+    assert_eq!(add(vec![append(log(1), 2, b"b")], true), (1, vec![(2, 1)]));
+    let with_mark = vec![append(log(1), 3, b"c"), mark()];
+    assert_eq!(add(with_mark, true), (2, vec![(3, 2)]));
+    // Not behind the mark, not with a gap, not another log, not behind a submit without operations, and not if they are not to.
+    let expected = [(3, 2), (1, 1), (1, 1), (1, 1), (1, 0), (1, 1), (1, 1)];
+    add(vec![append(log(1), 4, b"d")], true);
+    add(vec![append(log(1), 6, b"f")], true);
+    add(vec![append(log(2), 7, b"g")], true);
+    add(Vec::new(), true);
+    add(vec![append(log(2), 8, b"h")], true);
+    assert_eq!(
+        add(vec![append(log(2), 9, b"i")], false),
+        (7, expected.to_vec())
+    );
+    let large = vec![0; JOINED_BYTES_MAX];
+    assert_eq!(add(vec![append(log(2), 10, &large)], true).0, 7);
+    assert_eq!(add(vec![append(log(2), 11, b"k")], true).0, 8);
+    let (ops, submits) = queue.take();
+    assert_eq!(submits.iter().map(|submit| submit.count).sum::<u64>(), 11);
+    let all = ops.iter().map(Op::bytes).sum::<usize>();
+    let counted = submits.iter().map(|submit| submit.bytes).sum::<usize>();
+    assert!(all <= counted, "{all} {counted}");
+    assert!(
+        matches!(&ops[0], Op::Append { first, entries, .. } if first.0 == 1 && entries.len() == 3)
+    );
+}
+
 #[tokio::test]
 async fn a_dropped_waiter_disturbs_nobody() {
     let rig = rig();
