@@ -91,6 +91,8 @@ impl Policy {
             }
             let value = match source {
                 EnvSource::Plain(value) => value.clone(),
+                // Declared by a later version than that whose start it shares: its start-up code has not seen it.
+                EnvSource::Secret(_) if guest.start.is_some() => continue,
                 EnvSource::Secret(SecretName { secret }) => {
                     let pin = guest.secrets.iter().find(|pin| pin.name == *secret);
                     let pin = pin.ok_or_else(|| SecretError::NotFound(secret.clone()))?;

@@ -150,6 +150,9 @@ async fn an_ephemeral_component_starts_once() {
 async fn a_worker_keeps_its_start_whatever_later_versions_declare() {
     let (mut gym, component) = gym(guest("").into(), ComponentType::Durable).await;
     let id = component.versioned_component_id.component_id;
+    gym.node
+        .set_secret(&Namespace::default(), "key", b"a secret value")
+        .unwrap();
     let own = ask(&gym, "own", "drawn").await;
     add(&gym, "own", 3).await;
     let mut shared = None;
@@ -157,7 +160,7 @@ async fn a_worker_keeps_its_start_whatever_later_versions_declare() {
         (1, Some(r#"{"start": "shared"}"#)),
         // Another component, the same start.
         (2, None),
-        (3, Some("{}")),
+        (3, Some(r#"{"env": {"KEY": {"secret": "key"}}}"#)),
     ] {
         let wasm = guest(&"(nop)".repeat(version));
         let upload = match declared {
