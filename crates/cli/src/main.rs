@@ -3,7 +3,6 @@
 //! Never holds logic of another room. Read next: `args.rs` (the tree of commands), `cmd/` (one file per verb).
 #![warn(missing_docs)]
 
-mod allocator;
 mod args;
 mod build;
 mod cmd;
@@ -40,8 +39,9 @@ use crate::{
     output::Out,
 };
 
+/// The server makes and frees thousands of instances from many threads; glibc's heap is slow at that, and keeps what was freed.
 #[global_allocator]
-static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {

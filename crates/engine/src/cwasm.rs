@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! THE STAGE / cwasm: compiled components on disk, so that a restart compiles nothing. In: wasm. Out: `Component`.
-//! One of five files of the house with `unsafe` blocks (the others: `checkpoint/pages.rs`, `checkpoint/start.rs`, `stacks.rs`, and
-//! golem-cli's `allocator.rs`): compiled code is trusted, so it is only ever read from a directory that this process owns, under a
-//! name that only this process gives.
+//! One of four files of the house with `unsafe` blocks (the others: `checkpoint/pages.rs`, `checkpoint/start.rs`, `stacks.rs`):
+//! compiled code is trusted, so it is only ever read from a directory that this process owns, under a name that only this process
+//! gives.
 //! Read next: `component/catalog.rs`. Why: host design §7.
 
 use std::hash::{Hash, Hasher};
