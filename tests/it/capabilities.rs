@@ -116,12 +116,20 @@ fn go_workers_share_their_start_and_nothing_else() -> Result<()> {
         json!({"start": "shared", "env": {"MODE": "test"}}).to_string(),
     )?;
     let (wasm, declared) = (wasm.display().to_string(), declared.display().to_string());
-    let add = ["--url", server.url(), "component", "add"];
-    let add = add
-        .into_iter()
-        .chain(["--component-name", "probe", "--capabilities"]);
-    let add: Vec<_> = add.chain([declared.as_str(), wasm.as_str()]).collect();
-    let added = run(home.path(), &add)?;
+    let added = run(
+        home.path(),
+        &[
+            "--url",
+            server.url(),
+            "component",
+            "add",
+            "--component-name",
+            "probe",
+            "--capabilities",
+            &declared,
+            &wasm,
+        ],
+    )?;
     assert!(added.contains("a start that all workers share"), "{added}");
     let component = added
         .split_once("urn:component:")
@@ -149,10 +157,21 @@ fn go_workers_share_their_start_and_nothing_else() -> Result<()> {
         assert_eq!(call(&server, "b", "env", &[json!(variable)])?, value);
     }
     let urn = format!("urn:component:{component}");
-    let given = ["--url", server.url(), "worker", "add", "--component", &urn];
-    let given = given.into_iter().chain(["--worker-name", "given"]);
-    let given: Vec<_> = given.chain(["--env", "A=b"]).collect();
-    let (_, refused) = run_failing(home.path(), &given)?;
+    let (_, refused) = run_failing(
+        home.path(),
+        &[
+            "--url",
+            server.url(),
+            "worker",
+            "add",
+            "--component",
+            &urn,
+            "--worker-name",
+            "given",
+            "--env",
+            "A=b",
+        ],
+    )?;
     assert!(refused.contains("WRK-035"), "{refused}");
     Ok(())
 }

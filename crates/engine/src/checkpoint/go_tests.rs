@@ -36,6 +36,16 @@ async fn go_on(instance: &mut Instance) -> Vec<Value> {
     answers
 }
 
+/// The guest, if there is a compiler for it; says so where not.
+fn probe(test: &str) -> Option<Guest> {
+    if golem_testkit::go().is_none() {
+        eprintln!("SKIPPED: no Go compiler for {test}");
+        return None;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/guests/probe");
+    Some(Guest::build(&source, "probe.wasm").unwrap())
+}
+
 /// The text that a function answers.
 async fn text(instance: &mut Instance, function: &str, argument: &str) -> String {
     let argument = vec![Value::String(argument.to_owned())];
@@ -51,12 +61,9 @@ async fn text(instance: &mut Instance, function: &str, argument: &str) -> String
 
 #[tokio::test]
 async fn go_workers_that_share_their_start_have_the_memory_of_one_that_starts() {
-    if golem_testkit::go().is_none() {
-        eprintln!("SKIPPED: no Go compiler for go_workers_that_share_their_start");
+    let Some(guest) = probe("go_workers_that_share_their_start") else {
         return;
-    }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/guests/probe");
-    let guest = Guest::build(&source, "probe.wasm").unwrap();
+    };
     let declared = r#"{"start": "shared", "env": {"MODE": "fast"}}"#;
     let declared = Capabilities::from_json(declared.as_bytes()).unwrap();
     let upload = Upload::declaring(guest.wasm.to_vec(), Some(declared));
@@ -96,12 +103,9 @@ async fn go_workers_that_share_their_start_have_the_memory_of_one_that_starts() 
 
 #[tokio::test]
 async fn a_go_worker_goes_on_from_a_checkpoint_as_if_nothing_had_happened() {
-    if golem_testkit::go().is_none() {
-        eprintln!("SKIPPED: no Go compiler for a_go_worker_goes_on_from_a_checkpoint");
+    let Some(guest) = probe("a_go_worker_goes_on_from_a_checkpoint") else {
         return;
-    }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/guests/probe");
-    let guest = Guest::build(&source, "probe.wasm").unwrap();
+    };
     let before = Instant::now();
     let instrumented = super::instrument(&guest.wasm).unwrap();
     let instrumenting = before.elapsed();

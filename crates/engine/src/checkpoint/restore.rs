@@ -136,7 +136,7 @@ impl Instance {
         memory: &MemoryAccess,
         image: &Arc<MemoryImage>,
     ) -> Result<(), RestoreError> {
-        let (size,): (u32,) = self.access(&memory.size, ()).await?;
+        let size = self.grow_to(memory, image.size).await?;
         let fresh = size as usize * WASM_PAGE;
         if fresh > READ_MAX {
             return Err(RestoreError::Unfit(
@@ -149,19 +149,18 @@ impl Instance {
                 wanted.differences(bytes)
             })
             .await?;
-        self.grow_to(memory, image.size).await?;
         for write in writes {
             self.write(access, memory, image, write).await?;
         }
         Ok(())
     }
 
-    /// Makes a memory of a new instance as large as `wanted`, in pages of WebAssembly.
+    /// Makes a memory of a new instance as large as `wanted`, in pages of WebAssembly; returns what it had.
     pub(super) async fn grow_to(
         &mut self,
         memory: &MemoryAccess,
         wanted: u32,
-    ) -> Result<(), RestoreError> {
+    ) -> Result<u32, RestoreError> {
         let (size,): (u32,) = self.access(&memory.size, ()).await?;
         let Some(more) = wanted.checked_sub(size) else {
             return Err(RestoreError::Unfit(
@@ -174,7 +173,7 @@ impl Instance {
                 return Err(RestoreError::Unfit("a memory that cannot grow"));
             }
         }
-        Ok(())
+        Ok(size)
     }
 
     async fn write(

@@ -4,13 +4,13 @@
 //! is written. It is a cache: the same start-up code, given the same, leaves the same. Bound: one image for each component version.
 //! Read next: `restore.rs`, `../host/start_up.rs`. Why: docs/adr/0019-shared-starts.md.
 
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use golem_model::WorkerId;
 use golem_model::oplog::{FailureKind, SharedStart};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
-use rustix::io::pwrite;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use tokio::sync::Mutex;
 
@@ -42,23 +42,16 @@ struct StartedMemory {
     /// Size in pages of WebAssembly.
     size: u32,
     /// Its bytes, from its beginning to its end. Sealed: nobody can change them.
-    file: OwnedFd,
+    file: File,
 }
 
 impl StartedMemory {
-    fn keep(memory: &MemoryImage) -> rustix::io::Result<Self> {
-        let file = memfd_create(
-            "golem-start",
-            MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
-        )?;
-        ftruncate(&file, u64::from(memory.size) * WASM_PAGE as u64)?;
+    fn keep(memory: &MemoryImage) -> std::io::Result<Self> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = File::from(memfd_create("golem-start", flags)?);
+        file.set_len(u64::from(memory.size) * WASM_PAGE as u64)?;
         for (number, page) in memory.pages() {
-            let (mut at, mut left) = (u64::from(number) * PAGE as u64, page);
-            while !left.is_empty() {
-                let written = pwrite(&file, left, at)?;
-                at += written as u64;
-                left = left.get(written..).unwrap_or_default();
-            }
+            file.write_all_at(page, u64::from(number) * PAGE as u64)?;
         }
         let all = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         fcntl_add_seals(&file, all)?;
